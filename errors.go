@@ -1,0 +1,181 @@
+package stacksync
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Families. Each specific error below wraps one of them, so that a host can map errors to its protocol by family (say
+// ErrInvalid to 400, ErrNotFound to 404, ErrConflict to 409, ErrCursor to 410) and clients can look closer.
+var (
+	// ErrInvalid: the request breaks a rule or a limit; sent again it fails again. See *FieldError.
+	ErrInvalid = errors.New("invalid request")
+	// ErrNotFound: what the request names does not exist for this actor. What exists but is not the actor's is not found either.
+	ErrNotFound = errors.New("not found")
+	// ErrForbidden: the actor sees the thing but may not do this with it.
+	ErrForbidden = errors.New("forbidden")
+	// ErrConflict: the proposal was made from a state that is no longer current. The outcome carries the server's item.
+	ErrConflict = errors.New("conflict")
+	// ErrCursor: the cursor can't be continued. See *CursorError for what the client should do.
+	ErrCursor = errors.New("cursor can't be continued")
+	// ErrQuotaExceeded: the owner's quota does not hold the proposal. See *QuotaError.
+	ErrQuotaExceeded = errors.New("quota exceeded")
+	// ErrClosed: the service, store, notifier or subscription is closed.
+	ErrClosed = errors.New("closed")
+)
+
+// What was not found.
+var (
+	ErrUserNotFound      = fmt.Errorf("user %w", ErrNotFound)
+	ErrDeviceNotFound    = fmt.Errorf("device %w", ErrNotFound)
+	ErrWorkspaceNotFound = fmt.Errorf("workspace %w", ErrNotFound)
+	ErrItemNotFound      = fmt.Errorf("item %w", ErrNotFound)
+	ErrVersionNotFound   = fmt.Errorf("version %w", ErrNotFound)
+	ErrChunkNotFound     = fmt.Errorf("chunk %w", ErrNotFound)
+)
+
+// What is forbidden.
+var (
+	// ErrRole: the actor's role in the workspace is too low for the call.
+	ErrRole = fmt.Errorf("%w: role too low", ErrForbidden)
+	// ErrDeviceRevoked: the device was revoked; it must be registered under a new id.
+	ErrDeviceRevoked = fmt.Errorf("%w: device is revoked", ErrForbidden)
+	// ErrVetoed: Config.Policy refused the entry. The policy's own error is wrapped beside it.
+	ErrVetoed = fmt.Errorf("%w: vetoed by policy", ErrForbidden)
+)
+
+// Why an entry of a commit is in conflict.
+var (
+	// ErrVersionConflict: the proposed version is not the next one of the item. Outcome.Item is the current one.
+	ErrVersionConflict = fmt.Errorf("%w: version is not the next one", ErrConflict)
+	// ErrNameTaken: another live item has that name in that folder. Outcome.Item is the one that holds it.
+	ErrNameTaken = fmt.Errorf("%w: name is taken", ErrConflict)
+)
+
+// Why an entry of a commit is rejected.
+var (
+	// ErrUnknownItem: the item does not exist and the proposal is not its version 1.
+	ErrUnknownItem = fmt.Errorf("%w: item is unknown and the version is not 1", ErrInvalid)
+	// ErrParentNotFound: the parent does not exist in this workspace.
+	ErrParentNotFound = fmt.Errorf("%w: parent does not exist", ErrInvalid)
+	// ErrParentDeleted: the parent is deleted.
+	ErrParentDeleted = fmt.Errorf("%w: parent is deleted", ErrInvalid)
+	// ErrParentNotFolder: the parent is a file.
+	ErrParentNotFolder = fmt.Errorf("%w: parent is not a folder", ErrInvalid)
+	// ErrCycle: a folder would come to lie below itself.
+	ErrCycle = fmt.Errorf("%w: folder would lie below itself", ErrInvalid)
+	// ErrName: the name is empty, too long, not UTF-8, "." or "..", or holds "/" or NUL.
+	ErrName = fmt.Errorf("%w: name", ErrInvalid)
+	// ErrKindChanged: a file can't become a folder, nor a folder a file.
+	ErrKindChanged = fmt.Errorf("%w: kind of an item can't change", ErrInvalid)
+	// ErrFolderContent: a folder has no size, checksum, chunks or media type.
+	ErrFolderContent = fmt.Errorf("%w: folder has content", ErrInvalid)
+	// ErrSize: the size is not the sum of the chunk sizes, or a stored chunk has another size than the proposal says.
+	ErrSize = fmt.Errorf("%w: size", ErrInvalid)
+	// ErrAlreadyDeleted: a tombstone can't be deleted again.
+	ErrAlreadyDeleted = fmt.Errorf("%w: item is deleted already", ErrInvalid)
+	// ErrLimit: a Limit of the configuration is passed. See *FieldError.
+	ErrLimit = fmt.Errorf("%w: over the limit", ErrInvalid)
+	// ErrChunksMissing: chunks are not stored; upload them and commit again. See *ChunksMissingError.
+	ErrChunksMissing = fmt.Errorf("%w: chunks are not stored", ErrInvalid)
+	// ErrAborted: the entry is good, but its commit is Atomic and another entry is not.
+	ErrAborted = errors.New("not saved: another entry of the atomic commit failed")
+)
+
+// Why a cursor can't be continued. Each comes in a *CursorError.
+var (
+	// ErrCursorInvalid: not a cursor of this library, damaged, or of another workspace.
+	ErrCursorInvalid = fmt.Errorf("%w: it is not one of this workspace", ErrCursor)
+	// ErrCursorExpired: older than what the change log retains.
+	ErrCursorExpired = fmt.Errorf("%w: it is older than the change log", ErrCursor)
+	// ErrCursorEpoch: the server was restored from a backup since; it may lack what the device has.
+	ErrCursorEpoch = fmt.Errorf("%w: it is of another epoch", ErrCursor)
+	// ErrCursorAhead: the server never was that far in this epoch; it has lost changes.
+	ErrCursorAhead = fmt.Errorf("%w: it is ahead of the server", ErrCursor)
+)
+
+// FieldError says which field of a request is wrong and why. It wraps ErrInvalid or a more specific sentinel.
+type FieldError struct {
+	Field  string // as the Go field is called, with an index where there are many: "Proposals[3].Chunks[0].Name"
+	Reason string // names the limit where there is one
+	Err    error  // the sentinel; nil means ErrInvalid
+}
+
+func (e *FieldError) Error() string { return e.Field + " " + e.Reason }
+
+// Unwrap returns the sentinel.
+func (e *FieldError) Unwrap() error {
+	if e.Err == nil {
+		return ErrInvalid
+	}
+	return e.Err
+}
+
+// ItemError says which item an entry's error is about.
+type ItemError struct {
+	Item ItemID
+	Err  error
+}
+
+func (e *ItemError) Error() string { return "item " + e.Item.String() + ": " + e.Err.Error() }
+
+// Unwrap returns what is wrong with the item.
+func (e *ItemError) Unwrap() error { return e.Err }
+
+// QuotaError gives the numbers of an ErrQuotaExceeded, in bytes.
+type QuotaError struct {
+	Owner UserID
+	Limit int64 // the owner's limit
+	Used  int64 // used before the entry
+	Need  int64 // what the entry would add
+}
+
+func (e *QuotaError) Error() string {
+	return fmt.Sprintf("%v: %d of %d bytes used, %d more needed", ErrQuotaExceeded, e.Used, e.Limit, e.Need)
+}
+
+// Unwrap returns ErrQuotaExceeded.
+func (e *QuotaError) Unwrap() error { return ErrQuotaExceeded }
+
+// ChunksMissingError names the chunks of an ErrChunksMissing, each once, in the order of the proposal.
+type ChunksMissingError struct{ Names []string }
+
+func (e *ChunksMissingError) Error() string {
+	const most = 3
+	if len(e.Names) <= most {
+		return fmt.Sprintf("%v: %s", ErrChunksMissing, strings.Join(e.Names, ", "))
+	}
+	return fmt.Sprintf("%v: %s and %d more", ErrChunksMissing, strings.Join(e.Names[:most], ", "), len(e.Names)-most)
+}
+
+// Unwrap returns ErrChunksMissing.
+func (e *ChunksMissingError) Unwrap() error { return ErrChunksMissing }
+
+// Remedy says what a client should do about a cursor that can't be continued.
+type Remedy string
+
+// The remedies.
+const (
+	// RemedyResync: page from the empty cursor and take the server's state; what the server lacks was deleted there.
+	RemedyResync Remedy = "resync"
+	// RemedyReupload: page from the empty cursor, but commit what the server lacks: it may have lost it.
+	RemedyReupload Remedy = "reupload"
+	// RemedyForget: the actor has no such workspace (any more); stop following it.
+	RemedyForget Remedy = "forget"
+)
+
+// CursorError tells a client what to do when Changes or Follow can't continue. It wraps one of the ErrCursor errors or
+// ErrWorkspaceNotFound.
+type CursorError struct {
+	Workspace WorkspaceID
+	Remedy    Remedy
+	Err       error
+}
+
+func (e *CursorError) Error() string {
+	return fmt.Sprintf("workspace %v: %v (%s)", e.Workspace, e.Err, e.Remedy)
+}
+
+// Unwrap returns the reason.
+func (e *CursorError) Unwrap() error { return e.Err }

@@ -1,0 +1,193 @@
+package stacksync
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// UserID is the host's own id of a user, opaque to the library: 1 to 255 bytes of valid UTF-8 without control characters.
+type UserID string
+
+// DeviceID names a device of one user. The same id under two users is two devices: no device id reaches into another account.
+type DeviceID struct{ uuid.UUID }
+
+// WorkspaceID names a workspace. It is made by the service.
+type WorkspaceID struct{ uuid.UUID }
+
+// ItemID names an item inside one workspace. It is made by the client (UUIDv7 recommended), so that a client without a
+// connection can build whole trees and a repeated commit is recognised. The zero ItemID is the root of the workspace.
+type ItemID struct{ uuid.UUID }
+
+// IsZero reports whether d names no device.
+func (d DeviceID) IsZero() bool { return d.UUID == uuid.Nil }
+
+// IsZero reports whether w names no workspace.
+func (w WorkspaceID) IsZero() bool { return w.UUID == uuid.Nil }
+
+// IsZero reports whether i is the root of a workspace.
+func (i ItemID) IsZero() bool { return i.UUID == uuid.Nil }
+
+// Actor says who makes a call. The host has authenticated both; the service checks what they may do.
+type Actor struct {
+	User UserID `json:"user"`
+	// Device is required where a call writes or hands out access to content. Where it is given on any other call, it must
+	// be a device of User that is not revoked.
+	Device DeviceID `json:"device,omitzero"`
+}
+
+// Kind tells files from folders. The kind of an item never changes.
+type Kind uint8
+
+// The kinds of item. Their numbers are stored: never renumber.
+const (
+	File   Kind = 1
+	Folder Kind = 2
+)
+
+// Status tells how a version differs from the one before it. The service derives it. It is information for people and
+// logs: a device that was away may see only the last of several versions, so it applies the item, not the status.
+type Status uint8
+
+// The statuses, strongest last: a version that moved an item and changed its content is StatusMoved.
+// Their numbers are stored: never renumber.
+const (
+	StatusNew     Status = 1 // first version, or back from being deleted
+	StatusChanged Status = 2 // content or attributes differ, or nothing does
+	StatusRenamed Status = 3
+	StatusMoved   Status = 4 // another parent, perhaps another name too
+	StatusDeleted Status = 5
+)
+
+// Chunk is a named piece of content, stored in the container of the workspace.
+type Chunk struct {
+	// Name is usually the hash of the content: 1 to 255 printable ASCII characters (0x20 to 0x7e).
+	Name string `json:"name"`
+	// Size is in bytes, 0 or more.
+	Size int64 `json:"size"`
+}
+
+// Item is one version of a file or folder, as the service saved it. Values of this type that the library hands out are
+// shared: treat their slices and maps as read-only.
+type Item struct {
+	ID ItemID `json:"id"`
+	// Version counts 1, 2, 3 … for each item, without gaps, and is never reused.
+	Version int64 `json:"version"`
+	// Revision is the place of this version in the change log of the workspace.
+	Revision int64  `json:"revision"`
+	Status   Status `json:"status"`
+	// Deleted marks a tombstone. It keeps the last name, parent and content of the item, so that it can be restored.
+	Deleted bool   `json:"deleted,omitempty"`
+	Parent  ItemID `json:"parent"` // zero: the root of the workspace
+	Name    string `json:"name"`
+	Kind    Kind   `json:"kind"`
+	// Size is in bytes: the sum of the chunk sizes; 0 for a folder.
+	Size     int64   `json:"size"`
+	Checksum string  `json:"checksum,omitempty"` // the client's own, over the whole content
+	Chunks   []Chunk `json:"chunks,omitempty"`   // the content, in order
+	// MediaType is the client's claim (RFC 6838), for display.
+	MediaType string `json:"media_type,omitempty"`
+	// ModifiedAt is the client's clock, kept to the microsecond, for display only: clocks never order anything.
+	ModifiedAt time.Time `json:"modified_at,omitzero"`
+	// Attrs are the client's own.
+	Attrs map[string]string `json:"attrs,omitempty"`
+
+	// User and Device made this version, at CommittedAt by the clock of the service (display only).
+	User        UserID    `json:"user"`
+	Device      DeviceID  `json:"device"`
+	CommittedAt time.Time `json:"committed_at"`
+}
+
+// Proposal is one proposed version of one item.
+type Proposal struct {
+	Item ItemID `json:"item"`
+	// Version is the version the device has, plus one; 1 makes the item.
+	Version int64 `json:"version"`
+	// Delete makes a tombstone. For a folder, the whole subtree is deleted with it. The fields below are not looked at.
+	Delete bool `json:"delete,omitempty"`
+
+	Parent     ItemID            `json:"parent"` // zero: the root of the workspace
+	Name       string            `json:"name"`
+	Kind       Kind              `json:"kind,omitzero"`
+	Size       int64             `json:"size"`
+	Checksum   string            `json:"checksum,omitempty"`
+	Chunks     []Chunk           `json:"chunks,omitempty"`
+	MediaType  string            `json:"media_type,omitempty"`
+	ModifiedAt time.Time         `json:"modified_at,omitzero"`
+	Attrs      map[string]string `json:"attrs,omitempty"`
+}
+
+// proposedBy reports whether p proposes exactly what it holds: then p was sent before, and saved.
+func (it *Item) proposedBy(p *Proposal) bool {
+	if p.Delete || it.Deleted {
+		return p.Delete == it.Deleted
+	}
+	return it.Parent == p.Parent && it.Name == p.Name && it.Kind == p.Kind && sameContent(it, p) &&
+		it.MediaType == p.MediaType && it.ModifiedAt.Equal(p.ModifiedAt) && maps.Equal(it.Attrs, p.Attrs)
+}
+
+func sameContent(it *Item, p *Proposal) bool {
+	return it.Size == p.Size && it.Checksum == p.Checksum && slices.Equal(it.Chunks, p.Chunks)
+}
+
+// Role is what a member may do in a workspace. A higher role may do all that a lower one may.
+type Role uint8
+
+// The roles. Their numbers are stored: never renumber.
+const (
+	Viewer Role = 1 // reads
+	Editor Role = 2 // and commits
+	Owner  Role = 3 // and decides who is a member; pays the quota
+)
+
+// User is an account.
+type User struct {
+	ID UserID `json:"id"`
+	// DefaultWorkspace is made with the user.
+	DefaultWorkspace WorkspaceID `json:"default_workspace"`
+	// QuotaLimit is in bytes; 0 means no limit.
+	QuotaLimit int64 `json:"quota_limit"`
+	// QuotaUsed is the sum of the sizes of the live items, in their current versions, of all workspaces the user owns, in bytes.
+	QuotaUsed int64     `json:"quota_used"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// Device is a client of one user.
+type Device struct {
+	ID   DeviceID `json:"id"`
+	User UserID   `json:"user"`
+	// Name is for people: at most 255 bytes of valid UTF-8.
+	Name      string    `json:"name"`
+	Revoked   bool      `json:"revoked,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// Workspace is a tree of items with one owner, one storage container and one change log.
+type Workspace struct {
+	ID        WorkspaceID `json:"id"`
+	Owner     UserID      `json:"owner"`
+	Container string      `json:"container"` // the name of its container at the StorageProvisioner
+	// Revision is the last taken place of the change log; 0 for an empty one.
+	Revision int64 `json:"revision"`
+	// Floor is the revision up to which tombstones may be gone from the change log: a cursor below it has expired.
+	Floor int64 `json:"floor"`
+	// Epoch is a random number that changes when the database is restored from a backup.
+	Epoch int64 `json:"epoch"`
+	// Provisioned says that the container was made.
+	Provisioned bool      `json:"provisioned"`
+	CreatedAt   time.Time `json:"created_at"`
+}
+
+// Member is a user in a workspace, with the role there and the place the user gave it.
+type Member struct {
+	Workspace WorkspaceID `json:"workspace"`
+	User      UserID      `json:"user"`
+	Role      Role        `json:"role"`
+	// MountName and MountParent say where this user's devices show the workspace: under a folder of the user's default
+	// workspace (zero: its root). Both are empty for the default workspace itself.
+	MountName   string    `json:"mount_name,omitempty"`
+	MountParent ItemID    `json:"mount_parent,omitzero"`
+	JoinedAt    time.Time `json:"joined_at"`
+}

@@ -1,0 +1,252 @@
+package stacksync
+
+import "context"
+
+// MetadataStore keeps users, devices, workspaces, items, their history and the names of stored chunks, in short
+// transactions. It holds no rule: what may be saved is decided by the service, in one place for all stores.
+//
+// The contract, which metastoretest checks:
+//   - Update is atomic, isolated and durable: when it returns nil, all that its closure Put survives a crash; when it
+//     returns an error the store has checked did not commit, nothing was saved. A closure's error is returned as it is (errors.Is).
+//   - Closures may run again, after a serialization failure or a lost connection, from a clean state. The store bounds
+//     how often, with jitter between.
+//   - Nobody sees a row before the transaction that Put it has committed. A Tx sees its own rows.
+//   - Readers never wait for writers. The reads of one View are monotonic: each sees at least what the one before saw, and all that
+//     was committed before the View began. A store may do better and give them one snapshot.
+//   - Methods are set-based: a call with 1,000 keys is one or a few statements. Keys may be given twice, unknown keys are left
+//     out of the answer, and rows come in no promised order unless the method says so.
+//   - Strings are compared and ordered by their bytes. Times are kept to the microsecond, in UTC, over years 1 to 9999. Slices and maps of
+//     length 0 may come back nil.
+//   - Rows handed out may be shared: nobody writes to them.
+//   - After Close, Update and View return ErrClosed.
+//
+// All methods may be called from many goroutines; a Tx or Reader belongs to its closure and must not be used after it.
+type MetadataStore interface {
+	Update(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
+	View(ctx context.Context, fn func(ctx context.Context, r Reader) error) error
+	// Close waits for running closures. A second Close does nothing.
+	Close() error
+}
+
+// Tx is a read-write transaction.
+type Tx interface {
+	Reader
+	Locker
+	Writer
+}
+
+// Reader reads what is committed, and in a Tx also what that has Put.
+type Reader interface {
+	AccountReader
+	Loader
+	TreeReader
+	LogReader
+}
+
+// AccountReader reads what belongs to a user.
+type AccountReader interface {
+	Users(ctx context.Context, p UsersParams) (UsersResult, error)
+	// Devices returns all devices of a user, revoked ones too, by creation time, then id.
+	Devices(ctx context.Context, p DevicesParams) (DevicesResult, error)
+	// Memberships returns what a user is a member of, by workspace id.
+	Memberships(ctx context.Context, p MembershipsParams) (MembershipsResult, error)
+}
+
+// Loader reads rows by key. It is the read of the commit path: one call brings all that a batch of commits needs.
+type Loader interface {
+	Load(ctx context.Context, p LoadParams) (LoadResult, error)
+}
+
+// TreeReader pages through folders and histories.
+type TreeReader interface {
+	// Children returns the live items of a folder, by NameKey.
+	Children(ctx context.Context, p ChildrenParams) (ChildrenResult, error)
+	// Versions returns the versions of an item, current one included, newest first.
+	Versions(ctx context.Context, p VersionsParams) (VersionsResult, error)
+}
+
+// LogReader reads the change log.
+type LogReader interface {
+	// Changes returns the current versions of items with Revision > After, by revision, and their ancestors that a reader
+	// at After has not seen.
+	Changes(ctx context.Context, p ChangesParams) (ChangesRows, error)
+}
+
+// Locker makes transactions wait for each other.
+type Locker interface {
+	// Lock holds off every other transaction that locks one of the same ids, until this one ends: first the workspaces by
+	// id, then Users and the owners of Workspaces by id, so that transactions which lock once, first of all, never
+	// deadlock. An unknown user is locked too (two transactions may be about to make it), an unknown workspace is ignored.
+	// Reads of this transaction after Lock see all that was committed before Lock returned.
+	Lock(ctx context.Context, p LockParams) (LockResult, error)
+}
+
+// Writer saves rows.
+type Writer interface {
+	// Put inserts each row or replaces the one with its key: User.ID; Device.User and ID; Workspace.ID; Member.Workspace and
+	// User; Items by Workspace and ID; Superseded by Workspace, ID and Version; Chunks by Workspace and Name. No list
+	// holds a key twice. The caller has locked the workspaces and users concerned.
+	Put(ctx context.Context, p PutParams) (PutResult, error)
+}
+
+// ItemRow is an item as a store keeps it.
+type ItemRow struct {
+	Workspace WorkspaceID
+	// NameKey is what must be unique among the live items of a folder: made of Name by the service.
+	NameKey string
+	Item
+}
+
+// ChunkRow says that a chunk is stored in the container of a workspace.
+type ChunkRow struct {
+	Workspace WorkspaceID
+	Chunk
+}
+
+// AccessKey asks what a user may do in a workspace, and for one of the user's devices (zero: none).
+type AccessKey struct {
+	Workspace WorkspaceID
+	User      UserID
+	Device    DeviceID
+}
+
+// ItemKey names an item.
+type ItemKey struct {
+	Workspace WorkspaceID
+	Item      ItemID
+}
+
+// VersionKey names a version of an item.
+type VersionKey struct {
+	Workspace WorkspaceID
+	Item      ItemID
+	Version   int64
+}
+
+// NameKey names a place in a folder.
+type NameKey struct {
+	Workspace WorkspaceID
+	Parent    ItemID
+	Key       string // an ItemRow.NameKey
+}
+
+// ChunkKey names a chunk.
+type ChunkKey struct {
+	Workspace WorkspaceID
+	Name      string
+}
+
+// UsersParams are those of AccountReader.Users.
+type UsersParams struct{ IDs []UserID }
+
+// UsersResult is that of AccountReader.Users.
+type UsersResult struct{ Users []User }
+
+// DevicesParams are those of AccountReader.Devices.
+type DevicesParams struct{ User UserID }
+
+// DevicesResult is that of AccountReader.Devices.
+type DevicesResult struct{ Devices []Device }
+
+// MembershipsParams are those of AccountReader.Memberships.
+type MembershipsParams struct{ User UserID }
+
+// MembershipsResult is that of AccountReader.Memberships.
+type MembershipsResult struct {
+	Members    []Member
+	Workspaces []Workspace // of Members[i] is Workspaces[i]
+}
+
+// LoadParams are those of Loader.Load. Any list may be empty.
+type LoadParams struct {
+	// Access asks for the workspace, its owner, the user's membership and the user's device.
+	Access []AccessKey
+	// Items asks for items in their current versions, tombstones included.
+	Items []ItemKey
+	// Names asks for the live items that hold these names.
+	Names []NameKey
+	// Ancestors asks for the items that lie above these, each up to the root. It walks the parents in the current
+	// versions, of tombstones too; the items themselves are not asked for.
+	Ancestors []ItemKey
+	// Subtrees asks for all live items below these, at any depth; the items themselves are not asked for.
+	Subtrees []ItemKey
+	// Versions asks for superseded versions.
+	Versions []VersionKey
+	// Chunks asks which of these chunks are known to be stored.
+	Chunks []ChunkKey
+}
+
+// LoadResult is that of Loader.Load.
+type LoadResult struct {
+	Workspaces []Workspace // of Access; each once
+	Owners     []User      // of Workspaces; each once
+	Members    []Member    // of Access; each once
+	Devices    []Device    // of Access; each once
+	// Items has what Items, Names, Ancestors and Subtrees ask for. A row that several ask for may come several times.
+	Items    []ItemRow
+	Versions []ItemRow
+	Chunks   []ChunkRow
+}
+
+// ChildrenParams are those of TreeReader.Children.
+type ChildrenParams struct {
+	Workspace WorkspaceID
+	Parent    ItemID
+	After     string // a NameKey; empty: from the first
+	Limit     int    // at least 1
+}
+
+// ChildrenResult is that of TreeReader.Children.
+type ChildrenResult struct{ Items []ItemRow }
+
+// VersionsParams are those of TreeReader.Versions.
+type VersionsParams struct {
+	Workspace WorkspaceID
+	Item      ItemID
+	Before    int64 // only older versions than this; 0: from the current one
+	Limit     int   // at least 1
+}
+
+// VersionsResult is that of TreeReader.Versions.
+type VersionsResult struct{ Items []ItemRow }
+
+// ChangesParams are those of LogReader.Changes.
+type ChangesParams struct {
+	Workspace WorkspaceID
+	// After is the revision that the reader has seen.
+	After int64
+	// LiveThrough leaves out tombstones with a Revision up to this.
+	LiveThrough int64
+	Limit       int // at least 1
+}
+
+// ChangesRows is the result of LogReader.Changes.
+type ChangesRows struct {
+	Items []ItemRow // by Revision; at most Limit
+	// Ancestors has those items above the live ones of Items that have a Revision > After and are not in Items, as far up
+	// as an unbroken line of such items goes (one in Items does not break it). No order.
+	Ancestors []ItemRow
+}
+
+// LockParams are those of Locker.Lock.
+type LockParams struct {
+	Workspaces []WorkspaceID
+	Users      []UserID
+}
+
+// LockResult is that of Locker.Lock.
+type LockResult struct{}
+
+// PutParams are those of Writer.Put. Any list may be empty.
+type PutParams struct {
+	Users      []User
+	Devices    []Device
+	Workspaces []Workspace
+	Members    []Member
+	Items      []ItemRow // new current versions
+	Superseded []ItemRow // versions that were current
+	Chunks     []ChunkRow
+}
+
+// PutResult is that of Writer.Put.
+type PutResult struct{}
