@@ -127,4 +127,3 @@ func (r *recorder) run(check func()) {
 		r.cleanups[i]()
 	}
 }
-
