@@ -2,8 +2,16 @@ package stacksync
 
 import (
 	"context"
-	"io"
-	"iter"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
 )
 
 // SyncService is what a host's transport calls, and what a remote client's stub can implement too. *Service implements it.
@@ -25,316 +33,259 @@ type SyncService interface {
 	Transfers
 }
 
-// Accounts are calls of the host itself, not of its users: a transport must not pass them on.
-type Accounts interface {
-	// PutUser makes a user with a default workspace and its container, or changes an existing one's quota limit. It can be
-	// called at every login: for a user who has all this already it saves nothing.
-	PutUser(ctx context.Context, r PutUserRequest) (PutUserResult, error)
-	// GetUser reads a user; ErrUserNotFound.
-	GetUser(ctx context.Context, r GetUserRequest) (GetUserResult, error)
+// Config configures a Service. Its zero value works: a service that checks and logs metadata, knows no storage, and
+// whose followers poll.
+type Config struct {
+	// Storage holds the content. It must be a ChunkWriter and a ChunkReader (New returns an error otherwise), since the
+	// host is the only way to it. Defaults to none: then chunks are the clients' own affair, commits do not check that
+	// they are stored, and the calls of Transfers return errors.ErrUnsupported. New logs a warning about it.
+	Storage StorageProvisioner
+
+	// Notifier carries hints between those who commit and those who follow. The host closes it. Defaults to none: Follow then finds
+	// changes by polling, and New logs a warning about it.
+	Notifier Notifier
+
+	// PollInterval is how often Follow looks at the change log without having been told to, in case a hint was lost. Each wait
+	// is spread by ±20 % so that followers do not march in step. Defaults to 1 minute; to 2 seconds without a Notifier.
+	PollInterval time.Duration
+
+	// Policy may veto a proposal that has passed all rules, inside the transaction: a non-nil error makes it
+	// Rejected, with ErrVetoed and that error. It must be quick, since others wait for the workspace meanwhile, and may be asked
+	// twice about the same proposal. It is not asked about what is deleted with a folder. Defaults to none.
+	Policy func(ctx context.Context, r PolicyRequest) error
+
+	// QuotaLimit is that of new users, in bytes. Defaults to 0: no limit.
+	QuotaLimit int64
+
+	// FoldCase makes names that differ only in case clash (Unicode full case folding), as on most desktops' file systems.
+	// Names always clash when they differ only in normalisation (NFC). Set it before the first commit and never change it:
+	// it is part of what is stored. Defaults to false.
+	FoldCase bool
+
+	// ChunkHash says that chunk names are the lower-case hexadecimal hash of their content, so that UploadChunk can check
+	// them. Defaults to nil: names mean nothing to the service.
+	ChunkHash func() hash.Hash
+
+	// Limits bounds what clients may ask for. Each zero field has the default that its comment says.
+	Limits Limits
+
+	// Logger gets what an operator should know. Identifiers are logged; names, content and credentials never are. Defaults to silence.
+	Logger *slog.Logger
+
+	// Observer is told of every call, for metrics and traces. Defaults to none.
+	Observer Observer
+
+	// Now is the clock. What it says is only ever shown, and never orders anything. Defaults to time.Now.
+	Now func() time.Time
+
+	// NewID makes the ids of workspaces and devices. Defaults to uuid.NewV7.
+	NewID func() (uuid.UUID, error)
 }
 
-// PutUserRequest is that of Accounts.PutUser.
-type PutUserRequest struct {
-	User UserID
-	// QuotaLimit is in bytes, 0 for no limit. nil leaves an existing user's as it is, and gives a new one Config.QuotaLimit.
-	// A limit below what is used refuses growth, and takes nothing away.
-	QuotaLimit *int64
+// Limits bounds what clients may ask for. Passing one is an ErrLimit, in a *FieldError that names it.
+type Limits struct {
+	Proposals int // proposals a commit; defaults to 10,000
+	Chunks    int // chunks an item, and a Prepare call; defaults to 65,536
+	// CommitChunks is the number of chunks all proposals of one commit may have together; defaults to 262,144.
+	CommitChunks int
+	FileSize     int64 // bytes an item; defaults to 2^50, and can't be more
+	Attrs        int   // attributes an item; defaults to 64
+	AttrBytes    int   // bytes of all attributes of an item together, keys and values; defaults to 8,192
+	Page         int   // items a page; defaults to 10,000
+	Depth        int   // names in a path given to GetItemByPath; defaults to 1,024
+	Devices      int   // devices a user may register, revoked ones included; defaults to 1,000
 }
 
-// PutUserResult is that of Accounts.PutUser.
-type PutUserResult struct{ User User }
+const maxFileSize = 1 << 50
 
-// GetUserRequest is that of Accounts.GetUser.
-type GetUserRequest struct{ User UserID }
-
-// GetUserResult is that of Accounts.GetUser.
-type GetUserResult struct{ User User }
-
-// Devices manages a user's own devices. The actor is the user; Actor.Device may be left out.
-type Devices interface {
-	// RegisterDevice makes a device. Sent again with the same id it renames the device and makes no second one.
-	// ErrUserNotFound; ErrDeviceRevoked for the id of a revoked one; ErrLimit past Limits.Devices.
-	RegisterDevice(ctx context.Context, r RegisterDeviceRequest) (RegisterDeviceResult, error)
-	// ListDevices returns all devices of the actor, revoked ones too, oldest first.
-	ListDevices(ctx context.Context, r ListDevicesRequest) (ListDevicesResult, error)
-	// RevokeDevice shuts a device out for good: once it has returned, every call and every Follow of that device fails with
-	// ErrDeviceRevoked. Revoking a revoked one does nothing.
-	RevokeDevice(ctx context.Context, r RevokeDeviceRequest) (RevokeDeviceResult, error)
+// Observer is told of every call of a Service.
+type Observer interface {
+	// Begin is called at the start of op, which is the name of the method ("Commit"), or "commit.batch" for each
+	// transaction that saves gathered commits. The returned context is used for the call (a trace's span travels in it). The returned
+	// function, which must not be nil, is called at its end.
+	Begin(ctx context.Context, op string) (context.Context, func(Observation))
 }
 
-// RegisterDeviceRequest is that of Devices.RegisterDevice.
-type RegisterDeviceRequest struct {
-	Actor
-	// ID is the client's choice, so that a repeated call makes no second device; zero: the service makes one.
-	ID   DeviceID
-	Name string // for people: at most 255 bytes of valid UTF-8
+// Observation is how an operation ended.
+type Observation struct {
+	Err error
+	// Items is how many proposals came in, or items or chunks went out.
+	Items int
+	// Commits is how many Commit calls a commit.batch gathered.
+	Commits int
 }
 
-// RegisterDeviceResult is that of Devices.RegisterDevice.
-type RegisterDeviceResult struct{ Device Device }
-
-// ListDevicesRequest is that of Devices.ListDevices.
-type ListDevicesRequest struct{ Actor }
-
-// ListDevicesResult is that of Devices.ListDevices.
-type ListDevicesResult struct{ Devices []Device }
-
-// RevokeDeviceRequest is that of Devices.RevokeDevice.
-type RevokeDeviceRequest struct {
-	Actor
-	ID DeviceID
-}
-
-// RevokeDeviceResult is that of Devices.RevokeDevice.
-type RevokeDeviceResult struct{ Device Device }
-
-// Workspaces tells what a user is a member of.
-type Workspaces interface {
-	// ListWorkspaces returns the actor's workspaces with the actor's role and mount in each, by workspace id.
-	ListWorkspaces(ctx context.Context, r ListWorkspacesRequest) (ListWorkspacesResult, error)
-}
-
-// ListWorkspacesRequest is that of Workspaces.ListWorkspaces.
-type ListWorkspacesRequest struct{ Actor }
-
-// ListWorkspacesResult is that of Workspaces.ListWorkspaces.
-type ListWorkspacesResult struct{ Workspaces []Mount }
-
-// Mount is a workspace as one member sees it.
-type Mount struct {
-	Workspace
-	Member Member
-}
-
-// Commits saves metadata.
-type Commits interface {
-	// Commit checks a batch of proposals and saves the good ones in one transaction. It returns an Outcome for each, in
-	// order. An error means that no proposal was decided: bad request, no access, or the store failed. After an error of
-	// ctx, or of a store that can't tell, the commit may have been saved: send it again, the answer is the same and
-	// nothing is saved twice. Needs role Editor and a device.
-	Commit(ctx context.Context, r CommitRequest) (CommitResult, error)
-}
-
-// CommitRequest is that of Commits.Commit.
-type CommitRequest struct {
-	Actor
+// PolicyRequest is a proposal that Config.Policy may veto.
+type PolicyRequest struct {
+	Actor     Actor
 	Workspace WorkspaceID
-	// RequestID goes into logs and to Config.Policy, for tracing; at most 255 bytes. It decides nothing.
 	RequestID string
-	// Atomic saves all proposals or none: if one is in conflict or rejected, the good ones are rejected with ErrAborted.
-	Atomic bool
-	// Proposals are decided in order: one may name as parent an item made by an earlier one, or propose the next version of
-	// the same item. At least one, at most Limits.Proposals.
-	Proposals []Proposal
+	Current   *Item // nil for a new item
+	Proposed  *Item // as it would be saved
 }
 
-// CommitResult is that of Commits.Commit.
-type CommitResult struct {
-	Outcomes []Outcome // Outcomes[i] answers Proposals[i]
-	// Revision is the workspace's after the commit.
-	Revision int64
+// Service is the reference SyncService. Make one with New.
+type Service struct {
+	store   MetadataStore
+	storage StorageProvisioner
+	writer  ChunkWriter
+	reader  ChunkReader
+	cfg     Config
+	log     *slog.Logger
+
+	lookups gatherer[*lookup]
+	commits gatherer[*commitJob]
+	hints   publisher
+
+	closing context.Context // ends with ErrClosed when Close is called
+	shut    context.CancelCauseFunc
+	mu      sync.Mutex // makes enter and Close exclude each other
+	running sync.WaitGroup
 }
 
-// Feed is the change log of a workspace as its devices read it.
-type Feed interface {
-	// Changes returns a page of what changed after the cursor: each item once, in its latest version, by revision.
-	// Followed to the end (until More is false) it gives exactly the current tree, also while others commit in between.
-	// From the empty cursor, tombstones are left out.
-	//
-	// In every prefix of the pages a folder comes before what lies in it; to keep that promise a page may bring a folder
-	// along before its own turn, so that an (item, version) may be seen twice, and a page may have more items than Limit.
-	// The tombstones of a deleted folder come deepest first.
-	//
-	// A client applies a page in order and only then saves its cursor. It holds items by id, since names may clash for a
-	// moment in the middle of a catch-up (two items that swapped names), and removes a deleted folder from disk only when
-	// it is empty at the end of the catch-up (an item that moved out may have its latest change further on).
-	//
-	// A cursor that can't be continued, and a workspace that is not the actor's (any more), give a *CursorError.
-	Changes(ctx context.Context, r ChangesRequest) (ChangesPage, error)
-	// Follow yields pages from the cursor on: first the catch-up, ending with a page (perhaps an empty one) whose More is
-	// false, then each change as it comes, with no gap between the two. It ends after yielding an error: ctx's when that
-	// ends, what Changes returns, or ErrClosed.
-	Follow(ctx context.Context, r FollowRequest) iter.Seq2[ChangesPage, error]
+var _ SyncService = (*Service)(nil)
+
+// New makes a service on a store. It does no I/O. The host keeps the store, storage and notifier, and closes them after the service.
+func New(store MetadataStore, cfg Config) (*Service, error) {
+	if store == nil {
+		return nil, &FieldError{Field: "store", Reason: "is nil"}
+	}
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
+	}
+	s := &Service{store: store, storage: cfg.Storage, cfg: cfg, log: cfg.Logger}
+	if cfg.Storage != nil {
+		var canWrite, canRead bool
+		s.writer, canWrite = As[ChunkWriter](cfg.Storage)
+		s.reader, canRead = As[ChunkReader](cfg.Storage)
+		if !canWrite || !canRead {
+			return nil, fmt.Errorf("Config.Storage (%T) gives clients no way to content: it is not a ChunkWriter and ChunkReader: %w", cfg.Storage, errors.ErrUnsupported)
+		}
+	} else {
+		s.log.Warn("no Storage: chunks are not checked, and content is not transferred")
+	}
+	if cfg.Notifier == nil {
+		s.log.Warn("no Notifier: followers poll", "interval", cfg.PollInterval)
+	}
+	s.closing, s.shut = context.WithCancelCause(context.Background())
+	s.lookups = gatherer[*lookup]{run: s.lookUpBatch, wg: &s.running}
+	s.commits = gatherer[*commitJob]{run: s.commitBatch, wg: &s.running}
+	s.hints = publisher{notifier: cfg.Notifier, log: s.log, wg: &s.running}
+	return s, nil
 }
 
-// Cursor is what a device has seen of a workspace. It is opaque to clients; the empty one has seen nothing.
-type Cursor string
-
-// ChangesRequest is that of Feed.Changes.
-type ChangesRequest struct {
-	Actor
-	Workspace WorkspaceID
-	Cursor    Cursor
-	Limit     int // items a page; 0 means 1,000; at most Limits.Page
+// Close refuses new calls with ErrClosed, ends every Follow, and waits for the calls that run. It closes neither store, storage nor
+// notifier. A second Close waits too.
+func (s *Service) Close() error {
+	s.mu.Lock()
+	s.shut(ErrClosed)
+	s.mu.Unlock()
+	s.running.Wait()
+	return nil
 }
 
-// ChangesPage is a page of a change log.
-type ChangesPage struct {
-	Items []Item
-	// Cursor covers what this page covers, and is never older than the one before: save it after applying the page, also when Items is empty.
-	Cursor Cursor
-	// More says that the next page can be asked for at once.
-	More bool
-	// Revision is the last one that the cursor covers, for showing progress and lag.
-	Revision int64
+// enter counts a call in, unless the service is closed. Who entered calls running.Done.
+func (s *Service) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing.Err() != nil {
+		return false
+	}
+	s.running.Add(1)
+	return true
 }
 
-// FollowRequest is that of Feed.Follow.
-type FollowRequest struct {
-	Actor
-	Workspace WorkspaceID
-	Cursor    Cursor
-	Limit     int // as in ChangesRequest
+// begin opens a call. Its end is called with the call's result.
+func (s *Service) begin(ctx context.Context, op string) (context.Context, func(items int, err error), error) {
+	if !s.enter() {
+		return ctx, nil, ErrClosed
+	}
+	observed := func(Observation) {}
+	if s.cfg.Observer != nil {
+		ctx, observed = s.cfg.Observer.Begin(ctx, op)
+	}
+	return ctx, func(items int, err error) {
+		observed(Observation{Err: err, Items: items})
+		s.running.Done()
+	}, nil
 }
 
-// Items reads single items and folders.
-type Items interface {
-	// GetItem reads an item by id, in its current version, tombstones included, or in the given one. ErrItemNotFound; ErrVersionNotFound.
-	GetItem(ctx context.Context, r GetItemRequest) (GetItemResult, error)
-	// GetItemByPath reads a live item by its names from the root down. ErrItemNotFound.
-	GetItemByPath(ctx context.Context, r GetItemByPathRequest) (GetItemResult, error)
-	// ListChildren pages through the live items of a folder, ordered by normalised name. A missing or deleted folder, or a
-	// file, is an ErrItemNotFound.
-	ListChildren(ctx context.Context, r ListChildrenRequest) (ListChildrenResult, error)
-	// ListVersions pages through the versions of an item, newest first. ErrItemNotFound.
-	ListVersions(ctx context.Context, r ListVersionsRequest) (ListVersionsResult, error)
-	// RestoreVersion commits the name-independent part of an old version (content, media type, attributes, time of change)
-	// as the next version, in place; a deleted item comes back at its last place. It answers like a commit of that one
-	// proposal, and needs role Editor and a device.
-	RestoreVersion(ctx context.Context, r RestoreVersionRequest) (RestoreVersionResult, error)
+// call runs one method of the service between its begin and its end, and says in the error what was being done.
+func call[Res any](ctx context.Context, s *Service, op string, f func(ctx context.Context) (Res, int, error)) (Res, error) {
+	ctx, end, err := s.begin(ctx, op)
+	if err != nil {
+		var none Res
+		return none, fmt.Errorf("%s: %w", op, err)
+	}
+	res, items, err := f(ctx)
+	end(items, err)
+	if err != nil {
+		var none Res
+		return none, fmt.Errorf("%s: %w", op, err)
+	}
+	return res, nil
 }
 
-// GetItemRequest is that of Items.GetItem.
-type GetItemRequest struct {
-	Actor
-	Workspace WorkspaceID
-	Item      ItemID
-	Version   int64 // 0: the current one
+func (c *Config) setDefaults() error {
+	for _, d := range []struct {
+		name  string
+		field *int
+		value int
+	}{
+		{"Proposals", &c.Limits.Proposals, 10_000},
+		{"Chunks", &c.Limits.Chunks, 1 << 16},
+		{"CommitChunks", &c.Limits.CommitChunks, 1 << 18},
+		{"Attrs", &c.Limits.Attrs, 64},
+		{"AttrBytes", &c.Limits.AttrBytes, 8 << 10},
+		{"Page", &c.Limits.Page, 10_000},
+		{"Depth", &c.Limits.Depth, 1024},
+		{"Devices", &c.Limits.Devices, 1000},
+	} {
+		if *d.field < 0 {
+			return &FieldError{Field: "Config.Limits." + d.name, Reason: "is negative"}
+		}
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	switch size := &c.Limits.FileSize; {
+	case *size < 0 || *size > maxFileSize:
+		return &FieldError{Field: "Config.Limits.FileSize", Reason: fmt.Sprintf("is not within 0 to %d", int64(maxFileSize))}
+	case *size == 0:
+		*size = maxFileSize
+	}
+	if c.QuotaLimit < 0 {
+		return &FieldError{Field: "Config.QuotaLimit", Reason: "is negative"}
+	}
+	if c.PollInterval < 0 {
+		return &FieldError{Field: "Config.PollInterval", Reason: "is negative"}
+	}
+	if c.PollInterval == 0 {
+		c.PollInterval = time.Minute
+		if c.Notifier == nil {
+			c.PollInterval = 2 * time.Second
+		}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.NewID == nil {
+		c.NewID = uuid.NewV7
+	}
+	return nil
 }
 
-// GetItemResult is that of Items.GetItem and Items.GetItemByPath.
-type GetItemResult struct{ Item Item }
+// now is the time as every store can keep it.
+func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Microsecond) }
 
-// GetItemByPathRequest is that of Items.GetItemByPath.
-type GetItemByPathRequest struct {
-	Actor
-	Workspace WorkspaceID
-	Path      string // names joined by "/", at most Limits.Depth of them; no leading or trailing "/"
-}
-
-// ListChildrenRequest is that of Items.ListChildren.
-type ListChildrenRequest struct {
-	Actor
-	Workspace WorkspaceID
-	Parent    ItemID // zero: the root
-	After     string // the Next of the page before; empty for the first
-	Limit     int    // 0 means 1,000; at most Limits.Page
-}
-
-// ListChildrenResult is that of Items.ListChildren.
-type ListChildrenResult struct {
-	Items []Item
-	Next  string // empty after the last page
-}
-
-// ListVersionsRequest is that of Items.ListVersions.
-type ListVersionsRequest struct {
-	Actor
-	Workspace WorkspaceID
-	Item      ItemID
-	Before    int64 // the Next of the page before; 0 for the first
-	Limit     int   // 0 means 1,000; at most Limits.Page
-}
-
-// ListVersionsResult is that of Items.ListVersions.
-type ListVersionsResult struct {
-	Items []Item
-	Next  int64 // 0 after the last page
-}
-
-// RestoreVersionRequest is that of Items.RestoreVersion.
-type RestoreVersionRequest struct {
-	Actor
-	Workspace WorkspaceID
-	Item      ItemID
-	// Version is the old one to take the content from.
-	Version int64
-	// Base is the current version as the caller knows it: if it is no longer current, the outcome is a conflict.
-	Base int64
-}
-
-// RestoreVersionResult is that of Items.RestoreVersion.
-type RestoreVersionResult struct{ Outcome Outcome }
-
-// Transfers is how clients get content into and out of the container of a workspace.
-type Transfers interface {
-	// PrepareUpload tells which of some chunks are not stored yet, and how to upload them. Needs role Editor and a device.
-	// A chunk stored with another size is an ErrSize; chunks that can't fit the owner's quota are an ErrQuotaExceeded.
-	PrepareUpload(ctx context.Context, r PrepareUploadRequest) (PrepareUploadResult, error)
-	// PrepareDownload tells how to download chunks. Needs role Viewer and a device. *ChunksMissingError.
-	PrepareDownload(ctx context.Context, r PrepareDownloadRequest) (PrepareDownloadResult, error)
-	// UploadChunk writes a chunk through the host. Needs role Editor and a device. Content of another length is an ErrSize;
-	// content whose hash is not its name an ErrInvalid, where Config.ChunkHash is set. errors.ErrUnsupported where the
-	// storage is not a ChunkWriter.
-	UploadChunk(ctx context.Context, r UploadChunkRequest) (UploadChunkResult, error)
-	// DownloadChunk reads a chunk through the host; the caller closes Content. Needs role Viewer and a device.
-	// ErrChunkNotFound. errors.ErrUnsupported where the storage is not a ChunkReader.
-	DownloadChunk(ctx context.Context, r DownloadChunkRequest) (DownloadChunkResult, error)
-}
-
-// Via says how content travels.
-type Via string
-
-// ViaHost: call UploadChunk and DownloadChunk.
-const ViaHost Via = "host"
-
-// PrepareUploadRequest is that of Transfers.PrepareUpload.
-type PrepareUploadRequest struct {
-	Actor
-	Workspace WorkspaceID
-	Chunks    []Chunk // at most Limits.Chunks
-}
-
-// PrepareUploadResult is that of Transfers.PrepareUpload.
-type PrepareUploadResult struct {
-	Missing []Chunk // those to upload, each once, in the order asked
-	Via     Via
-}
-
-// PrepareDownloadRequest is that of Transfers.PrepareDownload.
-type PrepareDownloadRequest struct {
-	Actor
-	Workspace WorkspaceID
-	Names     []string // at most Limits.Chunks
-}
-
-// PrepareDownloadResult is that of Transfers.PrepareDownload.
-type PrepareDownloadResult struct {
-	Chunks []Chunk // each once, in the order asked
-	Via    Via
-}
-
-// UploadChunkRequest is that of Transfers.UploadChunk.
-type UploadChunkRequest struct {
-	Actor
-	Workspace WorkspaceID
-	Chunk     Chunk
-	Content   io.Reader // Chunk.Size bytes
-}
-
-// UploadChunkResult is that of Transfers.UploadChunk.
-type UploadChunkResult struct{}
-
-// DownloadChunkRequest is that of Transfers.DownloadChunk.
-type DownloadChunkRequest struct {
-	Actor
-	Workspace WorkspaceID
-	Name      string
-}
-
-// DownloadChunkResult is that of Transfers.DownloadChunk.
-type DownloadChunkResult struct {
-	Size    int64
-	Content io.ReadCloser
+// newEpoch makes a number that no other history of the database has.
+func newEpoch() (int64, error) {
+	var b [8]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return 0, fmt.Errorf("make an epoch: %w", err)
+	}
+	return int64(binary.LittleEndian.Uint64(b[:])), nil
 }

@@ -1,0 +1,106 @@
+package stacksync
+
+import (
+	"context"
+	"fmt"
+)
+
+// lookup asks which chunks of a workspace are known to be stored.
+type lookup struct {
+	job
+	actor     Actor
+	workspace WorkspaceID
+	needs     needs
+	names     []string
+
+	access access
+	known  map[string]int64 // sizes by name
+}
+
+// lookUpBatch answers gathered lookups with one read.
+func (s *Service) lookUpBatch(batch []*lookup) {
+	var p LoadParams
+	for _, l := range batch {
+		p.Access = append(p.Access, l.actor.key(l.workspace))
+		for _, name := range l.names {
+			p.Chunks = append(p.Chunks, ChunkKey{l.workspace, name})
+		}
+	}
+	var rows LoadResult
+	err := s.store.View(batchContext(batch), func(ctx context.Context, r Reader) (err error) {
+		rows, err = r.Load(ctx, p)
+		return err
+	})
+	if err != nil {
+		for _, l := range batch {
+			l.err = err
+		}
+		return
+	}
+	known := make(map[ChunkKey]int64, len(rows.Chunks))
+	for i := range rows.Chunks {
+		c := &rows.Chunks[i]
+		known[ChunkKey{c.Workspace, c.Name}] = c.Size
+	}
+	for _, l := range batch {
+		if l.access, l.err = rows.permit(l.actor, l.workspace, l.needs); l.err != nil {
+			continue
+		}
+		l.known = make(map[string]int64, len(l.names))
+		for _, name := range l.names {
+			if size, ok := known[ChunkKey{l.workspace, name}]; ok {
+				l.known[name] = size
+			}
+		}
+	}
+}
+
+// stat finds out which chunks are stored: from the chunk table first, and for those that are not there from the
+// storage. l has what the table knows, the result what the storage has beyond that.
+func (s *Service) stat(ctx context.Context, l *lookup) (stored map[string]int64, err error) {
+	l.weight = len(l.names) + 1
+	if err := s.lookups.do(ctx, l); err != nil {
+		return nil, err
+	}
+	var unknown []string
+	for _, name := range l.names {
+		if _, ok := l.known[name]; !ok {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil, nil
+	}
+	res, err := s.storage.StatChunks(ctx, StatChunksParams{Container: l.access.workspace.Container, Names: unknown})
+	if err != nil {
+		return nil, fmt.Errorf("stat chunks: %w", err)
+	}
+	stored = make(map[string]int64, len(res.Chunks))
+	for _, c := range res.Chunks {
+		stored[c.Name] = c.Size
+	}
+	return stored, nil
+}
+
+// findChunks fills in which of a commit's chunks the storage has although no commit has named them yet.
+func (s *Service) findChunks(ctx context.Context, j *commitJob) error {
+	if j.unchecked {
+		return nil
+	}
+	var names []string
+	for i := range j.proposals {
+		if j.invalid[i] != nil {
+			continue
+		}
+		for k := range j.proposals[i].Chunks {
+			names = append(names, j.proposals[i].Chunks[k].Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	l := &lookup{actor: j.actor, workspace: j.workspace, needs: needs{role: Editor, device: true}, names: unique(names)}
+	stored, err := s.stat(ctx, l)
+	j.stored = stored
+	return err
+}

@@ -1,0 +1,207 @@
+package stacksync
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// Commits saves metadata.
+type Commits interface {
+	// Commit checks a batch of proposals and saves the good ones in one transaction. It returns an Outcome for each, in
+	// order. An error means that no proposal was decided: bad request, no access, or the store failed. After an error of
+	// ctx, or of a store that can't tell, the commit may have been saved: send it again, the answer is the same and
+	// nothing is saved twice. Needs role Editor and a device.
+	Commit(ctx context.Context, r CommitRequest) (CommitResult, error)
+}
+
+// CommitRequest is that of Commits.Commit.
+type CommitRequest struct {
+	Actor
+	Workspace WorkspaceID
+	// RequestID goes into logs and to Config.Policy, for tracing; at most 255 bytes. It decides nothing.
+	RequestID string
+	// Atomic saves all proposals or none: if one is in conflict or rejected, the good ones are rejected with ErrAborted.
+	Atomic bool
+	// Proposals are decided in order: one may name as parent an item made by an earlier one, or propose the next version of
+	// the same item. At least one, at most Limits.Proposals.
+	Proposals []Proposal
+}
+
+// CommitResult is that of Commits.Commit.
+type CommitResult struct {
+	Outcomes []Outcome // Outcomes[i] answers Proposals[i]
+	// Revision is the workspace's after the commit.
+	Revision int64
+}
+
+// commitJob is a commit on its way through the gatherer.
+type commitJob struct {
+	job
+	workspace WorkspaceID
+	request
+	result CommitResult
+}
+
+// Commit implements Commits.
+func (s *Service) Commit(ctx context.Context, r CommitRequest) (CommitResult, error) {
+	return call(ctx, s, "Commit", func(ctx context.Context) (CommitResult, int, error) {
+		res, err := s.commit(ctx, r)
+		return res, len(r.Proposals), err
+	})
+}
+
+func (s *Service) commit(ctx context.Context, r CommitRequest) (CommitResult, error) {
+	j, err := s.prepare(r)
+	if err != nil {
+		return CommitResult{}, err
+	}
+	// The storage is asked before the workspace is locked: it may be slow.
+	if err := s.findChunks(ctx, j); err != nil {
+		return CommitResult{}, err
+	}
+	if err := s.commits.do(ctx, j); err != nil {
+		return CommitResult{}, err
+	}
+	return j.result, nil
+}
+
+// prepare checks all that needs no look at what is saved.
+func (s *Service) prepare(r CommitRequest) (*commitJob, error) {
+	limits := &s.cfg.Limits
+	if err := r.Actor.check(needs{device: true}); err != nil {
+		return nil, err
+	}
+	if err := checkText("RequestID", r.RequestID, maxShort); err != nil {
+		return nil, err
+	}
+	if n := len(r.Proposals); n == 0 || n > limits.Proposals {
+		return nil, &FieldError{Field: "Proposals", Reason: fmt.Sprintf("are not 1 to %d", limits.Proposals), Err: ErrLimit}
+	}
+	j := &commitJob{workspace: r.Workspace, request: request{
+		actor: r.Actor, id: r.RequestID, atomic: r.Atomic, unchecked: s.storage == nil,
+		proposals: slices.Clone(r.Proposals), keys: make([]string, len(r.Proposals)),
+	}}
+	chunks := 0
+	for i := range j.proposals {
+		p := &j.proposals[i]
+		if chunks += len(p.Chunks); chunks > limits.CommitChunks {
+			return nil, &FieldError{Field: "Proposals", Reason: fmt.Sprintf("have more than %d chunks together", limits.CommitChunks), Err: ErrLimit}
+		}
+		if err := s.checkProposal(j, i); err != nil {
+			if j.invalid == nil {
+				j.invalid = make(map[int]error)
+			}
+			j.invalid[i] = err
+		}
+	}
+	j.weight = len(j.proposals) + chunks
+	return j, nil
+}
+
+// checkProposal checks and normalises one. Its field is named only where it is bad.
+func (s *Service) checkProposal(j *commitJob, i int) error {
+	p := &j.proposals[i]
+	if p.check("", &s.cfg.Limits) != nil {
+		return p.check(fmt.Sprintf("Proposals[%d]", i), &s.cfg.Limits)
+	}
+	if !p.Delete {
+		p.normalise()
+		j.keys[i] = nameKey(p.Name, s.cfg.FoldCase)
+	}
+	return nil
+}
+
+// commitBatch saves gathered commits in one transaction. If that fails, each is tried alone, so that none can fail its
+// neighbours.
+func (s *Service) commitBatch(batch []*commitJob) {
+	err := s.saveBatch(batch)
+	if err == nil {
+		return
+	}
+	if len(batch) == 1 {
+		batch[0].err = err
+		return
+	}
+	s.log.Warn("gathered commits failed: each is tried alone", "commits", len(batch), "error", err)
+	for i := range batch {
+		if err := s.saveBatch(batch[i : i+1]); err != nil {
+			batch[i].err = err
+		}
+	}
+}
+
+func (s *Service) saveBatch(batch []*commitJob) (err error) {
+	ctx := batchContext(batch)
+	if s.cfg.Observer != nil {
+		var end func(Observation)
+		ctx, end = s.cfg.Observer.Begin(ctx, "commit.batch")
+		defer func() {
+			items := 0
+			for _, j := range batch {
+				items += len(j.proposals)
+			}
+			end(Observation{Err: err, Items: items, Commits: len(batch)})
+		}()
+	}
+	var hints []Notification
+	err = s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
+		var err error
+		hints, err = s.commitIn(ctx, tx, batch)
+		return err
+	})
+	if err == nil {
+		s.hints.publish(hints...)
+	}
+	return err
+}
+
+// commitIn is the whole commit of a batch: load, decide, save. It may run again.
+func (s *Service) commitIn(ctx context.Context, tx Tx, batch []*commitJob) ([]Notification, error) {
+	if _, err := tx.Lock(ctx, lockParams(batch)); err != nil {
+		return nil, err
+	}
+	rows, err := tx.Load(ctx, loadParams(batch))
+	if err != nil {
+		return nil, err
+	}
+	if err := loadSuperseded(ctx, tx, batch, &rows); err != nil {
+		return nil, err
+	}
+	spaces := makeSpaces(&rows)
+	d := decider{now: s.now(), policy: s.cfg.Policy}
+	for _, j := range batch {
+		j.err, j.result = nil, CommitResult{}
+		if _, err := rows.permit(j.actor, j.workspace, needs{role: Editor, device: true}); err != nil {
+			j.err = err
+			continue
+		}
+		j.request.ctx = j.job.ctx
+		sp := spaces[j.workspace]
+		j.result.Outcomes = d.decide(sp, &j.request)
+		j.result.Revision = sp.Revision
+	}
+	return saveSpaces(ctx, tx, spaces)
+}
+
+func saveSpaces(ctx context.Context, tx Tx, spaces map[WorkspaceID]*space) ([]Notification, error) {
+	var put PutParams
+	var hints []Notification
+	owners := make(map[UserID]bool)
+	for _, sp := range spaces {
+		if len(sp.changed) == 0 {
+			continue
+		}
+		sp.writes(&put)
+		if !owners[sp.owner.ID] {
+			owners[sp.owner.ID] = true
+			put.Users = append(put.Users, *sp.owner)
+		}
+		hints = append(hints, Notification{Topic: WorkspaceTopic(sp.ID), Revision: sp.Revision})
+	}
+	if len(hints) == 0 {
+		return nil, nil
+	}
+	_, err := tx.Put(ctx, put)
+	return hints, err
+}

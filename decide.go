@@ -1,0 +1,259 @@
+package stacksync
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+)
+
+// decider applies the rules of the commit to loaded state. It does no I/O and reads no clock; what it decides collects in its state,
+// where later proposals see it.
+type decider struct {
+	now    time.Time
+	policy func(ctx context.Context, r PolicyRequest) error
+}
+
+// request is one commit as the decider needs it.
+type request struct {
+	ctx       context.Context // handed to the policy
+	actor     Actor
+	id        string
+	atomic    bool
+	unchecked bool // the service has no storage: nobody knows which chunks are stored
+	proposals []Proposal
+	keys      []string // keys[i] is the NameKey of proposals[i]
+	// invalid[i] is what is wrong with proposals[i] whatever is saved; empty when nothing is wrong at all.
+	invalid map[int]error
+	// stored has the chunks, with sizes, that were seen in the container just before.
+	stored map[string]int64
+}
+
+// decide answers each proposal of a commit, in order, and stages what is to be saved.
+func (d decider) decide(sp *space, r *request) []Outcome {
+	outcomes := make([]Outcome, len(r.proposals))
+	if r.atomic {
+		sp.record()
+	}
+	failed := false
+	for i := range r.proposals {
+		p := &r.proposals[i]
+		outcomes[i] = d.decideOne(sp, r, i)
+		if outcomes[i].Err != nil {
+			outcomes[i].Err = &ItemError{Item: p.Item, Err: outcomes[i].Err}
+			failed = true
+		}
+	}
+	if !r.atomic {
+		return outcomes
+	}
+	sp.stopRecording(failed)
+	for i := range outcomes {
+		if failed && outcomes[i].Result == Committed {
+			outcomes[i] = reject(&ItemError{Item: r.proposals[i].Item, Err: ErrAborted})
+		}
+	}
+	return outcomes
+}
+
+func reject(err error) Outcome { return Outcome{Result: Rejected, Err: err} }
+
+func conflict(current *ItemRow, err error) Outcome {
+	return Outcome{Result: InConflict, Item: &current.Item, Err: err}
+}
+
+// decideOne applies the rules to r.proposals[i], in the order of docs/design.md.
+func (d decider) decideOne(sp *space, r *request, i int) Outcome {
+	p := &r.proposals[i]
+	if err := r.invalid[i]; err != nil {
+		return reject(err)
+	}
+	current := sp.items[p.Item]
+	switch {
+	case current == nil && (p.Version != 1 || p.Delete):
+		return reject(ErrUnknownItem)
+	case current == nil:
+	case p.Version <= current.Version:
+		stored := current
+		if p.Version < current.Version {
+			stored = sp.versions[VersionKey{sp.ID, p.Item, p.Version}]
+		}
+		if stored != nil && stored.proposedBy(p) {
+			return Outcome{Result: AlreadyCommitted, Item: &current.Item}
+		}
+		return conflict(current, ErrVersionConflict)
+	case p.Version > current.Version+1:
+		return conflict(current, ErrVersionConflict)
+	}
+	if p.Delete {
+		return d.delete(sp, r, current)
+	}
+	return d.put(sp, r, i, current)
+}
+
+// put decides a version that is not a deletion. current is nil for a new item.
+func (d decider) put(sp *space, r *request, i int, current *ItemRow) Outcome {
+	p := &r.proposals[i]
+	if current != nil && current.Kind != p.Kind {
+		return reject(ErrKindChanged)
+	}
+	if err := sp.checkParent(p, current); err != nil {
+		return reject(err)
+	}
+	if holder := sp.holder(p.Parent, r.keys[i]); holder != nil && holder.ID != p.Item {
+		return conflict(holder, ErrNameTaken)
+	}
+	if !r.unchecked && (current == nil || !sameContent(&current.Item, p)) {
+		if err := sp.checkChunks(p.Chunks, r.stored); err != nil {
+			return reject(err)
+		}
+	}
+	row := sp.next(d, r, p, r.keys[i], current)
+	if err := sp.checkQuota(row.Size - liveSize(current)); err != nil {
+		return reject(err)
+	}
+	if err := d.veto(r, current, row); err != nil {
+		return reject(err)
+	}
+	sp.save(current, row)
+	sp.learn(p.Chunks, r.stored)
+	return Outcome{Result: Committed, Item: &row.Item}
+}
+
+// delete decides a tombstone. Those of a folder's subtree come first, deepest first, so that the change log can be applied in
+// order.
+func (d decider) delete(sp *space, r *request, current *ItemRow) Outcome {
+	if current.Deleted {
+		return reject(ErrAlreadyDeleted)
+	}
+	row := sp.tombstone(d, r, current)
+	if err := d.veto(r, current, row); err != nil {
+		return reject(err)
+	}
+	if current.Kind == Folder {
+		for _, below := range sp.subtree(current.ID) {
+			sp.save(below, sp.tombstone(d, r, below))
+		}
+	}
+	sp.save(current, row)
+	return Outcome{Result: Committed, Item: &row.Item}
+}
+
+func (d decider) veto(r *request, current, proposed *ItemRow) error {
+	if d.policy == nil {
+		return nil
+	}
+	pr := PolicyRequest{Actor: r.actor, RequestID: r.id, Workspace: proposed.Workspace, Proposed: &proposed.Item}
+	if current != nil {
+		pr.Current = &current.Item
+	}
+	if err := d.ask(r.ctx, pr); err != nil {
+		return fmt.Errorf("%w: %w", ErrVetoed, err)
+	}
+	return nil
+}
+
+// ask calls the policy. One that panics has refused: it runs beside other callers' commits, which it must not take down.
+func (d decider) ask(ctx context.Context, r PolicyRequest) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("policy panicked: %v", p)
+		}
+	}()
+	return d.policy(ctx, r)
+}
+
+// checkParent applies the structure rules above the item.
+func (sp *space) checkParent(p *Proposal, current *ItemRow) error {
+	if p.Parent.IsZero() {
+		return nil
+	}
+	parent := sp.items[p.Parent]
+	switch {
+	case parent == nil:
+		return fmt.Errorf("%w: %v", ErrParentNotFound, p.Parent)
+	case parent.Kind != Folder:
+		return fmt.Errorf("%w: %v", ErrParentNotFolder, p.Parent)
+	case parent.Deleted:
+		return fmt.Errorf("%w: %v", ErrParentDeleted, p.Parent)
+	}
+	// Only a folder that exists can have something below it.
+	if p.Kind != Folder || current == nil {
+		return nil
+	}
+	for at, steps := parent, 0; at != nil; at, steps = sp.items[at.Parent], steps+1 {
+		if at.ID == p.Item || steps > len(sp.items) {
+			return fmt.Errorf("%w: %v lies below it", ErrCycle, p.Parent)
+		}
+	}
+	return nil
+}
+
+// checkChunks applies the rule that the chunks are stored, with the sizes that the proposal says.
+func (sp *space) checkChunks(chunks []Chunk, stored map[string]int64) error {
+	var missing []string
+	for i := range chunks {
+		c := &chunks[i]
+		size, ok := sp.chunks[c.Name]
+		if !ok {
+			size, ok = stored[c.Name]
+		}
+		switch {
+		case !ok:
+			missing = append(missing, c.Name)
+		case size != c.Size:
+			return fmt.Errorf("%w: chunk %q is stored with %d bytes, not %d", ErrSize, c.Name, size, c.Size)
+		}
+	}
+	if len(missing) > 0 {
+		return &ChunksMissingError{Names: unique(missing)}
+	}
+	return nil
+}
+
+// checkQuota applies the owner's limit to what would be added. What shrinks is always welcome.
+func (sp *space) checkQuota(add int64) error {
+	used, limit := sp.owner.QuotaUsed, sp.owner.QuotaLimit
+	if limit == 0 {
+		limit = math.MaxInt64
+	}
+	if add > 0 && add > limit-used {
+		return &QuotaError{Owner: sp.owner.ID, Limit: limit, Used: used, Need: add}
+	}
+	return nil
+}
+
+func liveSize(row *ItemRow) int64 {
+	if row == nil || row.Deleted {
+		return 0
+	}
+	return row.Size
+}
+
+// status derives how a version differs from the one before it.
+func status(before, after *ItemRow) Status {
+	switch {
+	case after.Deleted:
+		return StatusDeleted
+	case before == nil || before.Deleted:
+		return StatusNew
+	case before.Parent != after.Parent:
+		return StatusMoved
+	case before.Name != after.Name:
+		return StatusRenamed
+	}
+	return StatusChanged
+}
+
+// unique returns the names without repetition, in order.
+func unique(names []string) []string {
+	seen := make(map[string]bool, len(names))
+	kept := names[:0]
+	for _, n := range names {
+		if !seen[n] {
+			seen[n] = true
+			kept = append(kept, n)
+		}
+	}
+	return kept
+}

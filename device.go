@@ -1,0 +1,149 @@
+package stacksync
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// Devices manages a user's own devices. The actor is the user; Actor.Device may be left out.
+type Devices interface {
+	// RegisterDevice makes a device. Sent again with the same id it renames the device and makes no second one.
+	// ErrUserNotFound; ErrDeviceRevoked for the id of a revoked one; ErrLimit past Limits.Devices.
+	RegisterDevice(ctx context.Context, r RegisterDeviceRequest) (RegisterDeviceResult, error)
+	// ListDevices returns all devices of the actor, revoked ones too, oldest first.
+	ListDevices(ctx context.Context, r ListDevicesRequest) (ListDevicesResult, error)
+	// RevokeDevice shuts a device out for good: once it has returned, every call and every Follow of that device fails with
+	// ErrDeviceRevoked. Revoking a revoked one does nothing.
+	RevokeDevice(ctx context.Context, r RevokeDeviceRequest) (RevokeDeviceResult, error)
+}
+
+// RegisterDeviceRequest is that of Devices.RegisterDevice.
+type RegisterDeviceRequest struct {
+	Actor
+	// ID is the client's choice, so that a repeated call makes no second device; zero: the service makes one.
+	ID   DeviceID
+	Name string // for people: at most 255 bytes of valid UTF-8
+}
+
+// RegisterDeviceResult is that of Devices.RegisterDevice.
+type RegisterDeviceResult struct{ Device Device }
+
+// ListDevicesRequest is that of Devices.ListDevices.
+type ListDevicesRequest struct{ Actor }
+
+// ListDevicesResult is that of Devices.ListDevices.
+type ListDevicesResult struct{ Devices []Device }
+
+// RevokeDeviceRequest is that of Devices.RevokeDevice.
+type RevokeDeviceRequest struct {
+	Actor
+	ID DeviceID
+}
+
+// RevokeDeviceResult is that of Devices.RevokeDevice.
+type RevokeDeviceResult struct{ Device Device }
+
+// RegisterDevice implements Devices.
+func (s *Service) RegisterDevice(ctx context.Context, r RegisterDeviceRequest) (RegisterDeviceResult, error) {
+	return call(ctx, s, "RegisterDevice", func(ctx context.Context) (RegisterDeviceResult, int, error) {
+		if err := checkText("Name", r.Name, maxShort); err != nil {
+			return RegisterDeviceResult{}, 0, err
+		}
+		id := r.ID
+		if id.IsZero() {
+			made, err := s.cfg.NewID()
+			if err != nil {
+				return RegisterDeviceResult{}, 0, fmt.Errorf("make an id: %w", err)
+			}
+			id = DeviceID{made}
+		}
+		d, err := s.updateDevice(ctx, r.Actor, func(devices []Device) (Device, error) {
+			for _, d := range devices {
+				if d.ID == id {
+					d.Name = r.Name
+					return d, d.permit()
+				}
+			}
+			if limit := s.cfg.Limits.Devices; len(devices) >= limit {
+				return Device{}, &FieldError{Field: "ID", Reason: fmt.Sprintf("would be more than %d devices", limit), Err: ErrLimit}
+			}
+			return Device{ID: id, User: r.User, Name: r.Name, CreatedAt: s.now()}, nil
+		})
+		return RegisterDeviceResult{Device: d}, 1, err
+	})
+}
+
+// RevokeDevice implements Devices.
+func (s *Service) RevokeDevice(ctx context.Context, r RevokeDeviceRequest) (RevokeDeviceResult, error) {
+	return call(ctx, s, "RevokeDevice", func(ctx context.Context) (RevokeDeviceResult, int, error) {
+		d, err := s.updateDevice(ctx, r.Actor, func(devices []Device) (Device, error) {
+			for _, d := range devices {
+				if d.ID == r.ID {
+					d.Revoked = true
+					return d, nil
+				}
+			}
+			return Device{}, ErrDeviceNotFound
+		})
+		if err == nil {
+			s.hints.publish(Notification{Topic: UserTopic(r.User)})
+		}
+		return RevokeDeviceResult{Device: d}, 1, err
+	})
+}
+
+// ListDevices implements Devices.
+func (s *Service) ListDevices(ctx context.Context, r ListDevicesRequest) (ListDevicesResult, error) {
+	return call(ctx, s, "ListDevices", func(ctx context.Context) (ListDevicesResult, int, error) {
+		if err := r.check(needs{}); err != nil {
+			return ListDevicesResult{}, 0, err
+		}
+		var devices []Device
+		err := s.store.View(ctx, func(ctx context.Context, rd Reader) (err error) {
+			devices, err = devicesOf(ctx, rd, r.Actor)
+			return err
+		})
+		return ListDevicesResult{Devices: devices}, len(devices), err
+	})
+}
+
+// devicesOf reads the devices of an actor whose own device, if named, may ask.
+func devicesOf(ctx context.Context, r Reader, actor Actor) ([]Device, error) {
+	users, err := r.Users(ctx, UsersParams{IDs: []UserID{actor.User}})
+	if err != nil {
+		return nil, err
+	}
+	if len(users.Users) == 0 {
+		return nil, ErrUserNotFound
+	}
+	res, err := r.Devices(ctx, DevicesParams{User: actor.User})
+	if err != nil {
+		return nil, err
+	}
+	rows := LoadResult{Devices: res.Devices}
+	return res.Devices, rows.permitDevice(actor)
+}
+
+// updateDevice saves the device that change returns, if it differs from the one that is there.
+func (s *Service) updateDevice(ctx context.Context, actor Actor, change func(devices []Device) (Device, error)) (Device, error) {
+	if err := actor.check(needs{}); err != nil {
+		return Device{}, err
+	}
+	var changed Device
+	err := s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
+		if _, err := tx.Lock(ctx, LockParams{Users: []UserID{actor.User}}); err != nil {
+			return err
+		}
+		devices, err := devicesOf(ctx, tx, actor)
+		if err != nil {
+			return err
+		}
+		if changed, err = change(devices); err != nil || slices.Contains(devices, changed) {
+			return err
+		}
+		_, err = tx.Put(ctx, PutParams{Devices: []Device{changed}})
+		return err
+	})
+	return changed, err
+}

@@ -1,0 +1,101 @@
+package stacksync
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"math/rand/v2"
+	"time"
+)
+
+// Follow implements Feed.
+func (s *Service) Follow(ctx context.Context, r FollowRequest) iter.Seq2[ChangesPage, error] {
+	return func(yield func(ChangesPage, error) bool) {
+		// A follower ends with the service, without keeping Close waiting for what the caller does between two pages.
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		defer context.AfterFunc(s.closing, func() { cancel(ErrClosed) })()
+
+		err := s.follow(ctx, r, func(page ChangesPage) bool { return yield(page, nil) })
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			yield(ChangesPage{}, err)
+		}
+	}
+}
+
+// follow returns nil when yield asks it to stop.
+func (s *Service) follow(ctx context.Context, r FollowRequest, yield func(ChangesPage) bool) error {
+	// The rights come before the subscription: a stranger gets no ear at a workspace's topic.
+	cursor := r.Cursor
+	if _, err := s.Changes(ctx, ChangesRequest{Actor: r.Actor, Workspace: r.Workspace, Cursor: cursor, Limit: 1}); err != nil {
+		return err
+	}
+	sub, err := s.subscribe(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = sub.Close() }()
+
+	// What is committed from here on leaves a hint in the subscription, so none can fall between catch-up and waiting.
+	caughtUp, seen := false, int64(0)
+	for {
+		page, err := s.Changes(ctx, ChangesRequest{Actor: r.Actor, Workspace: r.Workspace, Cursor: cursor, Limit: r.Limit})
+		if err != nil {
+			return err
+		}
+		if len(page.Items) > 0 || page.Revision > seen || !caughtUp && !page.More {
+			if !yield(page) {
+				return nil
+			}
+		}
+		cursor, seen = page.Cursor, page.Revision
+		if page.More {
+			continue
+		}
+		caughtUp = true
+		if err := s.await(ctx, sub, r.Workspace, seen); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Service) subscribe(ctx context.Context, r FollowRequest) (Subscription, error) {
+	if s.cfg.Notifier == nil {
+		return silence{}, nil
+	}
+	return s.cfg.Notifier.Subscribe(ctx, SubscribeParams{Topics: []Topic{WorkspaceTopic(r.Workspace), UserTopic(r.User)}})
+}
+
+// await returns nil when it is time to look at the change log beyond the revision that was seen.
+func (s *Service) await(ctx context.Context, sub Subscription, w WorkspaceID, seen int64) error {
+	poll := time.Duration(float64(s.cfg.PollInterval) * (0.8 + 0.4*rand.Float64()))
+	waiting, cancel := context.WithTimeout(ctx, poll)
+	defer cancel()
+	topic := WorkspaceTopic(w)
+	for {
+		note, err := sub.Next(waiting)
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil && waiting.Err() != nil && !errors.Is(err, ErrClosed):
+			return nil
+		case err != nil:
+			return err
+		case note.Topic != topic || note.Gap || note.Revision > seen:
+			return nil
+		}
+	}
+}
+
+// silence is the subscription of a service without a Notifier.
+type silence struct{}
+
+func (silence) Next(ctx context.Context) (Notification, error) {
+	<-ctx.Done()
+	return Notification{}, ctx.Err()
+}
+
+func (silence) Close() error { return nil }
