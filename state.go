@@ -115,7 +115,6 @@ func (sp *space) save(current, row *ItemRow) {
 		sp.owner.QuotaUsed -= add
 		if current != nil {
 			sp.superseded = sp.superseded[:len(sp.superseded)-1]
-			delete(sp.versions, current.key())
 		}
 		if !wasChanged {
 			delete(sp.isChanged, row.ID)

@@ -1,0 +1,26 @@
+package stacksync
+
+import "context"
+
+// CommitTogether runs commits as one gathered batch, as happens by chance when they come at the same moment.
+func (s *Service) CommitTogether(ctx context.Context, requests []CommitRequest) ([]CommitResult, []error) {
+	batch := make([]*commitJob, len(requests))
+	errs := make([]error, len(requests))
+	for i, r := range requests {
+		j, err := s.prepare(r)
+		if err == nil {
+			err = s.findChunks(ctx, j)
+		}
+		if err != nil {
+			panic(err)
+		}
+		j.job.ctx = ctx
+		batch[i] = j
+	}
+	s.commitBatch(batch)
+	results := make([]CommitResult, len(requests))
+	for i, j := range batch {
+		results[i], errs[i] = j.result, j.err
+	}
+	return results, errs
+}
