@@ -95,6 +95,9 @@ func numberedID(n int) stacksync.ItemID {
 	return stacksync.ItemID{UUID: uuid.NewSHA1(uuid.Nil, fmt.Appendf(nil, "item %d", n))}
 }
 
+// newID is for tests whose order is up to the scheduler anyway.
+func newID() stacksync.ItemID { return stacksync.ItemID{UUID: uuid.New()} }
+
 // upload stores content and returns its chunks.
 func (w *world) upload(contents ...string) []stacksync.Chunk {
 	w.Helper()
