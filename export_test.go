@@ -1,6 +1,9 @@
 package stacksync
 
-import "context"
+import (
+	"context"
+	"runtime"
+)
 
 // CommitTogether runs commits as one gathered batch, as happens by chance when they come at the same moment.
 func (s *Service) CommitTogether(ctx context.Context, requests []CommitRequest) ([]CommitResult, []error) {
@@ -23,4 +26,17 @@ func (s *Service) CommitTogether(ctx context.Context, requests []CommitRequest) 
 		results[i], errs[i] = j.result, j.err
 	}
 	return results, errs
+}
+
+// AwaitQueued returns when n commits wait for the running one.
+func (s *Service) AwaitQueued(n int) {
+	for {
+		s.commits.mu.Lock()
+		queued := len(s.commits.queue)
+		s.commits.mu.Unlock()
+		if queued >= n {
+			return
+		}
+		runtime.Gosched()
+	}
 }

@@ -229,24 +229,27 @@ func (s *Service) uploadChunk(ctx context.Context, r UploadChunkRequest) error {
 	}
 	content := r.Content
 	if s.cfg.ChunkHash != nil {
-		content = &hashed{from: r.Content, hash: s.cfg.ChunkHash(), want: r.Chunk.Name}
+		content = &hashed{from: r.Content, hash: s.cfg.ChunkHash(), want: r.Chunk}
 	}
 	_, err = s.writer.WriteChunk(ctx, WriteChunkParams{Container: container, Chunk: r.Chunk, Content: content})
 	return err
 }
 
-// hashed turns the end of content that is not what its name says into an error, so that a storage never makes it visible.
+// hashed turns the end of content that is not what its name says into an error, so that a storage never makes it visible. Content
+// of another length is left for the storage to refuse.
 type hashed struct {
 	from io.Reader
 	hash hash.Hash
-	want string
+	want Chunk
+	read int64
 }
 
 func (h *hashed) Read(p []byte) (int, error) {
 	n, err := h.from.Read(p)
 	h.hash.Write(p[:n])
-	if errors.Is(err, io.EOF) {
-		if got := hex.EncodeToString(h.hash.Sum(nil)); got != h.want {
+	h.read += int64(n)
+	if errors.Is(err, io.EOF) && h.read == h.want.Size {
+		if got := hex.EncodeToString(h.hash.Sum(nil)); got != h.want.Name {
 			return n, &FieldError{Field: "Chunk.Name", Reason: fmt.Sprintf("is not the hash of the content, %s", got)}
 		}
 	}

@@ -1,0 +1,138 @@
+package stacksync_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/metastore/memory"
+)
+
+// gate is a store whose transactions the test holds up, counts and fails.
+type gate struct {
+	stacksync.MetadataStore
+	updates atomic.Int64
+	entered chan struct{}                   // gets a value when an Update begins, if not nil
+	open    chan struct{}                   // an Update waits for a value, if not nil
+	fail    func(stacksync.PutParams) error // fails a Put
+}
+
+func (g *gate) Unwrap() stacksync.MetadataStore { return g.MetadataStore }
+
+func (g *gate) Update(ctx context.Context, fn func(context.Context, stacksync.Tx) error) error {
+	g.updates.Add(1)
+	if g.entered != nil {
+		g.entered <- struct{}{}
+		<-g.open
+	}
+	return g.MetadataStore.Update(ctx, func(ctx context.Context, tx stacksync.Tx) error {
+		return fn(ctx, &gateTx{tx, g})
+	})
+}
+
+type gateTx struct {
+	stacksync.Tx
+	gate *gate
+}
+
+func (tx *gateTx) Put(ctx context.Context, p stacksync.PutParams) (stacksync.PutResult, error) {
+	if tx.gate.fail != nil {
+		if err := tx.gate.fail(p); err != nil {
+			return stacksync.PutResult{}, err
+		}
+	}
+	return tx.Tx.Put(ctx, p)
+}
+
+// hold makes transactions wait from here on.
+func (g *gate) hold() {
+	g.open = make(chan struct{})
+	g.entered = make(chan struct{}, 1000)
+}
+
+func TestConcurrentCommitsShareTransactions(t *testing.T) {
+	g := &gate{MetadataStore: memory.New()}
+	w := newWorld(t, g)
+	g.hold()
+	before := g.updates.Load()
+	var running sync.WaitGroup
+	commit := func(p stacksync.Proposal) {
+		running.Go(func() {
+			res, err := w.svc.Commit(t.Context(), stacksync.CommitRequest{Actor: w.actor, Workspace: w.ws, Proposals: []stacksync.Proposal{p}})
+			if err != nil || res.Outcomes[0].Err != nil {
+				t.Errorf("commit: %v %v", err, res)
+			}
+		})
+	}
+	commit(w.folder(stacksync.ItemID{}, "first"))
+	<-g.entered // it runs alone, as nothing else was there
+	for i := range 64 {
+		commit(w.folder(stacksync.ItemID{}, fmt.Sprint("folder ", i)))
+	}
+	w.svc.AwaitQueued(64)
+	close(g.open)
+	running.Wait()
+	require.EqualValues(t, 2, g.updates.Load()-before)
+	require.EqualValues(t, 65, w.snapshot().Revision)
+}
+
+// A commit that the store can't save fails alone.
+func TestGatheredCommitsFailAlone(t *testing.T) {
+	g := &gate{MetadataStore: memory.New()}
+	w := newWorld(t, g)
+	errDisk := errors.New("row does not fit")
+	g.fail = func(p stacksync.PutParams) error {
+		for _, it := range p.Items {
+			if it.Name == "bad" {
+				return errDisk
+			}
+		}
+		return nil
+	}
+	var requests []stacksync.CommitRequest
+	for _, name := range []string{"a", "bad", "b"} {
+		requests = append(requests, stacksync.CommitRequest{Actor: w.actor, Workspace: w.ws, Proposals: []stacksync.Proposal{w.folder(stacksync.ItemID{}, name)}})
+	}
+	results, errs := w.svc.CommitTogether(t.Context(), requests)
+	require.NoError(t, errs[0])
+	require.ErrorIs(t, errs[1], errDisk)
+	require.NoError(t, errs[2])
+	require.EqualValues(t, 1, results[0].Revision)
+	require.EqualValues(t, 2, results[2].Revision)
+	require.Len(t, w.snapshot().Items, 2)
+}
+
+// A caller that goes away while it waits gets its context's error; what had not begun is then not done.
+func TestCallerGoesAway(t *testing.T) {
+	g := &gate{MetadataStore: memory.New()}
+	w := newWorld(t, g)
+	g.hold()
+	errs := make(chan error)
+	commit := func(ctx context.Context, name string) {
+		p := w.folder(stacksync.ItemID{}, name)
+		go func() {
+			_, err := w.svc.Commit(ctx, stacksync.CommitRequest{Actor: w.actor, Workspace: w.ws, Proposals: []stacksync.Proposal{p}})
+			errs <- err
+		}()
+	}
+	running, leave := context.WithCancel(t.Context())
+	commit(running, "running")
+	<-g.entered
+	waiting, leaveToo := context.WithCancel(t.Context())
+	commit(waiting, "waiting")
+	w.svc.AwaitQueued(1)
+	leave()
+	leaveToo()
+	require.ErrorIs(t, <-errs, context.Canceled)
+	require.ErrorIs(t, <-errs, context.Canceled)
+	close(g.open)
+	require.NoError(t, w.svc.Close(), "Close waits for the transaction that runs")
+	rows := w.rows(stacksync.LoadParams{Access: []stacksync.AccessKey{{Workspace: w.ws, User: w.actor.User}}})
+	require.EqualValues(t, 1, rows.Workspaces[0].Revision, "the one that ran was saved, the one that waited was not")
+}
