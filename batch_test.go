@@ -18,7 +18,7 @@ func TestBatchSeesItself(t *testing.T) {
 	as := func(name string) func(*stacksync.Proposal) {
 		return func(p *stacksync.Proposal) { p.Name = name }
 	}
-	for _, row := range []struct {
+	rows := []struct {
 		name  string
 		batch func(tr tree) []stacksync.Proposal
 		err   error
@@ -111,43 +111,49 @@ func TestBatchSeesItself(t *testing.T) {
 		{"one bad entry harms nobody", func(tr tree) []stacksync.Proposal {
 			return []stacksync.Proposal{tr.folder(root, "n"), tr.folder(root, "m"), tr.folder(root, "a/b")}
 		}, stacksync.ErrName, nil, []string{"n", "m"}},
-	} {
-		for _, mode := range []string{"one commit", "gathered"} {
-			t.Run(row.name+"/"+mode, func(t *testing.T) {
-				onEachStore(t, func(t *testing.T, open func(testing.TB) stacksync.MetadataStore) {
-					w := newWorld(t, open(t))
-					tr := newTree(w)
-					batch := row.batch(tr)
-					var last stacksync.Outcome
-					if mode == "one commit" {
-						last = w.commit(batch...)[len(batch)-1]
-					} else {
-						requests := make([]stacksync.CommitRequest, len(batch))
-						for i, p := range batch {
-							requests[i] = stacksync.CommitRequest{Actor: w.actor, Workspace: w.ws, Proposals: []stacksync.Proposal{p}}
-						}
-						results, errs := w.svc.CommitTogether(t.Context(), requests)
-						for _, err := range errs {
-							require.NoError(t, err)
-						}
-						last = results[len(batch)-1].Outcomes[0]
-					}
-					require.ErrorIs(t, last.Err, row.err)
-					for _, path := range row.gone {
-						_, err := w.svc.GetItemByPath(t.Context(), stacksync.GetItemByPathRequest{Actor: w.actor, Workspace: w.ws, Path: path})
-						require.ErrorIs(t, err, stacksync.ErrItemNotFound, path)
-					}
-					for _, path := range row.there {
-						_, err := w.svc.GetItemByPath(t.Context(), stacksync.GetItemByPathRequest{Actor: w.actor, Workspace: w.ws, Path: path})
-						require.NoError(t, err, path)
-					}
-					s := w.snapshot()
-					require.Equal(t, s.charged(), s.Used)
-					requireTree(t, s)
-				})
+	}
+	onEachStore(t, func(t *testing.T, open func(testing.TB) stacksync.MetadataStore) {
+		house := newWorld(t, open(t))
+		for i, row := range rows {
+			t.Run(row.name+"/one commit", func(t *testing.T) {
+				w := house.guest(t, 2*i)
+				tr := newTree(w)
+				outcomes := w.commit(row.batch(tr)...)
+				require.ErrorIs(t, outcomes[len(outcomes)-1].Err, row.err)
+				w.requirePaths(row.gone, row.there)
+			})
+			t.Run(row.name+"/gathered", func(t *testing.T) {
+				w := house.guest(t, 2*i+1)
+				tr := newTree(w)
+				var requests []stacksync.CommitRequest
+				for _, p := range row.batch(tr) {
+					requests = append(requests, stacksync.CommitRequest{Actor: w.actor, Workspace: w.ws, Proposals: []stacksync.Proposal{p}})
+				}
+				results, errs := w.svc.CommitTogether(t.Context(), requests)
+				for _, err := range errs {
+					require.NoError(t, err)
+				}
+				require.ErrorIs(t, results[len(results)-1].Outcomes[0].Err, row.err)
+				w.requirePaths(row.gone, row.there)
 			})
 		}
+	})
+}
+
+// requirePaths wants some paths to be gone and others to be there, and all else to be in order.
+func (w *world) requirePaths(gone, there []string) {
+	w.Helper()
+	for _, path := range gone {
+		_, err := w.svc.GetItemByPath(w.Context(), stacksync.GetItemByPathRequest{Actor: w.actor, Workspace: w.ws, Path: path})
+		require.ErrorIs(w, err, stacksync.ErrItemNotFound, path)
 	}
+	for _, path := range there {
+		_, err := w.svc.GetItemByPath(w.Context(), stacksync.GetItemByPathRequest{Actor: w.actor, Workspace: w.ws, Path: path})
+		require.NoError(w, err, path)
+	}
+	s := w.snapshot()
+	require.Equal(w, s.charged(), s.Used)
+	requireTree(w, s)
 }
 
 // requireTree wants every live item to lie in a live folder, up to the root.

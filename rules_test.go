@@ -74,7 +74,7 @@ func TestRules(t *testing.T) {
 		return newFile(func(p *stacksync.Proposal) { p.Name = name })
 	}
 
-	for _, row := range []struct {
+	rows := []struct {
 		name    string
 		propose func(tr tree) stacksync.Proposal
 		result  stacksync.Result
@@ -205,13 +205,15 @@ func TestRules(t *testing.T) {
 		{name: "restore below a deleted folder", propose: changed(x, func(tree, *stacksync.Proposal) {}), result: rejected, err: stacksync.ErrParentDeleted},
 		{name: "restore elsewhere", propose: changed(x, func(tr tree, p *stacksync.Proposal) { p.Parent = tr.docs.Item }), result: committed},
 		{name: "zero item", propose: newFile(func(p *stacksync.Proposal) { p.Item = stacksync.ItemID{} }), result: rejected, err: stacksync.ErrInvalid, says: "Item is zero"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			onEachStore(t, func(t *testing.T, open func(testing.TB) stacksync.MetadataStore) {
-				w := newWorld(t, open(t), func(c *stacksync.Config) {
-					c.Limits = stacksync.Limits{Attrs: 2, AttrBytes: 100, Chunks: 20_000}
-					c.Policy = houseRule
-				})
+	}
+	onEachStore(t, func(t *testing.T, open func(testing.TB) stacksync.MetadataStore) {
+		house := newWorld(t, open(t), func(c *stacksync.Config) {
+			c.Limits = stacksync.Limits{Attrs: 2, AttrBytes: 100, Chunks: 20_000}
+			c.Policy = houseRule
+		})
+		for i, row := range rows {
+			t.Run(row.name, func(t *testing.T) {
+				w := house.guest(t, i)
 				tr := newTree(w)
 				p := row.propose(tr)
 				before := w.snapshot()
@@ -247,8 +249,8 @@ func TestRules(t *testing.T) {
 					require.Equal(t, row.item(tr).Item, outcome.Item.ID)
 				}
 			})
-		})
-	}
+		}
+	})
 }
 
 func houseRule(_ context.Context, r stacksync.PolicyRequest) error {

@@ -11,13 +11,14 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/metastore/metastoretest"
 )
 
 // TestModel runs random calls of several devices against the service and the model, and wants the same answers, the same tree, the
 // same feed and the same charge. The store runs each closure twice, since it may.
 func TestModel(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(testing.TB) stacksync.MetadataStore) {
-		store := open(t)
+		store := metastoretest.Twice(open(t))
 		w := newWorld(t, store)
 		stored := map[string]int64{}
 		for i := range 4 {

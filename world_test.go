@@ -8,6 +8,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -18,16 +20,25 @@ import (
 	"github.com/stacksync/stacksync-go"
 	storage "github.com/stacksync/stacksync-go/backend/memory"
 	"github.com/stacksync/stacksync-go/metastore/memory"
+	"github.com/stacksync/stacksync-go/metastore/sqlite"
 	"github.com/stacksync/stacksync-go/notify/local"
 )
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(crashDir); dir != "" {
+		crashChild(dir)
+	}
 	goleak.VerifyTestMain(m)
 }
 
 // stores are the metadata stores that every test of the service runs on.
 var stores = map[string]func(t testing.TB) stacksync.MetadataStore{
 	"memory": func(testing.TB) stacksync.MetadataStore { return memory.New() },
+	"sqlite": func(t testing.TB) stacksync.MetadataStore {
+		store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "meta.db"), sqlite.Config{})
+		require.NoError(t, err)
+		return store
+	},
 }
 
 // onEachStore runs a test on every store.
@@ -68,6 +79,14 @@ func newWorld(t testing.TB, store stacksync.MetadataStore, configure ...func(*st
 	})
 	w.actor, w.ws = w.join("ada")
 	return w
+}
+
+// guest is another user of the same service, with an empty workspace, for a subtest.
+func (w *world) guest(t testing.TB, n int) *world {
+	g := *w
+	g.TB = t
+	g.actor, g.ws = g.join(stacksync.UserID(fmt.Sprint("guest ", n)))
+	return &g
 }
 
 // join makes a user with a device.

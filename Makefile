@@ -1,0 +1,25 @@
+FUZZTIME ?= 10s
+
+.DEFAULT_GOAL := help
+.PHONY: help test race bench fuzz lint ci
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+test: ## run all tests
+	go test ./...
+
+race: ## run all tests with the race detector, in random order, uncached
+	go test -race -shuffle=on -count=1 ./...
+
+bench: ## run all benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## run each fuzz target for a while: make fuzz FUZZTIME=1m
+	FUZZTIME=$(FUZZTIME) .ci/run fuzz
+
+lint: ## check the formatting, go vet and golangci-lint
+	.ci/run gofmt vet lint
+
+ci: ## run all checks that a change must pass
+	.ci/run

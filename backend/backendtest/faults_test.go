@@ -1,0 +1,318 @@
+package backendtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/stacksync/stacksync-go"
+)
+
+// Short names, since each is written many times below.
+type (
+	createCall = call[stacksync.CreateContainerParams, stacksync.CreateContainerResult]
+	dropCall   = call[stacksync.DeleteContainerParams, stacksync.DeleteContainerResult]
+	statCall   = call[stacksync.StatChunksParams, stacksync.StatChunksResult]
+	copyCall   = call[stacksync.CopyChunksParams, stacksync.CopyChunksResult]
+	deleteCall = call[stacksync.DeleteChunksParams, stacksync.DeleteChunksResult]
+	writeCall  = call[stacksync.WriteChunkParams, stacksync.WriteChunkResult]
+)
+
+var errFault = errors.New("the fault of the mutant")
+
+var mutants = map[string]mutant{
+	"create empties": {caught: []string{"CreateContainerAgain"}, change: func(b *broken) {
+		around(&b.create, func(ctx context.Context, next createCall, p stacksync.CreateContainerParams) (stacksync.CreateContainerResult, error) {
+			_, _ = b.Storage.DeleteContainer(ctx, stacksync.DeleteContainerParams(p))
+			return next(ctx, p)
+		})
+	}},
+	"create refuses long names": {caught: []string{"ContainerNames"}, change: func(b *broken) {
+		before(&b.create, func(p *stacksync.CreateContainerParams) {
+			if len(p.Container) > 62 {
+				p.Container += "toolong"
+			}
+		})
+	}},
+	"the container is not checked": {caught: []string{"BadContainerNames"}, change: func(b *broken) {
+		before(&b.list, func(p *stacksync.ListChunksParams) { p.Container = strings.ToLower(p.Container) })
+	}},
+	"a missing container can't be deleted": {caught: []string{"DeleteMissingContainer"}, change: func(b *broken) {
+		around(&b.drop, func(ctx context.Context, next dropCall, p stacksync.DeleteContainerParams) (stacksync.DeleteContainerResult, error) {
+			if b.empty(p.Container) {
+				return stacksync.DeleteContainerResult{}, errFault
+			}
+			return next(ctx, p)
+		})
+	}},
+	"a full container can't be deleted": {caught: []string{"DeleteFullContainer"}, change: func(b *broken) {
+		around(&b.drop, func(ctx context.Context, next dropCall, p stacksync.DeleteContainerParams) (stacksync.DeleteContainerResult, error) {
+			if !b.empty(p.Container) {
+				return stacksync.DeleteContainerResult{}, errFault
+			}
+			return next(ctx, p)
+		})
+	}},
+	"containers are prefixes": {caught: []string{"ContainersAreApart"}, change: func(b *broken) {
+		before(&b.stat, func(p *stacksync.StatChunksParams) { p.Container, _, _ = strings.Cut(p.Container, "-b") })
+	}},
+	"writing makes the container": {caught: []string{"MissingContainerTakesNothing", "DeleteFullContainer", "CancelledContext"}, change: func(b *broken) {
+		around(&b.write, func(ctx context.Context, next writeCall, p stacksync.WriteChunkParams) (stacksync.WriteChunkResult, error) {
+			_, _ = b.Storage.CreateContainer(ctx, stacksync.CreateContainerParams{Container: p.Container})
+			return next(ctx, p)
+		})
+	}},
+
+	"names are paths":       renames([]string{"NamesReachNowhere", "OddNames"}, func(n string) string { return strings.TrimPrefix(path.Clean("/"+n), "/") + " " }),
+	"names are cut":         renames([]string{"LongNames"}, func(n string) string { return n[:min(len(n), 254)] }),
+	"names are folded":      renames([]string{"CaseDiffers"}, strings.ToLower),
+	"names are trimmed":     renames([]string{"OddNames"}, func(n string) string { return strings.TrimRight(n, " .") + "x" }),
+	"% is not escaped":      renames([]string{"EveryCharacter", "OddNames"}, func(n string) string { return strings.ReplaceAll(n, "%", "+") }),
+	"bad names are cleaned": renames([]string{"BadNames"}, func(n string) string { return strings.Trim(n, "\x00\n\t") + "x" }),
+
+	"deleting does nothing": {caught: []string{"ChunkLife"}, change: func(b *broken) {
+		before(&b.delete, func(p *stacksync.DeleteChunksParams) { p.Names = nil })
+	}},
+	"deleting a missing chunk is an error": {caught: []string{"DeleteMissingChunk", "MissingContainerReadsEmpty"}, change: func(b *broken) {
+		around(&b.delete, func(ctx context.Context, next deleteCall, p stacksync.DeleteChunksParams) (stacksync.DeleteChunksResult, error) {
+			for _, name := range p.Names {
+				if _, ok := b.size(p.Container, name); !ok {
+					return stacksync.DeleteChunksResult{}, errFault
+				}
+			}
+			return next(ctx, p)
+		})
+	}},
+	"names are deleted one by one": {caught: []string{"BadNameHasNoEffect"}, change: func(b *broken) {
+		around(&b.delete, func(ctx context.Context, next deleteCall, p stacksync.DeleteChunksParams) (stacksync.DeleteChunksResult, error) {
+			for i := range p.Names {
+				if r, err := next(ctx, stacksync.DeleteChunksParams{Container: p.Container, Names: p.Names[i : i+1]}); err != nil {
+					return r, err
+				}
+			}
+			return stacksync.DeleteChunksResult{}, nil
+		})
+	}},
+	"stat answers as often as it is asked": {caught: []string{"ManyNames"}, change: func(b *broken) {
+		around(&b.stat, func(ctx context.Context, next statCall, p stacksync.StatChunksParams) (all stacksync.StatChunksResult, err error) {
+			for i := range p.Names {
+				r, err := next(ctx, stacksync.StatChunksParams{Container: p.Container, Names: p.Names[i : i+1]})
+				if err != nil {
+					return r, err
+				}
+				all.Chunks = append(all.Chunks, r.Chunks...)
+			}
+			return all, nil
+		})
+	}},
+	"a missing chunk is another error": {caught: []string{"ReadMissingChunk"}, change: func(b *broken) {
+		around(&b.read, func(ctx context.Context, next call[stacksync.ReadChunkParams, stacksync.ReadChunkResult], p stacksync.ReadChunkParams) (stacksync.ReadChunkResult, error) {
+			r, err := next(ctx, p)
+			if errors.Is(err, stacksync.ErrChunkNotFound) {
+				err = stacksync.ErrNotFound
+			}
+			return r, err
+		})
+	}},
+	"a reader reads what is there now": {caught: []string{"ReadWhileDeleted"}, change: func(b *broken) {
+		after(&b.read, func(p stacksync.ReadChunkParams, r *stacksync.ReadChunkResult) {
+			if r.Content != nil {
+				r.Content = io.NopCloser(&rereader{b: b, p: p})
+			}
+		})
+	}},
+
+	"copying stops at a missing chunk": {caught: []string{"CopyMissing", "ManyNames", "BadNameHasNoEffect"}, change: func(b *broken) {
+		around(&b.copy, func(ctx context.Context, next copyCall, p stacksync.CopyChunksParams) (stacksync.CopyChunksResult, error) {
+			for i := range p.Names {
+				if r, err := next(ctx, stacksync.CopyChunksParams{From: p.From, To: p.To, Names: p.Names[i : i+1]}); err != nil {
+					return r, err
+				}
+			}
+			return stacksync.CopyChunksResult{}, nil
+		})
+	}},
+	"copying moves": {caught: []string{"Copy", "CopyOnto", "CopyToItself"}, change: func(b *broken) {
+		after(&b.copy, func(p stacksync.CopyChunksParams, _ *stacksync.CopyChunksResult) {
+			_, _ = b.Storage.DeleteChunks(context.Background(), stacksync.DeleteChunksParams{Container: p.From, Names: p.Names})
+		})
+	}},
+
+	"a listing stops after one page": lists([]string{"ListPages", "ListWhileChanging", "ListLimits"}, func(_ stacksync.ListChunksParams, r *stacksync.ListChunksResult) {
+		r.Next = ""
+	}),
+	"a page loses a chunk": lists([]string{"ListPages", "ListLimits"}, func(_ stacksync.ListChunksParams, r *stacksync.ListChunksResult) {
+		if r.Next != "" {
+			r.Chunks = r.Chunks[1:]
+		}
+	}),
+	"a listing runs in a circle": lists([]string{"ListPages", "ChunkLife"}, func(_ stacksync.ListChunksParams, r *stacksync.ListChunksResult) {
+		if r.Next == "" && len(r.Chunks) > 0 {
+			r.Next = r.Chunks[0].Name
+		}
+	}),
+	"chunks have no time": lists([]string{"StoredAt"}, func(_ stacksync.ListChunksParams, r *stacksync.ListChunksResult) {
+		for i := range r.Chunks {
+			r.Chunks[i].StoredAt = time.Time{}
+		}
+	}),
+	"the limit is not kept": {caught: []string{"ListPages", "ListLimits"}, change: func(b *broken) {
+		before(&b.list, func(p *stacksync.ListChunksParams) { p.Limit = 10_000 })
+	}},
+	"a cursor counts": {caught: []string{"ListWhileChanging"}, change: func(b *broken) {
+		around(&b.list, func(ctx context.Context, next call[stacksync.ListChunksParams, stacksync.ListChunksResult], p stacksync.ListChunksParams) (stacksync.ListChunksResult, error) {
+			seen := len(p.After)
+			r, err := next(ctx, stacksync.ListChunksParams{Container: p.Container, Limit: 10_000})
+			r.Chunks = r.Chunks[min(seen, len(r.Chunks)):]
+			if p.Limit == 0 {
+				p.Limit = 1_000
+			}
+			if len(r.Chunks) > p.Limit {
+				r.Chunks, r.Next = r.Chunks[:p.Limit], strings.Repeat("x", seen+p.Limit)
+			}
+			return r, err
+		})
+	}},
+
+	"content that ends early is kept": keeps([]string{"ShortContent"}, func(error) error { return nil }),
+	"what came before an error is kept": keeps([]string{"ShortContent", "FailingContent", "FailingAtTheEnd", "CancelledWrite"}, func(err error) error {
+		return err
+	}),
+	"errors of content are hidden": {caught: []string{"FailingContent", "FailingAtTheEnd", "CancelledWrite"}, change: func(b *broken) {
+		around(&b.write, func(ctx context.Context, next writeCall, p stacksync.WriteChunkParams) (stacksync.WriteChunkResult, error) {
+			r, err := next(ctx, p)
+			if err != nil && !errors.Is(err, stacksync.ErrInvalid) && !errors.Is(err, stacksync.ErrNotFound) {
+				err = errFault
+			}
+			return r, err
+		})
+	}},
+	"long content is cut": {caught: []string{"LongContent", "FailingAtTheEnd", "WriteAgain"}, change: func(b *broken) {
+		before(&b.write, func(p *stacksync.WriteChunkParams) { p.Content = io.LimitReader(p.Content, p.Size) })
+	}},
+	"a size below 0 is 0": {caught: []string{"BadSize"}, change: func(b *broken) {
+		before(&b.write, func(p *stacksync.WriteChunkParams) { p.Size = max(p.Size, 0) })
+	}},
+	"empty chunks are refused": {caught: []string{"SmallSizes"}, change: func(b *broken) {
+		before(&b.write, func(p *stacksync.WriteChunkParams) {
+			if p.Size == 0 {
+				p.Size = -1
+			}
+		})
+	}},
+	"large chunks are cut": {caught: []string{"LargeChunk"}, change: func(b *broken) {
+		before(&b.write, func(p *stacksync.WriteChunkParams) {
+			p.Content = io.LimitReader(p.Content, 32<<20)
+			p.Size = min(p.Size, 32<<20)
+		})
+	}},
+	"the context is not looked at": {caught: []string{"CancelledWrite", "CancelledContext"}, change: func(b *broken) {
+		around(&b.write, func(ctx context.Context, next writeCall, p stacksync.WriteChunkParams) (stacksync.WriteChunkResult, error) {
+			return next(context.WithoutCancel(ctx), p)
+		})
+	}},
+	"a placeholder shows": {caught: []string{"UnfinishedIsInvisible"}, change: func(b *broken) {
+		around(&b.write, func(ctx context.Context, next writeCall, p stacksync.WriteChunkParams) (stacksync.WriteChunkResult, error) {
+			_, _ = next(ctx, stacksync.WriteChunkParams{Container: p.Container, Chunk: stacksync.Chunk{Name: p.Name}, Content: strings.NewReader("")})
+			content, err := io.ReadAll(p.Content)
+			if err != nil {
+				return stacksync.WriteChunkResult{}, err
+			}
+			_, _ = b.Storage.DeleteChunks(ctx, stacksync.DeleteChunksParams{Container: p.Container, Names: []string{p.Name}})
+			p.Content = bytes.NewReader(content)
+			return next(ctx, p)
+		})
+	}},
+	"a stored chunk can't be written": {caught: []string{"WriteAgain", "WriteSameAtOnce"}, change: func(b *broken) {
+		around(&b.write, func(ctx context.Context, next writeCall, p stacksync.WriteChunkParams) (stacksync.WriteChunkResult, error) {
+			if _, ok := b.size(p.Container, p.Name); ok {
+				return stacksync.WriteChunkResult{}, errFault
+			}
+			return next(ctx, p)
+		})
+	}},
+	"the sixty-fifth chunk is lost": {caught: []string{"WriteManyAtOnce"}, change: func(b *broken) {
+		around(&b.write, func(ctx context.Context, next writeCall, p stacksync.WriteChunkParams) (stacksync.WriteChunkResult, error) {
+			r, err := b.Storage.ListChunks(ctx, stacksync.ListChunksParams{Container: p.Container})
+			if err != nil || len(r.Chunks) >= 64 {
+				return stacksync.WriteChunkResult{}, err
+			}
+			return next(ctx, p)
+		})
+	}},
+	"another instance knows nothing": {caught: []string{"Reopen"}, forgets: true, change: func(*broken) {}},
+}
+
+// renames returns a mutant that writes and reads chunks under other names than it is told.
+func renames(caught []string, to func(string) string) mutant {
+	return mutant{caught: caught, change: func(b *broken) {
+		before(&b.write, func(p *stacksync.WriteChunkParams) { p.Name = to(p.Name) })
+		before(&b.read, func(p *stacksync.ReadChunkParams) { p.Name = to(p.Name) })
+		before(&b.stat, func(p *stacksync.StatChunksParams) {
+			names := make([]string, len(p.Names))
+			for i, n := range p.Names {
+				names[i] = to(n)
+			}
+			p.Names = names
+		})
+	}}
+}
+
+// lists returns a mutant whose pages are changed.
+func lists(caught []string, change func(stacksync.ListChunksParams, *stacksync.ListChunksResult)) mutant {
+	return mutant{caught: caught, change: func(b *broken) { after(&b.list, change) }}
+}
+
+// keeps returns a mutant that stores what came before content failed, and answers what result makes of the error.
+func keeps(caught []string, result func(error) error) mutant {
+	return mutant{caught: caught, change: func(b *broken) {
+		around(&b.write, func(ctx context.Context, next writeCall, p stacksync.WriteChunkParams) (stacksync.WriteChunkResult, error) {
+			var got bytes.Buffer
+			p.Content = io.TeeReader(p.Content, &got)
+			r, err := next(ctx, p)
+			if err == nil {
+				return r, nil
+			}
+			p.Size, p.Content = int64(got.Len()), &got
+			_, _ = next(context.WithoutCancel(ctx), p)
+			return r, result(err)
+		})
+	}}
+}
+
+// rereader looks its chunk up again at each Read, and takes one that is gone for one that ends.
+type rereader struct {
+	b   *broken
+	p   stacksync.ReadChunkParams
+	off int64
+}
+
+func (r *rereader) Read(p []byte) (int, error) {
+	now, err := r.b.Storage.ReadChunk(context.Background(), r.p)
+	if err != nil {
+		return 0, io.EOF
+	}
+	if _, err := io.CopyN(io.Discard, now.Content, r.off); err != nil {
+		return 0, err
+	}
+	n, err := now.Content.Read(p)
+	r.off += int64(n)
+	return n, err
+}
+
+func (b *broken) empty(container string) bool {
+	r, err := b.Storage.ListChunks(context.Background(), stacksync.ListChunksParams{Container: container})
+	return err == nil && len(r.Chunks) == 0
+}
+
+func (b *broken) size(container, name string) (int64, bool) {
+	r, err := b.Storage.StatChunks(context.Background(), stacksync.StatChunksParams{Container: container, Names: []string{name}})
+	if err != nil || len(r.Chunks) == 0 {
+		return 0, false
+	}
+	return r.Chunks[0].Size, true
+}

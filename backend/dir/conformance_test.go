@@ -1,0 +1,25 @@
+package dir_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/backend/backendtest"
+	"github.com/stacksync/stacksync-go/backend/dir"
+)
+
+func TestConformance(t *testing.T) {
+	backendtest.Run(t, backendtest.Suite{New: func(t backendtest.T) backendtest.Instance {
+		path := filepath.Join(t.TempDir(), "chunks")
+		open := func() stacksync.StorageProvisioner {
+			s, err := dir.Open(path, dir.Config{})
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, s.Close()) })
+			return s
+		}
+		return backendtest.Instance{Storage: open(), Reopen: open}
+	}})
+}

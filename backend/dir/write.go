@@ -1,0 +1,154 @@
+package dir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/backend/internal/check"
+)
+
+func newBuffer() any {
+	b := make([]byte, 256<<10)
+	return &b
+}
+
+// WriteChunk implements stacksync.ChunkWriter. A chunk that is stored stays as it is; content of another size than it has
+// is a stacksync.ErrSize. A full disk is the error of the operating system, say syscall.ENOSPC.
+func (s *Storage) WriteChunk(ctx context.Context, p stacksync.WriteChunkParams) (stacksync.WriteChunkResult, error) {
+	err := check.WriteChunk(ctx, p)
+	if err == nil {
+		err = s.writeChunk(ctx, p)
+	}
+	if err != nil {
+		return stacksync.WriteChunkResult{}, fmt.Errorf("write chunk %.255q: %w", p.Name, err)
+	}
+	return stacksync.WriteChunkResult{}, nil
+}
+
+func (s *Storage) writeChunk(ctx context.Context, p stacksync.WriteChunkParams) error {
+	c, err := s.openContainer(p.Container)
+	if err != nil {
+		return err
+	}
+	if c == nil {
+		return missingContainer(p.Container)
+	}
+	defer c.Close()
+	chunk, stored, err := s.touch(c, p.Name)
+	if err != nil {
+		return err
+	}
+	if stored && chunk.Size != p.Size {
+		return fmt.Errorf("%w: the stored chunk has %d bytes, not %d", stacksync.ErrSize, chunk.Size, p.Size)
+	}
+	content := check.Content(ctx, p.Content, p.Size)
+	if stored {
+		if _, err := s.copy(io.Discard, content); err != nil {
+			return err
+		}
+	} else {
+		err := s.store(p.Container, placeOf(p.Name), func(f *os.File) error {
+			if _, err := s.copy(f, content); err != nil {
+				return err
+			}
+			_, err := f.WriteString(trailerOf(p.Name))
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	// Of a stored one too: whoever wrote it may not have come this far. Where this fails, the chunk stays: it is whole, and
+	// another writer of the same one may have told its caller so.
+	return s.syncShard(p.Container, placeOf(p.Name).shard)
+}
+
+// copy is io.Copy through a buffer that is used again.
+func (s *Storage) copy(w io.Writer, r io.Reader) (int64, error) {
+	b := s.buffers.Get().(*[]byte)
+	defer s.buffers.Put(b)
+	return io.CopyBuffer(struct{ io.Writer }{w}, r, *b) // hides ReadFrom, which would not use the buffer
+}
+
+// store makes the file of a chunk: fill writes it under another name.
+func (s *Storage) store(container string, p place, fill func(*os.File) error) error {
+	name := s.temp.name()
+	if err := s.makeFile(name, fill); err != nil {
+		return errors.Join(err, s.removeFile(name))
+	}
+	err := s.put(container, p, func(to string) error { return s.root.Rename(name, to) })
+	if err != nil {
+		return errors.Join(err, s.removeFile(name))
+	}
+	return nil
+}
+
+func (s *Storage) makeFile(name string, fill func(*os.File) error) error {
+	f, err := s.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	if err != nil {
+		return err
+	}
+	err = fill(f)
+	if err == nil && s.sync != nil {
+		err = s.sync(f)
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+func (s *Storage) removeFile(name string) error {
+	if err := s.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// put calls do with the path of a place, whose folder is there and durable.
+func (s *Storage) put(container string, p place, do func(path string) error) error {
+	const tries = 2
+	var err error
+	for range tries {
+		if err = s.makeShard(container, p.shard); err != nil {
+			return err
+		}
+		err = do(containerPath(container) + "/" + p.path())
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		s.shards.forgetAll() // the container was deleted since, and perhaps made again
+	}
+	return err
+}
+
+func (s *Storage) makeShard(container, shard string) error {
+	name := containerPath(container) + "/" + shard
+	if s.shards.has(name) {
+		return nil
+	}
+	_, err := mkdir(s.root.Mkdir, name)
+	if err == nil {
+		err = s.syncDir(containerPath(container))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return missingContainer(container)
+	}
+	if err == nil {
+		s.shards.add(name)
+	}
+	return err
+}
+
+func (s *Storage) syncShard(container, shard string) error {
+	err := s.syncDir(containerPath(container) + "/" + shard)
+	if errors.Is(err, fs.ErrNotExist) { // deleted since, with what was written
+		return missingContainer(container)
+	}
+	return err
+}

@@ -1,0 +1,256 @@
+package device
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+
+	"github.com/stacksync/stacksync-go"
+)
+
+// apply takes over one version that the server has. What was changed here since the last version that both had is kept: a place or
+// a content that only changed here stays, to be proposed on top of the new version; where both sides changed, the server's
+// place wins, and the content made here is set aside as a conflicted copy. Afterwards the record has the new version.
+func (j *job) apply(ctx context.Context, it *stacksync.Item) error {
+	r := j.state.records[it.ID]
+	if r != nil && j.state.progress.Resync == stacksync.RemedyReupload {
+		j.rebase(r, it)
+	}
+	if r != nil && r.Version >= it.Version && r.Pending == nil || r == nil && it.Deleted {
+		return nil
+	}
+	j.report.ItemsApplied++
+	j.tellProgress(Receiving, 0)
+	switch {
+	case it.Deleted:
+		return j.applyDeleted(r, it)
+	case it.Kind == stacksync.Folder:
+		return j.applyFolder(r, it)
+	}
+	return j.applyFile(ctx, r, it)
+}
+
+// rebase is for a server that was restored from a backup and may lack what is here.
+func (j *job) rebase(r *record, it *stacksync.Item) {
+	switch {
+	case sameVersion(&r.Item, it):
+		r.Item = *it
+	case it.Version < r.Version:
+		// It lost versions: what is here is to be proposed on top of what it has left.
+		r.Item = *it
+		r.Stamp.Recent = true
+	default:
+		// Others have gone on from what it had left: what is here is kept beside that.
+		r.Version, r.Checksum, r.Chunks = it.Version-1, "", nil
+		r.Stamp.Recent = true
+	}
+	j.state.put(r)
+}
+
+func (j *job) applyFolder(r *record, it *stacksync.Item) error {
+	parent, name, err := j.target(it)
+	if err != nil {
+		return err
+	}
+	n := j.tree.byID[it.ID]
+	if n != nil {
+		err = j.follow(n, r, it, parent, name)
+	} else {
+		n, err = j.makeItem(it.ID, parent, name)
+	}
+	if err != nil {
+		return err
+	}
+	j.take(it, name, n.stamp)
+	return nil
+}
+
+func (j *job) applyFile(ctx context.Context, r *record, it *stacksync.Item) error {
+	parent, name, err := j.target(it)
+	if err != nil {
+		return err
+	}
+	n := j.tree.byID[it.ID]
+	if n == nil {
+		return j.applyNewFile(ctx, r, it, parent, name)
+	}
+	if err := j.follow(n, r, it, parent, name); err != nil {
+		return err
+	}
+	clean, err := j.clean(n, r)
+	if err != nil {
+		return j.postpone(r, it, n, path.Join(parent.path(), name), err)
+	}
+	switch {
+	case sameContent(&r.Item, it), n.content != nil && n.content.is(it):
+		// Nothing to write.
+	case clean:
+		staged, err := j.stage(ctx, it)
+		if err != nil {
+			return j.postpone(r, it, n, path.Join(parent.path(), name), err)
+		}
+		if err := j.replaceFile(staged, n); err != nil {
+			return err
+		}
+	default:
+		staged, err := j.stage(ctx, it)
+		if err != nil {
+			return j.postpone(r, it, n, path.Join(parent.path(), name), err)
+		}
+		j.tree.release(n)
+		if err := j.setAside(n); err != nil {
+			return err
+		}
+		return j.installNew(staged, it, parent, name)
+	}
+	if executable(it.Attrs) != executable(r.Attrs) && n.exec == executable(r.Attrs) {
+		if err := j.setMode(n, executable(it.Attrs)); err != nil {
+			return err
+		}
+	}
+	if sameContent(&r.Item, it) && !clean {
+		j.take(it, name, r.Stamp) // what was changed here is still to be proposed
+	} else {
+		j.take(it, name, n.stamp)
+	}
+	return nil
+}
+
+// applyNewFile places a file that is not here. One that has its name and content is taken for it.
+func (j *job) applyNewFile(ctx context.Context, r *record, it *stacksync.Item, parent *node, name string) error {
+	if o := j.tree.child(parent, name); o != nil && o.kind == stacksync.File && o.stamp.Size == it.Size && j.vacant(o) {
+		if err := j.hash(o); err != nil {
+			return j.postpone(r, it, nil, path.Join(parent.path(), name), err)
+		}
+		if o.content.is(it) {
+			j.claim(o, it.ID)
+			if err := j.setMode(o, executable(it.Attrs)); err != nil {
+				return err
+			}
+			j.take(it, name, o.stamp)
+			return nil
+		}
+	}
+	staged, err := j.stage(ctx, it)
+	if err != nil {
+		return j.postpone(r, it, nil, path.Join(parent.path(), name), err)
+	}
+	return j.installNew(staged, it, parent, name)
+}
+
+func (j *job) installNew(staged string, it *stacksync.Item, parent *node, name string) error {
+	if err := j.makeRoom(parent, name); err != nil {
+		return err
+	}
+	n, err := j.placeFile(staged, parent, name)
+	if err != nil {
+		return err
+	}
+	j.tree.bind(n, it.ID)
+	j.take(it, name, n.stamp)
+	return nil
+}
+
+// take notes that a version was taken over.
+func (j *job) take(it *stacksync.Item, name string, s stamp) {
+	r := &record{Item: *it, Stamp: s}
+	if name != it.Name {
+		r.Alias = name
+	}
+	j.state.put(r)
+	if j.sources != nil {
+		j.addSources(it)
+	}
+}
+
+// postpone leaves a file as it is while the content of its new version can't be had, or its own can't be read.
+func (j *job) postpone(r *record, it *stacksync.Item, n *node, path string, reason error) error {
+	if !errors.Is(reason, errContent) && !errors.Is(reason, errBusy) && !errors.Is(reason, fs.ErrPermission) {
+		return reason
+	}
+	waiting := &record{Item: stacksync.Item{ID: it.ID, Kind: it.Kind}, Pending: it}
+	if n != nil {
+		waiting.Item, waiting.Stamp = *it, r.Stamp
+		waiting.Size, waiting.Checksum, waiting.Chunks = r.Size, r.Checksum, r.Chunks
+		waiting.Alias = r.Alias
+	}
+	j.state.put(waiting)
+	j.refused[path] = reason
+	return nil
+}
+
+// applyDeleted removes what was deleted on the server, unless it was changed here: then it stays, as a new item.
+func (j *job) applyDeleted(r *record, it *stacksync.Item) error {
+	n := j.tree.byID[it.ID]
+	if n == nil {
+		j.state.drop(it.ID)
+		return nil
+	}
+	keep := n.parent != j.tree.parked && !j.inPlace(n, r)
+	if r.Kind == stacksync.Folder && !keep {
+		// Removed by settle: what moved out of it may have its own change further on.
+		r.Deleted, r.Version = true, it.Version
+		j.state.put(r)
+		return nil
+	}
+	if r.Kind == stacksync.File && !keep {
+		clean, err := j.clean(n, r)
+		switch {
+		case errors.Is(err, errStale):
+			return err
+		case err == nil && clean:
+			if err := j.remove(n); err != nil {
+				return err
+			}
+			j.state.drop(it.ID)
+			return nil
+		}
+	}
+	return j.keep(n, r)
+}
+
+// keep makes a new item of what was deleted on the server.
+func (j *job) keep(n *node, r *record) error {
+	j.cfg.Logger.Info("deleted on the server, and kept since it was changed here", "path", n.path())
+	if n.parent == j.tree.parked {
+		parent := j.tree.byID[r.Parent]
+		if parent == nil {
+			parent = j.tree.root
+		}
+		if err := j.rename(n, parent, j.freeName(parent, r.diskName(), n.kind)); err != nil {
+			return err
+		}
+	}
+	j.tree.release(n)
+	j.state.drop(r.ID)
+	return nil
+}
+
+// removeFolder removes a folder that was deleted on the server, if nothing is left in it.
+func (j *job) removeFolder(r *record) error {
+	n := j.tree.byID[r.ID]
+	if n == nil {
+		j.state.drop(r.ID)
+		return nil
+	}
+	if len(n.children) == 0 {
+		err := j.remove(n)
+		if err == nil {
+			j.state.drop(r.ID)
+			return nil
+		}
+		j.cfg.Logger.Info("can't remove folder", "path", n.path(), "error", err)
+	}
+	return j.keep(n, r)
+}
+
+func sameContent(a, b *stacksync.Item) bool {
+	return a.Size == b.Size && a.Checksum == b.Checksum && slices.Equal(a.Chunks, b.Chunks)
+}
+
+func sameVersion(a, b *stacksync.Item) bool {
+	return a.Deleted == b.Deleted && a.Parent == b.Parent && a.Name == b.Name && sameContent(a, b) && maps.Equal(a.Attrs, b.Attrs)
+}

@@ -1,0 +1,114 @@
+package device
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/stacksync/stacksync-go"
+)
+
+// commit proposes the steps and learns from the answers.
+func (j *job) commit(ctx context.Context, steps []*step) error {
+	f := &flight{Request: stacksync.CommitRequest{Actor: j.cfg.Actor, Workspace: j.cfg.Workspace, RequestID: uuid.NewString()}}
+	for _, s := range steps {
+		f.Request.Proposals = append(f.Request.Proposals, s.proposal)
+		f.Stamps = append(f.Stamps, s.stamp)
+	}
+	j.state.setFlight(f)
+	outcomes, err := j.send(ctx)
+	if err != nil {
+		return err
+	}
+	for i, s := range steps {
+		if err := j.learn(f, i, outcomes[i]); err != nil {
+			if err := j.objection(s, outcomes[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return j.state.save()
+}
+
+// land finishes a commit whose answer never came. What it refused is planned anew.
+func (j *job) land(ctx context.Context) error {
+	f := j.state.flight
+	if f == nil {
+		return nil
+	}
+	outcomes, err := j.send(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range outcomes {
+		if err := j.learn(f, i, outcomes[i]); err != nil {
+			j.cfg.Logger.Info("commit is planned anew", "error", err)
+		}
+	}
+	return j.state.save()
+}
+
+// send sends the commit in flight. Unless it is certain that nothing was saved, a commit that failed stays in flight, and is sent
+// again by the next Sync: the same commit again gives the same answer, and nothing is saved twice.
+func (j *job) send(ctx context.Context) ([]stacksync.Outcome, error) {
+	if err := j.state.save(); err != nil {
+		return nil, err
+	}
+	f := j.state.flight
+	res, err := j.service.Commit(ctx, f.Request)
+	switch {
+	case errors.Is(err, stacksync.ErrInvalid), errors.Is(err, stacksync.ErrNotFound), errors.Is(err, stacksync.ErrForbidden):
+		j.state.setFlight(nil)
+		return nil, fmt.Errorf("commit: %w", err)
+	case err != nil:
+		return nil, fmt.Errorf("commit: %w", err)
+	case len(res.Outcomes) != len(f.Request.Proposals):
+		return nil, fmt.Errorf("commit: %d outcomes for %d proposals", len(res.Outcomes), len(f.Request.Proposals))
+	}
+	j.state.setFlight(nil)
+	return res.Outcomes, nil
+}
+
+// learn notes the answer to a proposal. It returns why it was not saved.
+func (j *job) learn(f *flight, i int, o stacksync.Outcome) error {
+	p := &f.Request.Proposals[i]
+	if !o.OK() {
+		return o.Err
+	}
+	j.report.Committed++
+	if p.Delete {
+		j.state.drop(p.Item)
+		return nil
+	}
+	r := &record{Stamp: f.Stamps[i]}
+	if o.Item != nil && o.Item.Version == p.Version {
+		r.Item = *o.Item
+	} else {
+		// The server has gone on since; the change log has the rest.
+		r.Item = stacksync.Item{
+			ID: p.Item, Version: p.Version, Parent: p.Parent, Name: p.Name, Kind: p.Kind, Size: p.Size, Checksum: p.Checksum,
+			Chunks: p.Chunks, MediaType: p.MediaType, ModifiedAt: p.ModifiedAt, Attrs: p.Attrs,
+		}
+	}
+	if old := j.state.records[p.Item]; old != nil && old.Name == r.Name {
+		r.Alias = old.Alias
+	}
+	j.state.put(r)
+	return nil
+}
+
+// objection deals with a proposal that was not saved.
+func (j *job) objection(s *step, o stacksync.Outcome) error {
+	if errors.Is(o.Err, stacksync.ErrNameTaken) && j.tries[s.path] > 0 && s.node != nil && o.Item != nil {
+		// The one that has the name is known here, so nothing will come that frees it: to the server, two names are one.
+		if r := j.state.records[o.Item.ID]; r != nil && r.Version == o.Item.Version {
+			if err := j.setAside(s.node); err != nil && !errors.Is(err, errStale) {
+				return err
+			}
+		}
+	}
+	j.failed(s.path, o.Err)
+	return nil
+}

@@ -1,0 +1,2 @@
+// Package device is a sync client.
+package device

@@ -1,0 +1,245 @@
+package sqlstore
+
+import (
+	"database/sql/driver"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/stacksync/stacksync-go"
+)
+
+// micros is a time as whole microseconds since 1970 in UTC, which holds all years from 1 to 9999. The zero time is NULL.
+type micros time.Time
+
+func (m micros) time() time.Time { return time.Time(m) }
+
+// Value implements driver.Valuer.
+func (m micros) Value() (driver.Value, error) {
+	if m.time().IsZero() {
+		return nil, nil
+	}
+	return m.time().UnixMicro(), nil
+}
+
+// Scan implements sql.Scanner.
+func (m *micros) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		*m = micros{}
+	case int64:
+		*m = micros(time.UnixMicro(v).UTC())
+	default:
+		return fmt.Errorf("a %T is no time", src)
+	}
+	return nil
+}
+
+// chunks is a chunk list as one value, attrs a map as one: read and written as a whole, they need no rows of their own.
+// Both begin with a byte that says how the rest is written. An empty list or map is NULL.
+//
+// A chunk list goes on with the number of chunks, and for each the name and the size. Numbers are uvarints. A name is the
+// length shifted left by one, then the bytes. The lowest bit says that the name is lower-case hex, as hashes are, and that
+// the bytes (as many as the length says) are what it stands for: that halves the column.
+type chunks []stacksync.Chunk
+
+// attrs is written as the number of pairs, and for each, by key, the length of the key, the key, the length of the value, the value.
+type attrs map[string]string
+
+const (
+	chunksFormat = 1
+	attrsFormat  = 1
+	packed       = 1 // the bit of a chunk name's length
+)
+
+var errEncoding = errors.New("damaged value")
+
+// Value implements driver.Valuer.
+func (c chunks) Value() (driver.Value, error) {
+	if len(c) == 0 {
+		return nil, nil
+	}
+	size := 1 + binary.MaxVarintLen32
+	for i := range c {
+		size += len(c[i].Name) + binary.MaxVarintLen32 + binary.MaxVarintLen64
+	}
+	b := append(make([]byte, 0, size), chunksFormat)
+	b = binary.AppendUvarint(b, uint64(len(c)))
+	for i := range c {
+		name := c[i].Name
+		if isHex(name) {
+			b = binary.AppendUvarint(b, uint64(len(name)/2)<<1|packed)
+			for j := 0; j < len(name); j += 2 {
+				b = append(b, nibble(name[j])<<4|nibble(name[j+1]))
+			}
+		} else {
+			b = binary.AppendUvarint(b, uint64(len(name))<<1)
+			b = append(b, name...)
+		}
+		b = binary.AppendUvarint(b, uint64(c[i].Size)) // a negative size, which nobody has, comes back as it was
+	}
+	return b, nil
+}
+
+// Scan implements sql.Scanner.
+func (c *chunks) Scan(src any) error {
+	*c = nil
+	b, err := encoded("chunk list", src, chunksFormat)
+	if err != nil || b == nil {
+		return err
+	}
+	d := decoder{rest: b}
+	n := d.count()
+	list := make([]stacksync.Chunk, 0, n)
+	// The names are slices of one string, as a list can have thousands.
+	names := make([]byte, 0, 2*len(b))
+	ends := make([]int, 0, n)
+	for range n {
+		length := d.uvarint()
+		part := d.bytes(length >> 1)
+		if length&packed != 0 {
+			names = hex.AppendEncode(names, part)
+		} else {
+			names = append(names, part...)
+		}
+		ends = append(ends, len(names))
+		list = append(list, stacksync.Chunk{Size: int64(d.uvarint())})
+	}
+	if err := d.end(); err != nil {
+		return fmt.Errorf("chunk list: %w", err)
+	}
+	all, start := string(names), 0
+	for i := range list {
+		list[i].Name = all[start:ends[i]]
+		start = ends[i]
+	}
+	*c = list
+	return nil
+}
+
+func isHex(s string) bool {
+	if len(s)%2 != 0 {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// nibble returns the value of a lower-case hex digit.
+func nibble(c byte) byte {
+	if c >= 'a' {
+		return c - 'a' + 10
+	}
+	return c - '0'
+}
+
+// Value implements driver.Valuer.
+func (a attrs) Value() (driver.Value, error) {
+	if len(a) == 0 {
+		return nil, nil
+	}
+	b := binary.AppendUvarint([]byte{attrsFormat}, uint64(len(a)))
+	for _, key := range slices.Sorted(maps.Keys(a)) {
+		for _, s := range [...]string{key, a[key]} {
+			b = binary.AppendUvarint(b, uint64(len(s)))
+			b = append(b, s...)
+		}
+	}
+	return b, nil
+}
+
+// Scan implements sql.Scanner.
+func (a *attrs) Scan(src any) error {
+	*a = nil
+	b, err := encoded("attributes", src, attrsFormat)
+	if err != nil || b == nil {
+		return err
+	}
+	d := decoder{rest: b}
+	n := d.count()
+	m := make(map[string]string, n)
+	for range n {
+		key := string(d.bytes(d.uvarint()))
+		m[key] = string(d.bytes(d.uvarint()))
+	}
+	if err := d.end(); err != nil {
+		return fmt.Errorf("attributes: %w", err)
+	}
+	*a = m
+	return nil
+}
+
+// encoded returns what follows the format byte; nil for NULL.
+func encoded(what string, src any, format byte) ([]byte, error) {
+	if src == nil {
+		return nil, nil
+	}
+	b, ok := src.([]byte)
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("%s: a %T is none", what, src)
+	case len(b) == 0:
+		return nil, fmt.Errorf("%s: %w: no format", what, errEncoding)
+	case b[0] != format:
+		return nil, fmt.Errorf("%s: %w: format %d is unknown", what, errEncoding, b[0])
+	}
+	return b[1:], nil
+}
+
+// decoder reads numbers and bytes until something does not fit. From then on it reads zeros.
+type decoder struct {
+	rest []byte
+	err  error
+}
+
+func (d *decoder) fail(reason string) {
+	if d.err == nil {
+		d.err = fmt.Errorf("%w: %s", errEncoding, reason)
+	}
+	d.rest = nil
+}
+
+func (d *decoder) uvarint() uint64 {
+	n, size := binary.Uvarint(d.rest)
+	if size <= 0 {
+		d.fail("number expected")
+		return 0
+	}
+	d.rest = d.rest[size:]
+	return n
+}
+
+func (d *decoder) bytes(n uint64) []byte {
+	if n > uint64(len(d.rest)) {
+		d.fail("cut short")
+		return nil
+	}
+	b := d.rest[:n]
+	d.rest = d.rest[n:]
+	return b
+}
+
+// count reads a number of elements, each of which takes at least two bytes: what is allocated for them is bounded by the input.
+func (d *decoder) count() int {
+	n := d.uvarint()
+	if n > uint64(len(d.rest)/2) {
+		d.fail("more elements than bytes")
+		return 0
+	}
+	return int(n)
+}
+
+func (d *decoder) end() error {
+	if d.err == nil && len(d.rest) != 0 {
+		d.fail("bytes left over")
+	}
+	return d.err
+}

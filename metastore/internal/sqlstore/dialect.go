@@ -1,0 +1,37 @@
+// Package sqlstore is the stacksync.MetadataStore over SQL: the tables as bun models, the statements and the transactions,
+// once for all databases. A database's own package opens it, brings its schema up to date with Migrator, and says in a
+// Dialect what is different there.
+//
+// bun makes the statements from the models, a few dozen texts in all, when the store is made. They are then run through
+// database/sql with bound arguments, so that a driver can keep them prepared: bun itself writes arguments into the text,
+// so that the database parses and plans each statement anew. Measured on SQLite, where that costs least: a read of no rows
+// takes 28 µs prepared and 85 µs not, 1,000 new rows 8 ms and 12.5 ms.
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/stacksync/stacksync-go"
+)
+
+// Dialect is what differs between databases, beside what bun's own dialect knows.
+type Dialect struct {
+	// Placeholder returns the text that stands for an argument: the n-th of its statement, counted from 1, of a SQL type as
+	// the models give it ("uuid", "bytea", or what bun derives from the Go type). Values lists in FROM get their types from
+	// it. Arguments appear in the text in the order of their numbers, each once.
+	Placeholder func(n int, sqlType string) string
+	// Lock does what stacksync.Locker promises. nil means that nothing needs to be done, since there is one write
+	// transaction at a time.
+	Lock func(ctx context.Context, tx Conn, p stacksync.LockParams) error
+	// Retryable reports whether a transaction that failed with err may succeed when it is run again from the start.
+	Retryable func(err error) bool
+	// Update and View are how transactions begin.
+	Update, View *sql.TxOptions
+}
+
+// Conn is what runs statements with bound arguments: an *sql.Tx.
+type Conn interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}

@@ -1,0 +1,126 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/schema"
+)
+
+// putSizes are how many rows one statement saves; a larger Put takes several. Measured on SQLite with 1,000 items: 64 rows
+// a statement take 8 ms, 1 row a statement 11 ms; 500 are no faster.
+var putSizes = [...]int{1, 8, 64}
+
+// table saves and reads the rows R of one table, whose columns are the fields of the model M.
+type table[R, M any] struct {
+	name   string
+	fields []*schema.Field
+	puts   [len(putSizes)]string
+	set    func(*M, *R)
+	row    func(*M) R
+}
+
+// newTable describes a table whose primary key are the given columns.
+func newTable[R, M any](db *bun.DB, d Dialect, name string, set func(*M, *R), row func(*M) R, key ...string) *table[R, M] {
+	t := &table[R, M]{name: name, fields: db.Table(reflect.TypeFor[M]()).Fields, set: set, row: row}
+	for i, n := range putSizes {
+		t.puts[i] = t.putText(db, d, key, n)
+	}
+	return t
+}
+
+// columns returns the names of the columns, in the order of pointers, with an alias.
+func (t *table[R, M]) columns(alias string) []string {
+	names := make([]string, len(t.fields))
+	for i, f := range t.fields {
+		names[i] = alias + "." + f.Name
+	}
+	return names
+}
+
+// putText returns the statement that inserts n rows, or replaces those that are there.
+func (t *table[R, M]) putText(db *bun.DB, d Dialect, key []string, n int) string {
+	gen := db.QueryGen()
+	ident := func(name string) string { return string(gen.AppendIdent(nil, name)) }
+	var columns, keys, sets, rows []string
+	for _, f := range t.fields {
+		columns = append(columns, ident(f.Name))
+		if !slices.Contains(key, f.Name) {
+			sets = append(sets, ident(f.Name)+" = EXCLUDED."+ident(f.Name))
+		}
+	}
+	for _, k := range key {
+		keys = append(keys, ident(k))
+	}
+	types := make([]string, len(t.fields))
+	for i, f := range t.fields {
+		types[i] = f.CreateTableSQLType
+	}
+	rows = valueRows(d, 0, n, types...)
+	return fmt.Sprintf("INSERT INTO %s (%s) VALUES %s ON CONFLICT (%s) DO UPDATE SET %s", ident(t.name),
+		strings.Join(columns, ", "), strings.Join(rows, ", "), strings.Join(keys, ", "), strings.Join(sets, ", "))
+}
+
+// valueRows returns n rows of placeholders, for arguments that come after the first so many.
+func valueRows(d Dialect, after, n int, types ...string) []string {
+	rows := make([]string, n)
+	row := make([]string, len(types))
+	for i := range rows {
+		for j, typ := range types {
+			after++
+			row[j] = d.Placeholder(after, typ)
+		}
+		rows[i] = "(" + strings.Join(row, ", ") + ")"
+	}
+	return rows
+}
+
+// pointers appends pointers to the columns of m. They serve to scan a row and, as arguments, to save one: database/sql
+// looks through pointers.
+func (t *table[R, M]) pointers(to []any, m *M) []any {
+	v := reflect.ValueOf(m).Elem()
+	for _, f := range t.fields {
+		to = append(to, v.FieldByIndex(f.Index).Addr().Interface())
+	}
+	return to
+}
+
+// put saves rows.
+func (t *table[R, M]) put(ctx context.Context, tx *transaction, rows []R) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	most := min(len(rows), putSizes[len(putSizes)-1])
+	models := make([]M, most)
+	args := make([]any, 0, most*len(t.fields))
+	for i := len(putSizes) - 1; i >= 0; i-- {
+		for n := putSizes[i]; len(rows) >= n; rows = rows[n:] {
+			args = args[:0]
+			for j := range n {
+				t.set(&models[j], &rows[j])
+				args = t.pointers(args, &models[j])
+			}
+			if err := tx.exec(ctx, t.puts[i], args); err != nil {
+				return fmt.Errorf("save %s: %w", t.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// query appends the rows that a statement returns.
+func (t *table[R, M]) query(ctx context.Context, tx *transaction, text string, args []any, rows *[]R) error {
+	var m, zero M
+	err := tx.query(ctx, text, args, t.pointers(nil, &m), func() {
+		*rows = append(*rows, t.row(&m))
+		m = zero
+	})
+	if err != nil {
+		return fmt.Errorf("read %s: %w", t.name, err)
+	}
+	return nil
+}

@@ -1,0 +1,73 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/stacksync/stacksync-go"
+)
+
+// transaction runs statements, one at a time, until the first one fails.
+type transaction struct {
+	conn   Conn
+	tables *tables
+
+	mu sync.Mutex
+	// broken is the first error. After one, the database may have rolled back by itself: in SQLite, the statements that
+	// follow would then be saved one by one.
+	broken error
+}
+
+func (t *transaction) failure() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.broken
+}
+
+// do runs one statement, all of it: a prepared one can't be run again while its rows are open.
+func (t *transaction) do(fn func() error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.broken != nil {
+		return fmt.Errorf("the transaction has failed before: %w", t.broken)
+	}
+	t.broken = fn()
+	return t.broken
+}
+
+func (t *transaction) exec(ctx context.Context, text string, args []any) error {
+	return t.do(func() error {
+		_, err := t.conn.ExecContext(ctx, text, args...)
+		return err
+	})
+}
+
+// query calls each for every row, after it was scanned into dest.
+func (t *transaction) query(ctx context.Context, text string, args, dest []any, each func()) error {
+	return t.do(func() error {
+		rows, err := t.conn.QueryContext(ctx, text, args...)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = rows.Close() }() // rows.Err has all that matters
+		for rows.Next() {
+			if err := rows.Scan(dest...); err != nil {
+				return err
+			}
+			each()
+		}
+		return rows.Err()
+	})
+}
+
+// reader is a stacksync.Reader.
+type reader struct{ *transaction }
+
+// writer is a stacksync.Tx.
+type writer struct {
+	reader
+	lock func(ctx context.Context, tx Conn, p stacksync.LockParams) error
+}
+
+var _ stacksync.Tx = (*writer)(nil)

@@ -1,0 +1,41 @@
+package memory_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/metastore/memory"
+)
+
+// A host hands the store to stacksync.New and calls only the service. This is what the service does with it.
+func Example() {
+	ctx := context.Background()
+	store := memory.New()
+	defer store.Close()
+
+	err := store.Update(ctx, func(ctx context.Context, tx stacksync.Tx) error {
+		if _, err := tx.Lock(ctx, stacksync.LockParams{Users: []stacksync.UserID{"ann"}}); err != nil {
+			return err
+		}
+		_, err := tx.Put(ctx, stacksync.PutParams{Users: []stacksync.User{{ID: "ann", QuotaLimit: 2 << 30}}})
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	var ann stacksync.UsersResult
+	err = store.View(ctx, func(ctx context.Context, r stacksync.Reader) (err error) {
+		ann, err = r.Users(ctx, stacksync.UsersParams{IDs: []stacksync.UserID{"ann", "nobody"}})
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, u := range ann.Users {
+		fmt.Printf("%s may store %d bytes\n", u.ID, u.QuotaLimit)
+	}
+	// Output: ann may store 2147483648 bytes
+}

@@ -1,0 +1,161 @@
+package memory
+
+import (
+	"bytes"
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/stacksync/stacksync-go"
+)
+
+// tables is the whole content of a store. A copy is a snapshot. Rows never change once they are in.
+type tables struct {
+	users      table[stacksync.UserID, stacksync.User]
+	devices    table[deviceKey, stacksync.Device]
+	workspaces table[stacksync.WorkspaceID, stacksync.Workspace]
+	members    table[memberKey, stacksync.Member]
+	items      table[stacksync.ItemKey, *stacksync.ItemRow]
+	log        table[logKey, *stacksync.ItemRow]
+	names      table[nameKey, *stacksync.ItemRow] // the live ones of items
+	superseded table[stacksync.VersionKey, *stacksync.ItemRow]
+	chunks     table[stacksync.ChunkKey, stacksync.ChunkRow]
+}
+
+func newTables() *tables {
+	return &tables{
+		users:      table[stacksync.UserID, stacksync.User]{compare: cmp.Compare[stacksync.UserID]},
+		devices:    table[deviceKey, stacksync.Device]{compare: deviceKey.compare},
+		workspaces: table[stacksync.WorkspaceID, stacksync.Workspace]{compare: compareWorkspaces},
+		members:    table[memberKey, stacksync.Member]{compare: memberKey.compare},
+		items:      table[stacksync.ItemKey, *stacksync.ItemRow]{compare: compareItems},
+		log:        table[logKey, *stacksync.ItemRow]{compare: logKey.compare},
+		names:      table[nameKey, *stacksync.ItemRow]{compare: nameKey.compare},
+		superseded: table[stacksync.VersionKey, *stacksync.ItemRow]{compare: compareVersions},
+		chunks:     table[stacksync.ChunkKey, stacksync.ChunkRow]{compare: compareChunks},
+	}
+}
+
+type deviceKey struct {
+	user   stacksync.UserID
+	device stacksync.DeviceID
+}
+
+func (a deviceKey) compare(b deviceKey) int {
+	return cmp.Or(cmp.Compare(a.user, b.user), bytes.Compare(a.device.UUID[:], b.device.UUID[:]))
+}
+
+type memberKey struct {
+	user      stacksync.UserID
+	workspace stacksync.WorkspaceID
+}
+
+func (a memberKey) compare(b memberKey) int {
+	return cmp.Or(cmp.Compare(a.user, b.user), compareWorkspaces(a.workspace, b.workspace))
+}
+
+// logKey ends with the item because that revisions are unique is not for a store to assume.
+type logKey struct {
+	workspace stacksync.WorkspaceID
+	revision  int64
+	item      stacksync.ItemID
+}
+
+func (a logKey) compare(b logKey) int {
+	if c := compareWorkspaces(a.workspace, b.workspace); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(a.revision, b.revision); c != 0 {
+		return c
+	}
+	return compareIDs(a.item, b.item)
+}
+
+// nameKey ends with the item because two items that swap names may both hold one halfway through a transaction.
+type nameKey struct {
+	stacksync.NameKey
+	item stacksync.ItemID
+}
+
+func (a nameKey) compare(b nameKey) int {
+	if c := compareWorkspaces(a.Workspace, b.Workspace); c != 0 {
+		return c
+	}
+	if c := compareIDs(a.Parent, b.Parent); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(a.Key, b.Key); c != 0 {
+		return c
+	}
+	return compareIDs(a.item, b.item)
+}
+
+func compareWorkspaces(a, b stacksync.WorkspaceID) int { return bytes.Compare(a.UUID[:], b.UUID[:]) }
+
+func compareIDs(a, b stacksync.ItemID) int { return bytes.Compare(a.UUID[:], b.UUID[:]) }
+
+func compareItems(a, b stacksync.ItemKey) int {
+	if c := compareWorkspaces(a.Workspace, b.Workspace); c != 0 {
+		return c
+	}
+	return compareIDs(a.Item, b.Item)
+}
+
+func compareVersions(a, b stacksync.VersionKey) int {
+	if c := compareWorkspaces(a.Workspace, b.Workspace); c != 0 {
+		return c
+	}
+	if c := compareIDs(a.Item, b.Item); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.Version, b.Version)
+}
+
+func compareChunks(a, b stacksync.ChunkKey) int {
+	if c := compareWorkspaces(a.Workspace, b.Workspace); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.Name, b.Name)
+}
+
+// putItem makes row the current version of its item.
+func (t *tables) putItem(o *owner, row *stacksync.ItemRow) {
+	key := itemKey(row)
+	if old, ok := t.items.get(key); ok {
+		t.log.delete(o, logged(old))
+		t.names.delete(o, named(old))
+	}
+	t.items.set(o, key, row)
+	t.log.set(o, logged(row), row)
+	if !row.Deleted {
+		t.names.set(o, named(row), row)
+	}
+}
+
+func itemKey(row *stacksync.ItemRow) stacksync.ItemKey {
+	return stacksync.ItemKey{Workspace: row.Workspace, Item: row.ID}
+}
+
+func logged(row *stacksync.ItemRow) logKey {
+	return logKey{workspace: row.Workspace, revision: row.Revision, item: row.ID}
+}
+
+func named(row *stacksync.ItemRow) nameKey {
+	return nameKey{
+		NameKey: stacksync.NameKey{Workspace: row.Workspace, Parent: row.Parent, Key: row.NameKey},
+		item:    row.ID,
+	}
+}
+
+// ownItem returns a copy that shares nothing with the caller's row.
+func ownItem(row stacksync.ItemRow) *stacksync.ItemRow {
+	row.Chunks = slices.Clone(row.Chunks)
+	row.Attrs = maps.Clone(row.Attrs)
+	row.ModifiedAt = keptTime(row.ModifiedAt)
+	row.CommittedAt = keptTime(row.CommittedAt)
+	return &row
+}
+
+// keptTime returns t as every store keeps it.
+func keptTime(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

@@ -1,0 +1,73 @@
+package metastoretest
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/stacksync/stacksync-go"
+)
+
+func bulkChecks() []check {
+	return []check{
+		{Name: "10,000 rows of a kind in one call", Run: manyRows},
+		{Name: "an item of 20,000 chunks", Run: largeItem},
+	}
+}
+
+func manyRows(t T, s Suite) {
+	r := newRig(t, s)
+	h := r.home()
+	const n = 10_000
+	var p stacksync.PutParams
+	var load stacksync.LoadParams
+	var ids []stacksync.UserID
+	folder := r.folder(h.id(), stacksync.ItemID{})
+	for range n - 1 {
+		u := r.user()
+		w := r.workspace(u.ID)
+		m, d := r.member(w.ID, u.ID, stacksync.Owner), r.device(u.ID)
+		p.Users, p.Workspaces, p.Members, p.Devices = append(p.Users, u), append(p.Workspaces, w), append(p.Members, m), append(p.Devices, d)
+		load.Access = append(load.Access, accessKey(w.ID, u.ID, d.ID))
+		ids = append(ids, u.ID)
+
+		old := r.file(h.id(), folder.ID)
+		row, c := r.next(old), r.chunk(h.id())
+		row.NameKey = fmt.Sprintf("%05d", len(p.Items))
+		p.Items, p.Superseded, p.Chunks = append(p.Items, row), append(p.Superseded, old), append(p.Chunks, c)
+		load.Items, load.Names = append(load.Items, itemKeys(row)...), append(load.Names, nameKeyOf(row))
+		load.Ancestors, load.Subtrees = append(load.Ancestors, itemKeys(row)...), append(load.Subtrees, itemKeys(row)...)
+		load.Versions, load.Chunks = append(load.Versions, versionKeyOf(old)), append(load.Chunks, chunkKeyOf(c))
+	}
+	p.Items = append(p.Items, folder)
+	r.save(p)
+	r.view(func(l look) {
+		const promise = "methods are set-based: a call may have 10,000 keys"
+		sameSet(t, promise, p.Users, l.users(ids...))
+		loaded := l.load(load)
+		sameAccess(t, promise, stacksync.LoadResult{Workspaces: p.Workspaces, Owners: p.Users, Members: p.Members, Devices: p.Devices}, loaded)
+		sameSet(t, promise, p.Items, loaded.Items)
+		sameSet(t, promise, p.Superseded, loaded.Versions)
+		sameSet(t, promise, p.Chunks, loaded.Chunks)
+		sameList(t, "a page may have 10,000 items", p.Items[:n-1],
+			l.children(stacksync.ChildrenParams{Workspace: h.id(), Parent: folder.ID, Limit: n}))
+		sameSet(t, "a page may have 10,000 items", p.Items, l.changes(stacksync.ChangesParams{Workspace: h.id(), Limit: n}).Items)
+	})
+}
+
+func largeItem(t T, s Suite) {
+	r := newRig(t, s)
+	h := r.home()
+	row := r.file(h.id(), stacksync.ItemID{})
+	row.Chunks = make([]stacksync.Chunk, 20_000)
+	for i := range row.Chunks {
+		row.Chunks[i] = stacksync.Chunk{Name: fmt.Sprintf("%064x", i%19_000), Size: int64(i) << 20} // some come again
+	}
+	for i := range 100 {
+		row.Attrs[fmt.Sprintf("key %d", i)] = strings.Repeat("value ", 200)
+	}
+	next := r.next(row)
+	r.saveAndRead(stacksync.PutParams{Items: []stacksync.ItemRow{next}, Superseded: []stacksync.ItemRow{row}}, func(l look) {
+		sameList(t, "the chunks of an item come back in order, however many", []stacksync.ItemRow{next, row},
+			l.versions(stacksync.VersionsParams{Workspace: h.id(), Item: row.ID, Limit: 10}))
+	})
+}

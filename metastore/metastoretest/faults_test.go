@@ -1,0 +1,126 @@
+package metastoretest
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/metastore/memory"
+)
+
+// fault is a store that breaks a promise, and the checks that must say so.
+type fault struct {
+	name   string
+	breaks []string
+	hangs  bool // so that a check ends only when its patience does
+	// One of these makes the store. bend changes one that keeps all promises; open is called for each handle.
+	bend func(b *bent)
+	open func() func() stacksync.MetadataStore
+}
+
+func faults() []fault {
+	return slices.Concat(accountFaults(), loadFaults(), pageFaults(), putFaults(), valueFaults(), txFaults(), lockFaults())
+}
+
+// TestFaultsAreFound runs each check on a store that breaks what it checks.
+func TestFaultsAreFound(t *testing.T) {
+	byName := map[string]check{}
+	for _, c := range checks() {
+		byName[c.Name] = c
+	}
+	found := map[string]bool{}
+	for _, f := range faults() {
+		for _, name := range f.breaks {
+			c, ok := byName[name]
+			require.True(t, ok, "no check is named %q", name)
+			found[name] = true
+			t.Run(f.name+" breaks "+name, func(t *testing.T) {
+				t.Parallel()
+				w := &witness{T: t}
+				w.run(func() { c.Run(w, f.suite()) })
+				require.NotEmpty(t, w.failures, "the check finds nothing wrong with a store that %s", f.name)
+				for _, failure := range w.failures {
+					require.NotContains(t, failure, "panic:", "a check must not panic on a faulty store")
+				}
+			})
+		}
+	}
+	for _, c := range checks() {
+		require.True(t, found[c.Name], "no fault breaks %q: that check may be one that can't fail", c.Name)
+	}
+}
+
+func (f fault) suite() Suite {
+	var patience time.Duration
+	if f.hangs {
+		patience = 300 * time.Millisecond
+	}
+	return Suite{
+		patience: patience,
+		New: func(T) Opener {
+			open := func() stacksync.MetadataStore { return memory.New() }
+			if f.open != nil {
+				open = f.open()
+			}
+			return func(T) stacksync.MetadataStore {
+				store := open()
+				if f.bend != nil {
+					b := &bent{MetadataStore: store}
+					f.bend(b)
+					store = b
+				}
+				return store
+			}
+		},
+	}
+}
+
+// witness is a T whose failures are kept.
+type witness struct {
+	*testing.T
+	ctx context.Context
+
+	mu       sync.Mutex
+	failures []string
+	cleanups []func()
+}
+
+func (w *witness) Errorf(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.failures = append(w.failures, fmt.Sprintf(format, args...))
+}
+
+func (w *witness) FailNow() { runtime.Goexit() }
+
+func (w *witness) Cleanup(f func()) { w.cleanups = append(w.cleanups, f) }
+
+func (w *witness) Context() context.Context { return w.ctx }
+
+func (w *witness) run(check func()) {
+	ctx, cancel := context.WithCancel(w.T.Context())
+	w.ctx = ctx
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if p := recover(); p != nil {
+				w.Errorf("panic: %v\n%s", p, debug.Stack())
+			}
+		}()
+		check()
+	}()
+	<-done
+	cancel()
+	for _, f := range slices.Backward(w.cleanups) {
+		f()
+	}
+}

@@ -1,0 +1,141 @@
+package metastoretest
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+
+	"github.com/stacksync/stacksync-go"
+)
+
+// Point is a place in the course of a store's work where Faulty can make it fail.
+type Point string
+
+// The points, in the order in which an Update passes them. Those of methods come before the method does anything.
+const (
+	AtUpdate      Point = "Update" // before the closure runs
+	AtView        Point = "View"   // before the closure runs
+	AtLock        Point = "Lock"
+	AtLoad        Point = "Load"
+	AtUsers       Point = "Users"
+	AtDevices     Point = "Devices"
+	AtMemberships Point = "Memberships"
+	AtChildren    Point = "Children"
+	AtVersions    Point = "Versions"
+	AtChanges     Point = "Changes"
+	AtPut         Point = "Put"
+	// AtCommit is when the closure of an Update has returned nil. A failure rolls the transaction back: nothing is saved.
+	AtCommit Point = "commit"
+	// AfterCommit is when all is saved. A failure is what a caller sees whose connection broke before it heard so: an
+	// error, though the transaction has committed.
+	AfterCommit Point = "after commit"
+)
+
+// Faulty returns a store that asks fail at every point it passes, and fails there with the error that fail returns, if
+// any. fail is called from the goroutines that use the store.
+func Faulty(store stacksync.MetadataStore, fail func(at Point) error) stacksync.MetadataStore {
+	return faulty{store, fail}
+}
+
+// FailNth returns a function for Faulty that fails once, with err, at the n-th passing of one of the points, counted from
+// 1; of any point where none is given. With n rising until nothing fails any more, a test fails an operation at each of its points.
+func FailNth(n int, err error, points ...Point) func(at Point) error {
+	var passed atomic.Int64
+	return func(at Point) error {
+		if len(points) > 0 && !slices.Contains(points, at) {
+			return nil
+		}
+		if passed.Add(1) == int64(n) {
+			return err
+		}
+		return nil
+	}
+}
+
+type faulty struct {
+	stacksync.MetadataStore
+	fail func(at Point) error
+}
+
+// Unwrap returns the store below.
+func (f faulty) Unwrap() stacksync.MetadataStore { return f.MetadataStore }
+
+func (f faulty) Update(ctx context.Context, fn func(ctx context.Context, tx stacksync.Tx) error) error {
+	if err := f.fail(AtUpdate); err != nil {
+		return err
+	}
+	err := f.MetadataStore.Update(ctx, func(ctx context.Context, tx stacksync.Tx) error {
+		if err := fn(ctx, faultyTx{faultyReader{tx, f.fail}, tx, f.fail}); err != nil {
+			return err
+		}
+		return f.fail(AtCommit)
+	})
+	if err != nil {
+		return err
+	}
+	return f.fail(AfterCommit)
+}
+
+func (f faulty) View(ctx context.Context, fn func(ctx context.Context, r stacksync.Reader) error) error {
+	if err := f.fail(AtView); err != nil {
+		return err
+	}
+	return f.MetadataStore.View(ctx, func(ctx context.Context, r stacksync.Reader) error {
+		return fn(ctx, faultyReader{r, f.fail})
+	})
+}
+
+// pass calls method unless the point fails.
+func pass[P, R any](fail func(Point) error, at Point, ctx context.Context, p P, method func(context.Context, P) (R, error)) (result R, err error) {
+	if err := fail(at); err != nil {
+		return result, err
+	}
+	return method(ctx, p)
+}
+
+type faultyReader struct {
+	r    stacksync.Reader
+	fail func(at Point) error
+}
+
+func (f faultyReader) Users(ctx context.Context, p stacksync.UsersParams) (stacksync.UsersResult, error) {
+	return pass(f.fail, AtUsers, ctx, p, f.r.Users)
+}
+
+func (f faultyReader) Devices(ctx context.Context, p stacksync.DevicesParams) (stacksync.DevicesResult, error) {
+	return pass(f.fail, AtDevices, ctx, p, f.r.Devices)
+}
+
+func (f faultyReader) Memberships(ctx context.Context, p stacksync.MembershipsParams) (stacksync.MembershipsResult, error) {
+	return pass(f.fail, AtMemberships, ctx, p, f.r.Memberships)
+}
+
+func (f faultyReader) Load(ctx context.Context, p stacksync.LoadParams) (stacksync.LoadResult, error) {
+	return pass(f.fail, AtLoad, ctx, p, f.r.Load)
+}
+
+func (f faultyReader) Children(ctx context.Context, p stacksync.ChildrenParams) (stacksync.ChildrenResult, error) {
+	return pass(f.fail, AtChildren, ctx, p, f.r.Children)
+}
+
+func (f faultyReader) Versions(ctx context.Context, p stacksync.VersionsParams) (stacksync.VersionsResult, error) {
+	return pass(f.fail, AtVersions, ctx, p, f.r.Versions)
+}
+
+func (f faultyReader) Changes(ctx context.Context, p stacksync.ChangesParams) (stacksync.ChangesRows, error) {
+	return pass(f.fail, AtChanges, ctx, p, f.r.Changes)
+}
+
+type faultyTx struct {
+	faultyReader
+	tx   stacksync.Tx
+	fail func(at Point) error
+}
+
+func (f faultyTx) Lock(ctx context.Context, p stacksync.LockParams) (stacksync.LockResult, error) {
+	return pass(f.fail, AtLock, ctx, p, f.tx.Lock)
+}
+
+func (f faultyTx) Put(ctx context.Context, p stacksync.PutParams) (stacksync.PutResult, error) {
+	return pass(f.fail, AtPut, ctx, p, f.tx.Put)
+}

@@ -1,0 +1,189 @@
+package metastoretest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/stacksync/stacksync-go"
+)
+
+// loose is a store whose transactions run at the same time, kept apart by its locks alone: each read is a snapshot of
+// its own, and what is Put is saved at the end. It does not see its own rows, which no check of locks looks for. It
+// keeps the promises about locks unless one of its faults is set.
+type loose struct {
+	stacksync.MetadataStore
+
+	noLocks        bool // Lock does nothing
+	noOwners       bool // owners of workspaces are not locked
+	noUnknownUsers bool // users that don't exist are not locked
+	asAsked        bool // ids are locked in the order they are asked, each time they are asked
+	deaf           bool // waiting for a lock does not end with ctx
+	sticky         bool // locks of a failed transaction stay
+	snapshot       bool // reads after Lock see what the same read saw before
+	piecemeal      bool // each Put commits on its own
+
+	mu    sync.Mutex
+	locks map[string]chan struct{}
+}
+
+func (l *loose) Update(ctx context.Context, fn func(ctx context.Context, tx stacksync.Tx) error) (err error) {
+	t := &looseTx{store: l, loaded: map[string]stacksync.LoadResult{}}
+	defer func() {
+		if err == nil || !l.sticky {
+			t.unlock()
+		}
+	}()
+	if err := fn(ctx, t); err != nil {
+		return err
+	}
+	if l.piecemeal {
+		for _, p := range t.puts {
+			if err := l.save(ctx, p); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return l.save(ctx, t.puts...)
+}
+
+func (l *loose) save(ctx context.Context, puts ...stacksync.PutParams) error {
+	return l.MetadataStore.Update(ctx, func(ctx context.Context, tx stacksync.Tx) error {
+		for _, p := range puts {
+			if _, err := tx.Put(ctx, p); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// of returns the lock of an id: a channel that holds an element while it is locked.
+func (l *loose) of(id string) chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.locks == nil {
+		l.locks = map[string]chan struct{}{}
+	}
+	if l.locks[id] == nil {
+		l.locks[id] = make(chan struct{}, 1)
+	}
+	return l.locks[id]
+}
+
+type looseTx struct {
+	stacksync.Reader // nil: no check calls what is not below
+	store            *loose
+	held             []string
+	puts             []stacksync.PutParams
+	loaded           map[string]stacksync.LoadResult
+}
+
+func (t *looseTx) Lock(ctx context.Context, p stacksync.LockParams) (stacksync.LockResult, error) {
+	if t.store.noLocks {
+		return stacksync.LockResult{}, nil
+	}
+	ids, err := t.ids(ctx, p)
+	if err != nil {
+		return stacksync.LockResult{}, err
+	}
+	for _, id := range ids {
+		if err := t.lock(ctx, id); err != nil {
+			return stacksync.LockResult{}, err
+		}
+		runtime.Gosched() // as a database's round trips would
+	}
+	return stacksync.LockResult{}, nil
+}
+
+func (t *looseTx) ids(ctx context.Context, p stacksync.LockParams) (ids []string, err error) {
+	var access stacksync.LoadParams
+	for _, id := range p.Workspaces {
+		access.Access = append(access.Access, stacksync.AccessKey{Workspace: id})
+	}
+	known, err := t.Load(ctx, access)
+	if err != nil {
+		return nil, err
+	}
+	users := slices.Clone(p.Users)
+	if t.store.noUnknownUsers {
+		found, err := t.Users(ctx, stacksync.UsersParams{IDs: users})
+		if err != nil {
+			return nil, err
+		}
+		users = nil
+		for _, u := range found.Users {
+			users = append(users, u.ID)
+		}
+	}
+	if !t.store.noOwners {
+		for _, u := range known.Owners {
+			users = append(users, u.ID)
+		}
+	}
+	workspaces := slices.Clone(p.Workspaces)
+	if !t.store.asAsked {
+		slices.SortFunc(workspaces, func(a, b stacksync.WorkspaceID) int { return bytes.Compare(a.UUID[:], b.UUID[:]) })
+		slices.Sort(users)
+		workspaces, users = slices.Compact(workspaces), slices.Compact(users)
+	}
+	for _, w := range workspaces {
+		ids = append(ids, w.String())
+	}
+	for _, u := range users {
+		ids = append(ids, string(u))
+	}
+	return ids, nil
+}
+
+func (t *looseTx) lock(ctx context.Context, id string) error {
+	if !t.store.asAsked && slices.Contains(t.held, id) {
+		return nil
+	}
+	ended := ctx.Done()
+	if t.store.deaf {
+		ended = nil
+	}
+	select {
+	case t.store.of(id) <- struct{}{}:
+		t.held = append(t.held, id)
+		return nil
+	case <-ended:
+		return ctx.Err()
+	}
+}
+
+func (t *looseTx) unlock() {
+	for _, id := range t.held {
+		<-t.store.of(id)
+	}
+}
+
+func (t *looseTx) Users(ctx context.Context, p stacksync.UsersParams) (result stacksync.UsersResult, err error) {
+	err = t.store.View(ctx, func(ctx context.Context, r stacksync.Reader) error {
+		result, err = r.Users(ctx, p)
+		return err
+	})
+	return result, err
+}
+
+func (t *looseTx) Load(ctx context.Context, p stacksync.LoadParams) (result stacksync.LoadResult, err error) {
+	if seen, ok := t.loaded[fmt.Sprint(p)]; ok && t.store.snapshot {
+		return seen, nil
+	}
+	err = t.store.View(ctx, func(ctx context.Context, r stacksync.Reader) error {
+		result, err = r.Load(ctx, p)
+		return err
+	})
+	t.loaded[fmt.Sprint(p)] = result
+	return result, err
+}
+
+func (t *looseTx) Put(_ context.Context, p stacksync.PutParams) (stacksync.PutResult, error) {
+	t.puts = append(t.puts, p)
+	return stacksync.PutResult{}, nil
+}

@@ -1,0 +1,65 @@
+// Package metastoretest is the conformance suite of stacksync.MetadataStore: each check is a sentence of the contract in
+// metadata.go, and says in its failure what was promised. A store that passes it serves the library.
+//
+//	func TestStore(t *testing.T) {
+//		metastoretest.Run(t, metastoretest.Suite{New: func(t metastoretest.T) metastoretest.Opener {
+//			file := filepath.Join(t.TempDir(), "meta.db")
+//			return func(t metastoretest.T) stacksync.MetadataStore {
+//				store, err := mystore.Open(file)
+//				require.NoError(t, err)
+//				return store
+//			}
+//		}})
+//	}
+//
+// A check saves users before their devices, and users and workspaces before what belongs to them, or together with it in
+// one Put, so that a store may use foreign keys between those. It refers to parents, containers, default workspaces and
+// mounts that nobody has saved.
+//
+// One check compares the store with a model on random data, drawn by pgregory.net/rapid: a failure prints the shortest
+// failing sequence and the flags to repeat it.
+//
+// The package also has wrappers for tests of what uses a store: Twice runs each closure twice, Faulty fails where it is told.
+package metastoretest
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/internal/conformance"
+)
+
+// T is what a check, and so Suite.New, sees of its test. testify's assert and require accept it.
+type T = conformance.T
+
+// Opener opens a handle on one database. A check may call it again while the handles before are open, or after it closed
+// them: each handle works on the same rows. The check closes every handle. Where opening fails, the Opener ends the check with t.
+type Opener func(t T) stacksync.MetadataStore
+
+// Suite says what to check.
+type Suite struct {
+	// New makes a fresh, empty database for one check and returns what opens it. Checks run in parallel, so that New is
+	// called from many goroutines. It cleans up with t.Cleanup: that runs when all handles are closed.
+	New func(t T) Opener
+	// Skips gives the reason for each check, by name, that the store can't pass. Such a check is run all the same, and must fail.
+	Skips map[string]string
+
+	patience time.Duration // 0: defaultPatience
+}
+
+// Run checks a store. Each check is a parallel subtest.
+func Run(t *testing.T, s Suite) {
+	t.Helper()
+	conformance.Run(t, s, checks(), s.Skips)
+}
+
+type check = conformance.Check[Suite]
+
+func checks() []check {
+	return slices.Concat(
+		accountChecks(), accessChecks(), loadChecks(), treeChecks(), pageChecks(), changesChecks(), putChecks(), valueChecks(),
+		bulkChecks(), txChecks(), lockChecks(), handleChecks(), concurrencyChecks(), modelChecks(),
+	)
+}

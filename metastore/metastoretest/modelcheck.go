@@ -1,0 +1,301 @@
+package metastoretest
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/stacksync/stacksync-go"
+)
+
+func modelChecks() []check {
+	return []check{{Name: "random transactions answer as a model does", Run: againstModel}}
+}
+
+func againstModel(t T, s Suite) {
+	r := newRig(t, s)
+	rounds := 0
+	rapid.Check(&rapidTB{T: t}, func(rt *rapid.T) {
+		rounds++
+		w := newWorld(rounds)
+		for range rapid.IntRange(1, 4).Draw(rt, "transactions") {
+			w.transaction(rt, r)
+			if err := tryView(r.ctx, r.store, func(l look) { w.compare(rt, l) }); err != nil {
+				rt.Fatalf("View: %v", err)
+			}
+		}
+	})
+}
+
+// The sizes of a world: small, so that random keys meet.
+const (
+	worldUsers, worldDevices, worldWorkspaces = 3, 3, 2
+	worldItems, worldNames, worldChunks       = 6, 4, 4
+)
+
+// world is a corner of the database that one round of the check has for itself. Its ids have the round in front, so
+// that they sort alike in every round: a failure stays one when the round is repeated.
+type world struct {
+	round int
+	model *model
+	step  int64 // grows with each Put: revisions and the like are made of it
+}
+
+func newWorld(round int) *world { return &world{round: round, model: newModel()} }
+
+func (w *world) uuid(kind byte, n int) (id [16]byte) {
+	id[0], id[1], id[2] = byte(w.round>>16), byte(w.round>>8), byte(w.round)
+	id[8], id[15] = kind, byte(n*37+1)
+	return id
+}
+
+func (w *world) user(n int) stacksync.UserID {
+	return stacksync.UserID(fmt.Sprintf("%06d %c", w.round, "aBä"[n%3]))
+}
+func (w *world) device(n int) stacksync.DeviceID { return stacksync.DeviceID{UUID: w.uuid('d', n)} }
+func (w *world) workspace(n int) stacksync.WorkspaceID {
+	return stacksync.WorkspaceID{UUID: w.uuid('w', n)}
+}
+func (w *world) time(n int) time.Time {
+	return time.Date(2024, 1, 1, 0, 0, n, n*1000, time.UTC)
+}
+
+// item returns the id of item n; 0 is the root. Items of all workspaces have the same ids.
+func (w *world) item(n int) (id stacksync.ItemID) {
+	if n > 0 {
+		id.UUID = w.uuid('i', n)
+	}
+	return id
+}
+
+func (w *world) name(n int) string  { return []string{"a", "B", "á", "z'%"}[n] }
+func (w *world) chunk(n int) string { return fmt.Sprintf("chunk %d", n) }
+
+func index(t *rapid.T, n int, what string) int { return rapid.IntRange(0, n-1).Draw(t, what) }
+
+// transaction runs a random transaction, which may fail at its end, in the store and in the model.
+func (w *world) transaction(t *rapid.T, r *rig) {
+	puts := make([]stacksync.PutParams, 0, 3)
+	next := w.model.clone()
+	if w.step == 0 {
+		puts = append(puts, w.accounts(next))
+	}
+	for range rapid.IntRange(1, 3).Draw(t, "puts") {
+		p := w.randomPut(t, next)
+		next.put(p)
+		puts = append(puts, p)
+	}
+	// The first transaction makes the users and workspaces that all others need.
+	fails := len(puts[0].Workspaces) == 0 && rapid.IntRange(0, 4).Draw(t, "fails") == 0
+	errFails := errors.New("fails")
+
+	err := tryUpdate(r.ctx, r.store, func(c change) {
+		now := &world{round: w.round, model: w.model.clone()}
+		var locks stacksync.LockParams
+		for n := range worldWorkspaces {
+			locks.Workspaces = append(locks.Workspaces, w.workspace(n))
+		}
+		for n := range worldUsers {
+			locks.Users = append(locks.Users, w.user(n))
+		}
+		c.lock(locks)
+		for _, p := range puts {
+			c.put(p)
+			now.model.put(p)
+		}
+		now.compare(t, c.look)
+		if fails {
+			panic(failure{errFails})
+		}
+	})
+	switch {
+	case fails && !errors.Is(err, errFails):
+		t.Fatalf("Update returned %v instead of its closure's error", err)
+	case fails:
+	case err != nil:
+		t.Fatalf("Update: %v", err)
+	default:
+		w.model = next
+	}
+}
+
+// accounts saves the users and workspaces, which all random rows belong to.
+func (w *world) accounts(m *model) stacksync.PutParams {
+	var p stacksync.PutParams
+	for n := range worldUsers {
+		p.Users = append(p.Users, stacksync.User{ID: w.user(n), CreatedAt: w.time(n)})
+	}
+	for n := range worldWorkspaces {
+		p.Workspaces = append(p.Workspaces, stacksync.Workspace{ID: w.workspace(n), Owner: w.user(n), CreatedAt: w.time(n)})
+	}
+	m.put(p)
+	return p
+}
+
+// randomPut draws rows with other keys for each list.
+func (w *world) randomPut(t *rapid.T, m *model) stacksync.PutParams {
+	var p stacksync.PutParams
+	w.step++
+	if rapid.Bool().Draw(t, "accounts") {
+		u, d := w.user(index(t, worldUsers, "user")), w.device(index(t, worldDevices, "device"))
+		at := w.workspace(index(t, worldWorkspaces, "workspace"))
+		p.Users = []stacksync.User{{ID: u, QuotaUsed: w.step, CreatedAt: w.time(1)}}
+		p.Devices = []stacksync.Device{{ID: d, User: u, Name: fmt.Sprint(w.step), Revoked: w.step%2 == 0, CreatedAt: w.time(int(w.step % 3))}}
+		p.Members = []stacksync.Member{{Workspace: at, User: u, Role: stacksync.Role(1 + w.step%3), JoinedAt: w.time(2)}}
+		p.Workspaces = []stacksync.Workspace{{ID: at, Owner: u, Revision: w.step, CreatedAt: w.time(3)}}
+	}
+	for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(0, worldWorkspaces*worldItems-1), 0, 5, rapid.ID[int]).Draw(t, "items") {
+		at, n := w.workspace(n/worldItems), n%worldItems+1
+		row, superseded := w.randomItem(t, m, &p, at, n)
+		p.Items = append(p.Items, row)
+		if superseded != nil {
+			p.Superseded = append(p.Superseded, *superseded)
+		}
+	}
+	for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(0, worldChunks-1), 0, 2, rapid.ID[int]).Draw(t, "chunks") {
+		at := w.workspace(index(t, worldWorkspaces, "workspace"))
+		p.Chunks = append(p.Chunks, stacksync.ChunkRow{Workspace: at, Chunk: stacksync.Chunk{Name: w.chunk(n), Size: w.step}})
+	}
+	return p
+}
+
+// randomItem draws the next version of an item, and returns the one it supersedes. Its parent is one with a lower
+// number, so that there are no cycles, and a name that a live sibling has is made another one: the service would not save those.
+func (w *world) randomItem(t *rapid.T, m *model, p *stacksync.PutParams, at stacksync.WorkspaceID, n int) (row stacksync.ItemRow, superseded *stacksync.ItemRow) {
+	w.step++
+	row = stacksync.ItemRow{Workspace: at, Item: stacksync.Item{
+		ID: w.item(n), Version: 1, Revision: w.step, Status: stacksync.StatusNew, Kind: stacksync.Folder,
+		Parent: w.item(index(t, n, "parent")), Deleted: rapid.IntRange(0, 3).Draw(t, "deleted") == 0,
+	}}
+	old, ok := m.items[itemKeys(row)[0]]
+	if ok {
+		row.Version, row.Status, superseded = old.Version+1, stacksync.StatusChanged, &old
+	}
+	row.NameKey = w.name(index(t, worldNames, "name"))
+	taken := func(other stacksync.ItemRow) bool {
+		return nameKeyOf(other) == nameKeyOf(row) && other.ID != row.ID && !other.Deleted
+	}
+	if len(filter(m.items, taken)) > 0 || len(filterSlice(p.Items, taken)) > 0 {
+		row.NameKey += fmt.Sprintf(" %d", n)
+	}
+	row.Name = "Name " + row.NameKey
+	if rapid.Bool().Draw(t, "content") {
+		row.Kind, row.Size = stacksync.File, w.step
+		row.Chunks, row.Attrs = []stacksync.Chunk{{Name: w.chunk(0), Size: w.step}}, map[string]string{"step": fmt.Sprint(w.step)}
+	}
+	return row, superseded
+}
+
+// compare asks for everything, and for some random pages.
+func (w *world) compare(t *rapid.T, l look) {
+	var load stacksync.LoadParams
+	for n := range worldUsers {
+		u := w.user(n)
+		sameSet(t, "Users as in the model", filter(w.model.users, func(v stacksync.User) bool { return v.ID == u }), l.users(u))
+		sameList(t, "Devices as in the model", w.model.devicesOf(u), l.devices(u))
+		want, got := w.model.memberships(u), l.memberships(u)
+		sameList(t, "Memberships as in the model", want.Members, got.Members)
+		sameList(t, "Memberships as in the model", want.Workspaces, got.Workspaces)
+		for at := range worldWorkspaces {
+			load.Access = append(load.Access, stacksync.AccessKey{Workspace: w.workspace(at), User: u, Device: w.device(n)})
+		}
+	}
+	limit := rapid.IntRange(1, worldItems+1).Draw(t, "limit")
+	after := rapid.Int64Range(0, 30).Draw(t, "after")
+	through := rapid.Int64Range(0, 30).Draw(t, "through")
+	for at := range worldWorkspaces {
+		id := w.workspace(at)
+		load = w.askAll(load, id)
+		for n := range worldItems + 1 {
+			children := stacksync.ChildrenParams{Workspace: id, Parent: w.item(n), Limit: limit}
+			if after%2 == 1 {
+				children.After = w.name(int(after) % worldNames)
+			}
+			sameList(t, "Children as in the model", w.model.childrenPage(children), l.children(children))
+			versions := stacksync.VersionsParams{Workspace: id, Item: w.item(n), Before: after % 4, Limit: limit}
+			sameList(t, "Versions as in the model", w.model.versionsPage(versions), l.versions(versions))
+		}
+		p := stacksync.ChangesParams{Workspace: id, After: after, LiveThrough: through, Limit: limit}
+		want, got := w.model.changes(p), l.changes(p)
+		sameList(t, "Changes as in the model", want.Items, got.Items)
+		sameSet(t, "Changes' Ancestors as in the model", want.Ancestors, got.Ancestors)
+	}
+	want, got := w.model.load(load), l.load(load)
+	sameOnce(t, "Load.Access as in the model", want.Workspaces, got.Workspaces)
+	sameOnce(t, "Load.Access as in the model", want.Owners, got.Owners)
+	sameOnce(t, "Load.Access as in the model", want.Members, got.Members)
+	sameOnce(t, "Load.Access as in the model", want.Devices, got.Devices)
+	sameSet(t, "Load.Items as in the model", want.Items, got.Items)
+	sameSet(t, "Load.Versions as in the model", want.Versions, got.Versions)
+	sameSet(t, "Load.Chunks as in the model", want.Chunks, got.Chunks)
+
+	one := stacksync.ItemKey{Workspace: w.workspace(index(t, worldWorkspaces, "workspace")), Item: w.item(index(t, worldItems+1, "item"))}
+	for what, p := range map[string]stacksync.LoadParams{"Ancestors": {Ancestors: []stacksync.ItemKey{one}}, "Subtrees": {Subtrees: []stacksync.ItemKey{one}}} {
+		sameSet(t, "Load."+what+" as in the model", w.model.load(p).Items, l.load(p).Items)
+	}
+}
+
+// askAll adds every key there may be in a workspace. Ancestors and Subtrees are asked on their own.
+func (w *world) askAll(p stacksync.LoadParams, at stacksync.WorkspaceID) stacksync.LoadParams {
+	for n := range worldItems + 1 {
+		p.Items = append(p.Items, stacksync.ItemKey{Workspace: at, Item: w.item(n)})
+		for version := range int64(6) {
+			p.Versions = append(p.Versions, stacksync.VersionKey{Workspace: at, Item: w.item(n), Version: version})
+		}
+		for name := range worldNames {
+			p.Names = append(p.Names, stacksync.NameKey{Workspace: at, Parent: w.item(n), Key: w.name(name)})
+		}
+	}
+	for n := range worldChunks {
+		p.Chunks = append(p.Chunks, stacksync.ChunkKey{Workspace: at, Name: w.chunk(n)})
+	}
+	return p
+}
+
+func filterSlice[V any](vs []V, keep func(V) bool) (kept []V) {
+	for _, v := range vs {
+		if keep(v) {
+			kept = append(kept, v)
+		}
+	}
+	return kept
+}
+
+// rapidTB makes a T what rapid wants.
+type rapidTB struct {
+	T
+	failed atomic.Bool
+}
+
+func (t *rapidTB) Errorf(format string, args ...any) {
+	t.Helper()
+	t.failed.Store(true)
+	t.T.Errorf(format, args...)
+}
+
+func (t *rapidTB) FailNow() {
+	t.failed.Store(true)
+	t.T.FailNow()
+}
+
+func (t *rapidTB) Fatalf(format string, args ...any) {
+	t.Helper()
+	t.Errorf(format, args...)
+	t.FailNow()
+}
+
+func (t *rapidTB) Log(args ...any)   { t.Helper(); t.Logf("%s", fmt.Sprintln(args...)) }
+func (t *rapidTB) Error(args ...any) { t.Helper(); t.Errorf("%s", fmt.Sprintln(args...)) }
+func (t *rapidTB) Fatal(args ...any) { t.Helper(); t.Fatalf("%s", fmt.Sprintln(args...)) }
+func (t *rapidTB) Fail()             { t.Helper(); t.Errorf("failed") }
+func (t *rapidTB) Failed() bool      { return t.failed.Load() }
+
+// A check is never skipped from within.
+func (t *rapidTB) Skip(args ...any)                 { t.Helper(); t.Fatal(args...) }
+func (t *rapidTB) Skipf(format string, args ...any) { t.Helper(); t.Fatalf(format, args...) }
+func (t *rapidTB) SkipNow()                         { t.Fail(); t.FailNow() }
+
+var _ rapid.TB = (*rapidTB)(nil)

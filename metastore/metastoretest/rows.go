@@ -1,0 +1,164 @@
+package metastoretest
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/stacksync/stacksync-go"
+)
+
+// home is a user with a workspace, saved.
+type home struct {
+	user      stacksync.User
+	workspace stacksync.Workspace
+	member    stacksync.Member
+}
+
+func (h home) id() stacksync.WorkspaceID { return h.workspace.ID }
+
+func (h home) put() stacksync.PutParams {
+	return stacksync.PutParams{
+		Users:      []stacksync.User{h.user},
+		Workspaces: []stacksync.Workspace{h.workspace},
+		Members:    []stacksync.Member{h.member},
+	}
+}
+
+// home makes and saves a user with a workspace.
+func (r *rig) home() home {
+	r.t.Helper()
+	u := r.user()
+	w := r.workspace(u.ID)
+	h := home{u, w, r.member(w.ID, u.ID, stacksync.Owner)}
+	r.save(h.put())
+	return h
+}
+
+// The makers below fill every field with a value that no other row has, and save nothing.
+
+func (r *rig) user() stacksync.User {
+	n := int64(r.ids)
+	return stacksync.User{
+		ID:               stacksync.UserID(fmt.Sprintf("user %d", r.ids)),
+		DefaultWorkspace: stacksync.WorkspaceID{UUID: r.uuid()},
+		QuotaLimit:       1<<40 + n,
+		QuotaUsed:        1<<20 + n,
+		CreatedAt:        r.time(),
+	}
+}
+
+func (r *rig) device(user stacksync.UserID) stacksync.Device {
+	return stacksync.Device{
+		ID: stacksync.DeviceID{UUID: r.uuid()}, User: user, Name: fmt.Sprintf("device %d", r.ids), CreatedAt: r.time(),
+	}
+}
+
+func (r *rig) workspace(owner stacksync.UserID) stacksync.Workspace {
+	n := int64(r.ids)
+	return stacksync.Workspace{
+		ID:          stacksync.WorkspaceID{UUID: r.uuid()},
+		Owner:       owner,
+		Container:   fmt.Sprintf("container-%d", r.ids),
+		Revision:    2000 + n,
+		Floor:       1000 + n,
+		Epoch:       7_000_000_000 + n,
+		Provisioned: true,
+		CreatedAt:   r.time(),
+	}
+}
+
+func (r *rig) member(w stacksync.WorkspaceID, u stacksync.UserID, role stacksync.Role) stacksync.Member {
+	return stacksync.Member{
+		Workspace: w, User: u, Role: role,
+		MountName: fmt.Sprintf("mount %d", r.ids), MountParent: stacksync.ItemID{UUID: r.uuid()}, JoinedAt: r.time(),
+	}
+}
+
+// item makes a first version at the next revision. The name key is not the name, nor made of it by a rule a store could know.
+func (r *rig) item(w stacksync.WorkspaceID, parent stacksync.ItemID, kind stacksync.Kind) stacksync.ItemRow {
+	id := stacksync.ItemID{UUID: r.uuid()}
+	r.rev++
+	row := stacksync.ItemRow{
+		Workspace: w,
+		NameKey:   fmt.Sprintf("key %d", r.ids),
+		Item: stacksync.Item{
+			ID: id, Version: 1, Revision: r.rev, Status: stacksync.StatusNew, Parent: parent, Kind: kind,
+			Name:       fmt.Sprintf("Name %d", r.ids),
+			ModifiedAt: r.time(),
+			Attrs:      map[string]string{"color": "blue", "n": fmt.Sprint(r.ids)},
+			User:       stacksync.UserID(fmt.Sprintf("author %d", r.ids)),
+			Device:     stacksync.DeviceID{UUID: r.uuid()},
+		},
+	}
+	row.CommittedAt = r.time()
+	if kind == stacksync.File {
+		row.Chunks = []stacksync.Chunk{{Name: fmt.Sprintf("chunk a%d", r.ids), Size: 5}, {Name: fmt.Sprintf("chunk b%d", r.ids), Size: 7}}
+		row.Size, row.Checksum, row.MediaType = 12, fmt.Sprintf("sum %d", r.ids), "text/plain"
+	}
+	return row
+}
+
+func (r *rig) file(w stacksync.WorkspaceID, parent stacksync.ItemID) stacksync.ItemRow {
+	return r.item(w, parent, stacksync.File)
+}
+
+func (r *rig) folder(w stacksync.WorkspaceID, parent stacksync.ItemID) stacksync.ItemRow {
+	return r.item(w, parent, stacksync.Folder)
+}
+
+// next returns the next version of row, at the next revision.
+func (r *rig) next(row stacksync.ItemRow) stacksync.ItemRow {
+	r.rev++
+	row.Version, row.Revision, row.Status = row.Version+1, r.rev, stacksync.StatusChanged
+	return row
+}
+
+// deleted returns the next version of row as a tombstone.
+func (r *rig) deleted(row stacksync.ItemRow) stacksync.ItemRow {
+	row = r.next(row)
+	row.Deleted, row.Status = true, stacksync.StatusDeleted
+	return row
+}
+
+func (r *rig) chunk(w stacksync.WorkspaceID) stacksync.ChunkRow {
+	r.ids++
+	return stacksync.ChunkRow{Workspace: w, Chunk: stacksync.Chunk{Name: fmt.Sprintf("chunk %d", r.ids), Size: int64(r.ids)}}
+}
+
+// time returns times in ascending order, with microseconds.
+func (r *rig) time() time.Time {
+	r.ids++
+	return time.Date(2024, 2, 29, 23, 59, 58, 0, time.UTC).Add(time.Duration(r.ids) * 1_000_001 * time.Microsecond)
+}
+
+// current returns what Put saves when old's next version is now.
+func current(now ...stacksync.ItemRow) stacksync.PutParams { return stacksync.PutParams{Items: now} }
+
+func itemKeys(rows ...stacksync.ItemRow) []stacksync.ItemKey {
+	keys := make([]stacksync.ItemKey, len(rows))
+	for i, row := range rows {
+		keys[i] = stacksync.ItemKey{Workspace: row.Workspace, Item: row.ID}
+	}
+	return keys
+}
+
+func nameKeyOf(row stacksync.ItemRow) stacksync.NameKey {
+	return stacksync.NameKey{Workspace: row.Workspace, Parent: row.Parent, Key: row.NameKey}
+}
+
+func versionKeyOf(row stacksync.ItemRow) stacksync.VersionKey {
+	return stacksync.VersionKey{Workspace: row.Workspace, Item: row.ID, Version: row.Version}
+}
+
+func chunkKeyOf(row stacksync.ChunkRow) stacksync.ChunkKey {
+	return stacksync.ChunkKey{Workspace: row.Workspace, Name: row.Name}
+}
+
+func accessKey(w stacksync.WorkspaceID, u stacksync.UserID, d stacksync.DeviceID) stacksync.AccessKey {
+	return stacksync.AccessKey{Workspace: w, User: u, Device: d}
+}
+
+// without returns rows but row i.
+func without[R any](rows []R, i int) []R {
+	return append(append([]R(nil), rows[:i]...), rows[i+1:]...)
+}

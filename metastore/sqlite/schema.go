@@ -1,0 +1,112 @@
+package sqlite
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/sqlitedialect"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/stacksync/stacksync-go/metastore/internal/sqlstore"
+)
+
+var (
+	// ErrForeign says that a file is not a store of this package.
+	ErrForeign = errors.New("the file is not a store of this library")
+	// ErrNewerSchema says that a file was used by a later version of the library, whose schema this one doesn't know.
+	ErrNewerSchema = sqlstore.ErrNewerSchema
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// applicationID marks the files of this package, in their header ("StSy").
+const applicationID = 0x53745379
+
+// Rollback undoes the last step of the schema that an Open has made, WITH ALL THE DATA in the tables that it removes. It is for
+// operators who go back to an earlier version of the library, and for tests. Nobody may have the file open. The next Open
+// makes the step again.
+func Rollback(ctx context.Context, path string) error {
+	d, err := newDatabase(path, Config{})
+	if err != nil {
+		return fmt.Errorf("roll back SQLite store: %w", err)
+	}
+	if err := d.migrate(ctx, sqlstore.Migrator.Down); err != nil {
+		return fmt.Errorf("roll back SQLite store %q: %w", d.path, err)
+	}
+	return nil
+}
+
+// migrate makes sure that the file is a store, and changes its schema.
+func (d database) migrate(ctx context.Context, change func(sqlstore.Migrator, context.Context) error) error {
+	c, err := newConnector(d.dsn(creator))
+	if err != nil {
+		return err
+	}
+	migrator := sqlstore.Migrator{
+		Connector:  c,
+		Dialect:    sqlitedialect.New(),
+		Migrations: migrations,
+		Begin:      []string{"BEGIN IMMEDIATE"},
+		Prepare:    claim,
+	}
+	return sqlstore.Retry(ctx, func() (again bool, err error) {
+		if err := d.useWAL(ctx); err != nil {
+			return busy(err), err
+		}
+		err = change(migrator, ctx)
+		return busy(err), err
+	})
+}
+
+// useWAL makes the file, if there is none, and switches it to WAL mode for good.
+func (d database) useWAL(ctx context.Context) error {
+	db, err := d.pool(creator, 1)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }() // has nothing left to save
+	if _, err := identify(ctx, db); err != nil {
+		return err
+	}
+	var mode string
+	if err := db.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
+		return fmt.Errorf("switch to WAL mode: %w", err)
+	}
+	if mode != "wal" {
+		return fmt.Errorf("SQLite's WAL mode does not work on this file system (journal mode is %q)", mode)
+	}
+	return nil
+}
+
+// claim marks a new file as one of this package.
+func claim(ctx context.Context, tx bun.IDB) error {
+	empty, err := identify(ctx, tx)
+	if err != nil || !empty {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID)); err != nil {
+		return fmt.Errorf("mark the file: %w", err)
+	}
+	return nil
+}
+
+// identify returns ErrForeign unless the file is a store of this package, or empty.
+func identify(ctx context.Context, db bun.IDB) (empty bool, err error) {
+	var id, tables int
+	err = db.QueryRowContext(ctx, "SELECT (SELECT * FROM pragma_application_id), (SELECT count(*) FROM sqlite_schema)").Scan(&id, &tables)
+	switch {
+	case code(err) == sqlite3.SQLITE_NOTADB:
+		return false, fmt.Errorf("%w: %w", ErrForeign, err)
+	case err != nil:
+		return false, fmt.Errorf("read the header: %w", err)
+	case id == applicationID:
+		return false, nil
+	case id == 0 && tables == 0:
+		return true, nil
+	}
+	return false, fmt.Errorf("%w: its application id is %#x and it has %d tables and indexes", ErrForeign, uint32(id), tables)
+}

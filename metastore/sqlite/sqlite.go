@@ -1,0 +1,112 @@
+// Package sqlite keeps metadata in an SQLite file. It needs no cgo and no server.
+//
+// Updates run one at a time, on one connection, whatever workspaces they lock. Views run beside them and beside each
+// other, each on one snapshot, and never wait for an Update (SQLite's WAL mode). So the file belongs on a local disk, not
+// on a network file system. Other stores and other processes may have the same file open: they wait for each other, up to
+// Config.BusyTimeout. An Update that begins another one inside waits for itself.
+//
+// When the last store that has the file open is closed, the -wal and -shm files beside it are folded in and removed. They
+// belong to the file until then: copy all three, or none. To copy a file that is in use, use SQLite's VACUUM INTO.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/sqlitedialect"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/metastore/internal/sqlstore"
+)
+
+// Store is a stacksync.MetadataStore in an SQLite file.
+type Store struct{ sql *sqlstore.Store }
+
+var _ stacksync.MetadataStore = (*Store)(nil)
+
+// Open opens the store in the file at path, after it has made the file, or brought its schema up to date, where needed.
+// The folder must exist. It returns ErrForeign where the file is something else, and ErrNewerSchema where a later version
+// of the library has used it. A database in memory is not supported: that is package metastore/memory.
+func Open(ctx context.Context, path string, config Config) (*Store, error) {
+	d, err := newDatabase(path, config)
+	if err != nil {
+		return nil, fmt.Errorf("open SQLite store: %w", err)
+	}
+	store, err := d.open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open SQLite store %q: %w", d.path, err)
+	}
+	return store, nil
+}
+
+func (d database) open(ctx context.Context) (*Store, error) {
+	if err := d.migrate(ctx, sqlstore.Migrator.Up); err != nil {
+		return nil, err
+	}
+	write, err := d.pool(writer, 1)
+	if err != nil {
+		return nil, err
+	}
+	read, err := d.pool(reader, d.config.Readers)
+	if err != nil {
+		return nil, errors.Join(err, write.Close())
+	}
+	store := sqlstore.New(write, read, sqlstore.Dialect{
+		Placeholder: func(int, string) string { return "?" },
+		Retryable:   busy,
+		View:        &sql.TxOptions{ReadOnly: true}, // begins deferred: takes no lock
+	})
+	return &Store{sql: store}, nil
+}
+
+// pool returns connections that stay open.
+func (d database) pool(r role, size int) (*bun.DB, error) {
+	c, err := newConnector(d.dsn(r))
+	if err != nil {
+		return nil, err
+	}
+	pool := sql.OpenDB(c)
+	pool.SetMaxOpenConns(size)
+	pool.SetMaxIdleConns(size)
+	return bun.NewDB(pool, sqlitedialect.New()), nil
+}
+
+// Update implements stacksync.MetadataStore.
+func (s *Store) Update(ctx context.Context, fn func(ctx context.Context, tx stacksync.Tx) error) error {
+	return s.sql.Update(ctx, fn)
+}
+
+// View implements stacksync.MetadataStore. All reads of fn see one snapshot. A View that lasts keeps the -wal file growing.
+func (s *Store) View(ctx context.Context, fn func(ctx context.Context, r stacksync.Reader) error) error {
+	return s.sql.View(ctx, fn)
+}
+
+// Close implements stacksync.MetadataStore.
+func (s *Store) Close() error {
+	if err := s.sql.Close(); err != nil {
+		return fmt.Errorf("close SQLite store: %w", err)
+	}
+	return nil
+}
+
+// busy reports whether another connection was in the way. SQLITE_PROTOCOL is a race for the -wal file that was lost.
+func busy(err error) bool {
+	switch code(err) {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL:
+		return true
+	}
+	return false
+}
+
+// code returns the primary result code of SQLite, or 0 where err is not SQLite's.
+func code(err error) int {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		return e.Code() & 0xff
+	}
+	return 0
+}
