@@ -104,10 +104,10 @@ func (s everyChunk) StatChunks(_ context.Context, p stacksync.StatChunksParams) 
 	return res, nil
 }
 
-func newBenchWorld(b *testing.B, mode string) *world {
+func newBenchWorld(b *testing.B, mode string, configure ...func(*stacksync.Config)) *world {
 	store, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), mode+".db"), sqlite.Config{})
 	require.NoError(b, err)
-	return newWorld(b, store, func(c *stacksync.Config) { c.Storage = everyChunk{c.Storage} })
+	return newWorld(b, store, append(configure, func(c *stacksync.Config) { c.Storage = everyChunk{c.Storage} })...)
 }
 
 var benchFiles atomic.Int64
@@ -139,12 +139,14 @@ func (w *world) commitFiles(ctx context.Context, n int) error {
 // BenchmarkCommit saves new files: one a commit from 1 and from 64 callers on one workspace, and 1,000 a commit.
 //
 //	files/s    what the service saves
+//	commits/tx how many commits shared a transaction
 //	x-fsync    over the yardstick of one file a transaction, which is what a commit costs that waits for the disk alone
 //	x-batch    over the yardstick of 1,000 files a transaction
 func BenchmarkCommit(b *testing.B) {
 	for _, bench := range []struct{ callers, files int }{{1, 1}, {64, 1}, {1, 1000}} {
 		b.Run(fmt.Sprintf("callers=%d/files=%d", bench.callers, bench.files), func(b *testing.B) {
-			w := newBenchWorld(b, "commit")
+			seen := &counter{}
+			w := newBenchWorld(b, "commit", func(c *stacksync.Config) { c.Observer = seen })
 			y := newYardstick(b)
 			b.ReportAllocs()
 			work := make(chan struct{})
@@ -167,6 +169,7 @@ func BenchmarkCommit(b *testing.B) {
 			b.StopTimer()
 			rate := float64(b.N*bench.files) / b.Elapsed().Seconds()
 			b.ReportMetric(rate, "files/s")
+			b.ReportMetric(float64(b.N)/float64(len(seen.ended["commit.batch"])), "commits/tx")
 			b.ReportMetric(rate/perSecond(b, 1, func() error { return y.insert(b.Context(), 1) }), "x-fsync")
 			b.ReportMetric(rate/perSecond(b, 1000, func() error { return y.insert(b.Context(), 1000) }), "x-batch")
 		})

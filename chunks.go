@@ -20,8 +20,12 @@ type lookup struct {
 // lookUpBatch answers gathered lookups with one read.
 func (s *Service) lookUpBatch(batch []*lookup) {
 	var p LoadParams
+	access := make(map[AccessKey]bool)
 	for _, l := range batch {
-		p.Access = append(p.Access, l.actor.key(l.workspace))
+		if key := l.actor.key(l.workspace); !access[key] {
+			access[key] = true
+			p.Access = append(p.Access, key)
+		}
 		for _, name := range l.names {
 			p.Chunks = append(p.Chunks, ChunkKey{l.workspace, name})
 		}

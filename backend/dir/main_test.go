@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -84,4 +85,17 @@ func tempFiles(t *testing.T, path string) []string {
 	files, err := filepath.Glob(filepath.Join(path, "tmp", "*", "*"))
 	require.NoError(t, err)
 	return files
+}
+
+// zeros is content without memory.
+type zeros struct{ left int64 }
+
+func (z *zeros) Read(p []byte) (int, error) {
+	if z.left == 0 {
+		return 0, io.EOF
+	}
+	n := min(int64(len(p)), z.left)
+	clear(p[:n])
+	z.left -= n
+	return int(n), nil
 }

@@ -20,7 +20,7 @@ func TestPlaces(t *testing.T) {
 		requirePlace(t, name)
 	}
 	require.Equal(t, "a8/"+hash, placeOf(hash).path(), "what is stored must be found by later versions too")
-	require.Equal(t, "e3/e30e1e68d3f7d0d6ef1ec3ab8f2fc9db0a7bd8f2dcee09bd2b1f9bd2a8b1ee8d.named", placeOf("a/b").path())
+	require.Equal(t, "c1/c14cddc033f64b9dea80ea675cf280a015e672516090a5626781153dc68fea11.named", placeOf("a/b").path())
 	for _, file := range []string{"", ".", "..", "README", ".DS_Store", hash + ".tmp", "x.named", strings.ToUpper(hash) + ".named", hash[:63] + "g.named"} {
 		_, ok := placeOfFile(file)
 		require.False(t, ok, "%q", file)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 
 	"github.com/stacksync/stacksync-go"
 )
@@ -70,11 +69,8 @@ func (j *job) hash(n *node) error {
 func (j *job) tryHash(n *node) error {
 	now := j.cfg.Now()
 	file, err := j.root.Open(n.path())
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: %w", n.path(), errStale)
-	}
 	if err != nil {
-		return err
+		return stale(n.path(), err)
 	}
 	defer func() { _ = file.Close() }() // it was only read
 	before, err := file.Stat()
@@ -92,11 +88,8 @@ func (j *job) tryHash(n *node) error {
 	}
 	j.count(func(r *Report) { r.FilesHashed++ })
 	after, err := j.root.Lstat(n.path())
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: %w", n.path(), errStale)
-	}
 	if err != nil {
-		return err
+		return stale(n.path(), err)
 	}
 	if s := stampOf(before, now); s.same(stampOf(after, now)) {
 		n.stamp, n.exec, n.content = s, before.Mode()&0o100 != 0, c

@@ -168,6 +168,9 @@ func (d *Device) Sync(ctx context.Context) (Report, error) {
 	d.progressMu.Lock()
 	d.reached = d.state.progress
 	d.progressMu.Unlock()
+	for path := range j.staged {
+		_ = j.root.Remove(path) // nobody needs it; Open cleans up what is left
+	}
 	j.report.finish(j.refused)
 	return j.report, err
 }

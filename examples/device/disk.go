@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strconv"
+	"syscall"
 
 	"github.com/stacksync/stacksync-go"
 )
@@ -12,16 +13,22 @@ import (
 // Every change of the disk looks first whether the place is as the tree says. Where it is not, the user was faster: errStale,
 // and the round begins again from a new scan. What is left is the moment between the look and the change.
 
+// stale returns errStale for an error that comes from something having moved or appeared since the scan, and other errors as they
+// are.
+func stale(path string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTDIR) {
+		return fmt.Errorf("%s: %w", path, errStale)
+	}
+	return err
+}
+
 // check looks whether n is on disk as it was scanned.
 func (j *job) check(n *node) error {
 	info, err := j.root.Lstat(n.path())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	if err == nil && !stampOf(info, j.cfg.Now()).same(n.stamp) {
+		err = fs.ErrNotExist
 	}
-	if err != nil || !stampOf(info, j.cfg.Now()).same(n.stamp) {
-		return fmt.Errorf("%s: %w", n.path(), errStale)
-	}
-	return nil
+	return stale(n.path(), err)
 }
 
 // checkFree looks whether nothing has the name on disk.
@@ -31,19 +38,16 @@ func (j *job) checkFree(path string) error {
 		return nil
 	}
 	if err == nil {
-		err = errStale
+		err = fs.ErrExist
 	}
-	return fmt.Errorf("%s: %w", path, err)
+	return stale(path, err)
 }
 
 // restamp takes the stamp of n again after a change that was made here.
 func (j *job) restamp(n *node) error {
 	info, err := j.root.Lstat(n.path())
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: %w", n.path(), errStale)
-	}
 	if err != nil {
-		return err
+		return stale(n.path(), err)
 	}
 	s := stampOf(info, j.cfg.Now())
 	if n.kind == stacksync.File && (s.Size != n.stamp.Size || s.Mtime != n.stamp.Mtime || s.Inode != n.stamp.Inode) {
@@ -64,10 +68,7 @@ func (j *job) rename(n, parent *node, name string) error {
 		}
 	}
 	if err := j.root.Rename(from, to); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s: %w", from, errStale)
-		}
-		return err
+		return stale(from, err)
 	}
 	r := j.state.records[n.id]
 	known := r != nil && n.kind == stacksync.File && r.Stamp.proves(n.stamp)
@@ -87,10 +88,7 @@ func (j *job) makeFolder(parent *node, name string) (*node, error) {
 	n := &node{kind: stacksync.Folder, children: map[string]*node{}}
 	path := (&node{parent: parent, name: name}).path()
 	if err := j.root.Mkdir(path, 0o777); err != nil {
-		if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%s: %w", path, errStale)
-		}
-		return nil, err
+		return nil, stale(path, err)
 	}
 	j.tree.put(n, parent, name)
 	return n, j.restamp(n)
@@ -117,11 +115,11 @@ func (j *job) replaceFile(staged string, n *node) error {
 func (j *job) install(staged string, n, parent *node, name string) error {
 	path := (&node{parent: parent, name: name}).path()
 	if err := j.root.Rename(staged, path); err != nil {
-		return err
+		return stale(path, err)
 	}
 	info, err := j.root.Lstat(path)
 	if err != nil {
-		return err
+		return stale(path, err)
 	}
 	n.stamp, n.exec, n.content = stampOf(info, j.cfg.Now()), info.Mode()&0o100 != 0, nil
 	j.tree.put(n, parent, name)
@@ -136,7 +134,7 @@ func (j *job) remove(n *node) error {
 		}
 	}
 	if err := j.root.Remove(n.path()); err != nil {
-		return err
+		return stale(n.path(), err)
 	}
 	j.tree.drop(n)
 	return nil
@@ -161,14 +159,14 @@ func (j *job) setMode(n *node, exec bool) error {
 	}
 	info, err := j.root.Lstat(n.path())
 	if err != nil {
-		return err
+		return stale(n.path(), err)
 	}
 	mode := info.Mode().Perm() &^ 0o111
 	if exec {
 		mode |= mode & 0o444 >> 2
 	}
 	if err := j.root.Chmod(n.path(), mode); err != nil {
-		return err
+		return stale(n.path(), err)
 	}
 	n.exec = exec
 	return j.restamp(n)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"slices"
 
@@ -44,28 +43,35 @@ func (j *job) fetchAhead(ctx context.Context, items []stacksync.Item) error {
 			w.folders[it.ID] = it
 		}
 	}
-	wanted := map[string]*stacksync.Item{}
-	unknown := map[string]bool{}
+	var wanted []*stacksync.Item
+	var names []string
+	listed := map[string]bool{} // paths and names
+	list := func(s string) (first bool) {
+		first = !listed[s]
+		listed[s] = true
+		return first
+	}
 	for i := range items {
 		it := &items[i]
-		if path := stagedPath(it); !j.staged[path] && w.content(it) {
-			wanted[path] = it
-			for _, c := range it.Chunks {
-				if _, ok := j.source(c.Name); !ok {
-					unknown[c.Name] = true
-				}
+		if path := stagedPath(it); j.staged[path] || !w.content(it) || !list(path) {
+			continue
+		}
+		wanted = append(wanted, it)
+		for _, c := range it.Chunks {
+			if _, ok := j.source(c.Name); !ok && list(c.Name) {
+				names = append(names, c.Name)
 			}
 		}
 	}
-	for names := range slices.Chunk(slices.Collect(maps.Keys(unknown)), maxBatch) {
-		if err := j.prepareDownload(ctx, names); err != nil {
+	for some := range slices.Chunk(names, maxBatch) {
+		if err := j.prepareDownload(ctx, some); err != nil {
 			return err
 		}
 	}
-	return forEach(ctx, j.cfg.Workers, slices.Collect(maps.Keys(wanted)), func(ctx context.Context, path string) error {
-		err := j.fetch(ctx, wanted[path])
+	return forEach(ctx, j.cfg.Workers, wanted, func(ctx context.Context, it *stacksync.Item) error {
+		err := j.fetch(ctx, it)
 		if err == nil {
-			j.count(func(*Report) { j.staged[path] = true })
+			j.count(func(*Report) { j.staged[stagedPath(it)] = true })
 		} else if errors.Is(err, errContent) {
 			return nil
 		}

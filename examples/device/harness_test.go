@@ -45,6 +45,7 @@ type world struct {
 	actor     stacksync.Actor // without a device
 	workspace stacksync.WorkspaceID
 	devices   []*client
+	workers   int // of a device
 	proposed  map[stacksync.ItemID]bool // every item that was ever proposed
 }
 
@@ -57,6 +58,7 @@ func newWorld(t *testing.T, configure ...func(*stacksync.Config)) *world {
 func openWorld(t tb, ctx context.Context, dir string, configure ...func(*stacksync.Config)) *world {
 	w := &world{t: t, ctx: ctx, dir: dir, store: store.New(), notifier: local.New(), actor: stacksync.Actor{User: "ada"}, proposed: map[stacksync.ItemID]bool{}}
 	cfg := stacksync.Config{Storage: storage.New(storage.Config{}), Notifier: w.notifier, ChunkHash: sha256.New}
+	w.workers = 2
 	for _, f := range configure {
 		f(&cfg)
 	}
@@ -108,7 +110,7 @@ func (w *world) device(name string, wrap ...func(device.Service) device.Service)
 	c := &client{w: w, name: name, dir: filepath.Join(w.dir, name)}
 	require.NoError(w.t, os.Mkdir(c.dir, 0o755))
 	c.cfg = device.Config{
-		Actor: stacksync.Actor{User: w.actor.User, Device: res.Device.ID}, Workspace: w.workspace, Dir: c.dir, Name: name, Workers: 2,
+		Actor: stacksync.Actor{User: w.actor.User, Device: res.Device.ID}, Workspace: w.workspace, Dir: c.dir, Name: name, Workers: w.workers,
 		Interval: time.Hour, NoSync: true,
 	}
 	c.open(wrap...)

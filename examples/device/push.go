@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"slices"
 	"time"
@@ -248,7 +247,7 @@ func (j *job) uploadPiece(ctx context.Context, p piece) error {
 func (j *job) readPiece(p piece, data []byte) error {
 	file, err := j.root.Open(p.step.node.path())
 	if err != nil {
-		return err
+		return stale(p.step.path, err)
 	}
 	defer func() { _ = file.Close() }() // it was only read
 	_, err = file.ReadAt(data, p.at)
@@ -274,7 +273,7 @@ func (j *job) failed(path string, err error) {
 // passing reports whether the next look at the disk and at the server may help.
 func passing(err error) bool {
 	for _, target := range []error{
-		errStale, errBusy, fs.ErrNotExist,
+		errStale, errBusy,
 		stacksync.ErrConflict, stacksync.ErrChunksMissing, stacksync.ErrUnknownItem, stacksync.ErrAlreadyDeleted, stacksync.ErrCycle,
 		stacksync.ErrParentNotFound, stacksync.ErrParentDeleted, stacksync.ErrParentNotFolder,
 	} {

@@ -30,6 +30,7 @@ func TestRandom(t *testing.T) {
 			w.close()
 			require.NoError(t, os.RemoveAll(w.dir))
 		}()
+		w.workers = 1 // so that a failure can be repeated
 		m := &mess{T: t, w: w, alive: map[string]bool{}}
 		for i := range rapid.IntRange(2, 3).Draw(t, "devices") {
 			f := &faults{pageLimit: rapid.IntRange(1, 5).Draw(t, "page limit")}
@@ -104,9 +105,14 @@ func (m *mess) change(c *client) func() {
 		switch {
 		case what == "write" && !isDir:
 			m.written++
-			m.write(c, at, fmt.Sprintf("content %d", m.written))
+			content := fmt.Sprintf("content %d", m.written)
+			m.kill(c, at)
+			m.alive[content] = true
+			c.write(at, content)
 		case what == "copy" && !isDir:
-			m.write(c, at, fmt.Sprintf("common %d", same))
+			// Who writes what was there before has changed nothing, so others may do away with it: it does not count as alive.
+			m.kill(c, at)
+			c.write(at, fmt.Sprintf("common %d", same))
 		case what == "mkdir" && !exists:
 			c.mkdir(at)
 		case what == "chmod" && exists && !isDir:
@@ -122,12 +128,6 @@ func (m *mess) change(c *client) func() {
 			c.remove(at)
 		}
 	}
-}
-
-func (m *mess) write(c *client, at, content string) {
-	m.kill(c, at)
-	m.alive[content] = true
-	c.write(at, content)
 }
 
 // kill notes that a user does away with what is at a path.

@@ -44,7 +44,7 @@ func (j *job) scanFolder(ctx context.Context, t *tree, folder *node) error {
 	}
 	dir := folder.path()
 	entries, err := fs.ReadDir(j.root.FS(), dir)
-	if errors.Is(err, fs.ErrNotExist) && folder.parent != nil {
+	if err := stale(dir, err); errors.Is(err, errStale) && folder.parent != nil {
 		return nil // it was deleted a moment ago
 	}
 	if err != nil {

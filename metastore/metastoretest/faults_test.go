@@ -59,12 +59,13 @@ func TestFaultsAreFound(t *testing.T) {
 }
 
 func (f fault) suite() Suite {
-	var patience time.Duration
+	patience, grace := defaultPatience, defaultPatience // a fault is found when it shows, however busy the machine is
 	if f.hangs {
-		patience = 300 * time.Millisecond
+		patience, grace = 300*time.Millisecond, defaultGrace
 	}
 	return Suite{
 		patience: patience,
+		grace:    grace,
 		New: func(T) Opener {
 			open := func() stacksync.MetadataStore { return memory.New() }
 			if f.open != nil {

@@ -60,7 +60,7 @@ func (r *rig) closeDuring(run func(closure func(during func())) error) {
 			runningOnce()
 			select {
 			case <-closed:
-			case <-time.After(grace):
+			case <-time.After(r.grace):
 			}
 			during()
 			over.Store(true)

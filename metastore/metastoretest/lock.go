@@ -44,7 +44,7 @@ func (r *rig) requireHeldOff(promise string, one, other stacksync.MetadataStore,
 			lockedOnce()
 			select {
 			case <-done:
-			case <-time.After(grace):
+			case <-time.After(r.grace):
 			}
 			holding.Store(false)
 		})
@@ -141,7 +141,7 @@ func lockWaitEnds(t T, s Suite) {
 	h := r.home()
 	r.update(func(c change) {
 		c.lock(lockWorkspaces(h.id()))
-		ctx, cancel := context.WithTimeout(r.ctx, grace)
+		ctx, cancel := context.WithTimeout(r.ctx, defaultGrace)
 		defer cancel()
 		waited := make(chan error, 1)
 		go func() {
@@ -179,7 +179,7 @@ func lockThenRead(t T, s Suite) {
 			select {
 			case <-committed:
 				mustSee = true
-			case <-time.After(grace):
+			case <-time.After(r.grace):
 			}
 			c.lock(lockWorkspaces(h.id()))
 			got := c.load(key).Workspaces

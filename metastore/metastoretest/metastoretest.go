@@ -46,7 +46,7 @@ type Suite struct {
 	// Skips gives the reason for each check, by name, that the store can't pass. Such a check is run all the same, and must fail.
 	Skips map[string]string
 
-	patience time.Duration // 0: defaultPatience
+	patience, grace time.Duration // 0: the defaults
 }
 
 // Run checks a store. Each check is a parallel subtest.

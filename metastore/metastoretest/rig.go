@@ -16,9 +16,9 @@ import (
 const (
 	// defaultPatience is how long a check waits for what must happen before it calls the store stuck.
 	defaultPatience = 30 * time.Second
-	// grace is how long a check waits for what must not happen. A store that breaks its promise only later passes, one
-	// that keeps it never fails.
-	grace = 25 * time.Millisecond
+	// defaultGrace is how long a check waits for what must not happen. A store that breaks its promise only later passes,
+	// one that keeps it never fails.
+	defaultGrace = 25 * time.Millisecond
 )
 
 // rig is the database of one check, a first handle on it, and makers of ids.
@@ -26,6 +26,7 @@ type rig struct {
 	t        T
 	ctx      context.Context // ends with the check, or when patience does
 	patience time.Duration
+	grace    time.Duration
 	opener   Opener
 	store    stacksync.MetadataStore
 	ids      int
@@ -34,7 +35,7 @@ type rig struct {
 
 func newRig(t T, s Suite) *rig {
 	t.Helper()
-	r := &rig{t: t, patience: cmp.Or(s.patience, defaultPatience), opener: s.New(t)}
+	r := &rig{t: t, patience: cmp.Or(s.patience, defaultPatience), grace: cmp.Or(s.grace, defaultGrace), opener: s.New(t)}
 	ctx, cancel := context.WithTimeout(t.Context(), r.patience)
 	t.Cleanup(cancel)
 	r.ctx = ctx

@@ -85,9 +85,10 @@ func newDatabase(path string, config Config) (database, error) {
 type role string
 
 const (
-	creator role = "creator" // makes the file, and its schema
-	writer  role = "writer"
-	reader  role = "reader"
+	creator  role = "creator"  // makes the file, and its schema
+	migrator role = "migrator" // changes the schema
+	writer   role = "writer"
+	reader   role = "reader"
 )
 
 // dsn returns the driver's name of the database. Only the creator makes a missing file: a file that is deleted while the

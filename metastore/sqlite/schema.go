@@ -34,19 +34,19 @@ func Rollback(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("roll back SQLite store: %w", err)
 	}
-	if err := d.migrate(ctx, sqlstore.Migrator.Down); err != nil {
+	if err := d.migrate(ctx, migrator, sqlstore.Migrator.Down); err != nil {
 		return fmt.Errorf("roll back SQLite store %q: %w", d.path, err)
 	}
 	return nil
 }
 
 // migrate makes sure that the file is a store, and changes its schema.
-func (d database) migrate(ctx context.Context, change func(sqlstore.Migrator, context.Context) error) error {
-	c, err := newConnector(d.dsn(creator))
+func (d database) migrate(ctx context.Context, r role, change func(sqlstore.Migrator, context.Context) error) error {
+	c, err := newConnector(d.dsn(r))
 	if err != nil {
 		return err
 	}
-	migrator := sqlstore.Migrator{
+	m := sqlstore.Migrator{
 		Connector:  c,
 		Dialect:    sqlitedialect.New(),
 		Migrations: migrations,
@@ -54,17 +54,17 @@ func (d database) migrate(ctx context.Context, change func(sqlstore.Migrator, co
 		Prepare:    claim,
 	}
 	return sqlstore.Retry(ctx, func() (again bool, err error) {
-		if err := d.useWAL(ctx); err != nil {
+		if err := d.useWAL(ctx, r); err != nil {
 			return busy(err), err
 		}
-		err = change(migrator, ctx)
+		err = change(m, ctx)
 		return busy(err), err
 	})
 }
 
-// useWAL makes the file, if there is none, and switches it to WAL mode for good.
-func (d database) useWAL(ctx context.Context) error {
-	db, err := d.pool(creator, 1)
+// useWAL, as the creator, makes the file if there is none. It switches it to WAL mode for good.
+func (d database) useWAL(ctx context.Context, r role) error {
+	db, err := d.pool(r, 1)
 	if err != nil {
 		return err
 	}

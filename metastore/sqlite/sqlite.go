@@ -45,7 +45,7 @@ func Open(ctx context.Context, path string, config Config) (*Store, error) {
 }
 
 func (d database) open(ctx context.Context) (*Store, error) {
-	if err := d.migrate(ctx, sqlstore.Migrator.Up); err != nil {
+	if err := d.migrate(ctx, creator, sqlstore.Migrator.Up); err != nil {
 		return nil, err
 	}
 	write, err := d.pool(writer, 1)
@@ -56,12 +56,15 @@ func (d database) open(ctx context.Context) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
-	store := sqlstore.New(write, read, sqlstore.Dialect{
+	return newStore(write, read), nil
+}
+
+func newStore(write, read *bun.DB) *Store {
+	return &Store{sql: sqlstore.New(write, read, sqlstore.Dialect{
 		Placeholder: func(int, string) string { return "?" },
 		Retryable:   busy,
 		View:        &sql.TxOptions{ReadOnly: true}, // begins deferred: takes no lock
-	})
-	return &Store{sql: store}, nil
+	})}
 }
 
 // pool returns connections that stay open.

@@ -1,0 +1,187 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+	"github.com/uptrace/bun/dialect/sqlitedialect"
+
+	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/metastore/internal/sqlstore"
+)
+
+// schemaOf returns what a file's schema is, in SQL.
+func schemaOf(t *testing.T, path string) []string {
+	t.Helper()
+	var schema []string
+	require.NoError(t, openRaw(t, path).NewSelect().TableExpr("sqlite_schema").ColumnExpr("type || ' ' || name || ': ' || coalesce(sql, '')").
+		Where("tbl_name NOT LIKE 'bun_%' AND name <> 'sqlite_sequence'").OrderExpr("1").Scan(t.Context(), &schema))
+	return schema
+}
+
+func TestRollback(t *testing.T) {
+	t.Parallel()
+	path := tempPath(t)
+	store := open(t, path, Config{})
+	require.NoError(t, put(t.Context(), store, stacksync.PutParams{Items: files(1, 1, 3)}))
+	require.NoError(t, store.Close())
+	up := schemaOf(t, path)
+	require.NotEmpty(t, up)
+
+	require.NoError(t, Rollback(t.Context(), path))
+	require.Empty(t, schemaOf(t, path), "each migration's down removes what its up has made")
+	require.NoError(t, Rollback(t.Context(), path), "there is nothing left to roll back")
+
+	store = open(t, path, Config{})
+	require.Zero(t, count(t, store, 1))
+	require.NoError(t, put(t.Context(), store, stacksync.PutParams{Items: files(1, 1, 3)}))
+	require.NoError(t, store.Close())
+	require.Equal(t, up, schemaOf(t, path))
+}
+
+func TestRollbackMakesNoFile(t *testing.T) {
+	t.Parallel()
+	path := tempPath(t)
+	require.Error(t, Rollback(t.Context(), path))
+	require.NoFileExists(t, path)
+}
+
+// later returns the migrations of a later version of the library.
+func later(up, down string) fs.FS {
+	files := fstest.MapFS{}
+	for _, name := range []string{"0001_schema.up.sql", "0001_schema.down.sql"} {
+		b, err := migrations.ReadFile("migrations/" + name)
+		if err != nil {
+			panic(err)
+		}
+		files[name] = &fstest.MapFile{Data: b}
+	}
+	files["0002_later.up.sql"], files["0002_later.down.sql"] = &fstest.MapFile{Data: []byte(up)}, &fstest.MapFile{Data: []byte(down)}
+	return files
+}
+
+// newMigrator makes the Migrator of a file with other migrations.
+func newMigrator(t testing.TB, path string, files fs.FS) sqlstore.Migrator {
+	t.Helper()
+	d, err := newDatabase(path, Config{})
+	require.NoError(t, err)
+	c, err := newConnector(d.dsn(creator))
+	require.NoError(t, err)
+	return sqlstore.Migrator{Connector: c, Dialect: sqlitedialect.New(), Migrations: files, Begin: []string{"BEGIN IMMEDIATE"}, Prepare: claim}
+}
+
+func TestNewerSchema(t *testing.T) {
+	t.Parallel()
+	path := tempPath(t)
+	store := open(t, path, Config{})
+	require.NoError(t, put(t.Context(), store, stacksync.PutParams{Items: files(1, 1, 3)}))
+	require.NoError(t, store.Close())
+	m := newMigrator(t, path, later("ALTER TABLE items ADD COLUMN later TEXT;", "ALTER TABLE items DROP COLUMN later;"))
+	require.NoError(t, m.Up(t.Context()))
+	newer := schemaOf(t, path)
+
+	_, err := Open(t.Context(), path, Config{})
+	require.ErrorIs(t, err, ErrNewerSchema)
+	require.ErrorContains(t, err, "0002")
+	require.ErrorIs(t, Rollback(t.Context(), path), ErrNewerSchema)
+	require.Equal(t, newer, schemaOf(t, path), "nothing was changed")
+
+	require.NoError(t, m.Down(t.Context()))
+	require.Equal(t, 3, count(t, open(t, path, Config{}), 1), "rolling back one step keeps what the others hold")
+}
+
+func TestFailedMigration(t *testing.T) {
+	t.Parallel()
+	path := tempPath(t)
+	require.NoError(t, open(t, path, Config{}).Close())
+	before := schemaOf(t, path)
+	m := newMigrator(t, path, later("CREATE TABLE half (a);\n--bun:split\nCREATE TABLE items (a);", "DROP TABLE half;"))
+	require.ErrorContains(t, m.Up(t.Context()), "already exists")
+	require.Equal(t, before, schemaOf(t, path))
+	require.NoError(t, open(t, path, Config{}).Close())
+}
+
+func TestOpenAtOnce(t *testing.T) {
+	t.Parallel()
+	path := tempPath(t)
+	const openers = 8
+	errs := make([]error, openers)
+	var all sync.WaitGroup
+	for i := range openers {
+		all.Go(func() {
+			store, err := Open(t.Context(), path, Config{})
+			if err == nil {
+				err = put(t.Context(), store, stacksync.PutParams{Items: files(1, 1+i, 1)})
+				err = errors.Join(err, store.Close())
+			}
+			errs[i] = err
+		})
+	}
+	all.Wait()
+	for _, err := range errs {
+		require.NoError(t, err)
+	}
+	require.Equal(t, openers, count(t, open(t, path, Config{}), 1))
+}
+
+func TestOpenWhileWritten(t *testing.T) {
+	t.Parallel()
+	path := tempPath(t)
+	require.NoError(t, open(t, path, Config{}).Close())
+	other := openRaw(t, path)
+	execute(t, other, "BEGIN IMMEDIATE")
+	store := open(t, path, Config{}) // waits for no lock, as there is nothing to migrate
+	require.Zero(t, count(t, store, 1))
+	execute(t, other, "ROLLBACK")
+}
+
+// commitless connects so that a COMMIT calls instead, and then never comes.
+type commitless struct {
+	driver.Connector
+	instead func()
+}
+
+func (c commitless) Connect(ctx context.Context) (driver.Conn, error) {
+	raw, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return commitlessConn{raw.(*conn), c.instead}, nil
+}
+
+type commitlessConn struct {
+	*conn
+	instead func()
+}
+
+func (c commitlessConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if query == "COMMIT" {
+		c.instead()
+		select {}
+	}
+	return c.conn.ExecContext(ctx, query, args)
+}
+
+func TestKilledWhileMigrating(t *testing.T) {
+	t.Parallel()
+	const ready = "migrated"
+	path := tempPath(t)
+	if child(t, func(path string) {
+		m := newMigrator(t, path, migrations)
+		m.Connector = commitless{m.Connector, func() { fmt.Println(ready) }}
+		t.Errorf("the migration returned: %v", m.Up(t.Context()))
+	}) {
+		return
+	}
+	p := startChild(t, path)
+	p.waitFor(ready)
+	p.kill()
+	require.NoError(t, put(t.Context(), open(t, path, Config{}), stacksync.PutParams{Items: files(1, 1, 1)}))
+}
