@@ -132,13 +132,13 @@ func overlappingLocks(t T, s Suite) {
 // compare them.
 func wholeTransactions(t T, s Suite) {
 	r := newRig(t, s)
-	const workspaces, rounds = 3, 40
+	const workspaces, leastWrites, leastReads = 3, 40, 100
 	type pair struct {
 		a, b      stacksync.ItemRow
 		committed atomic.Int64 // the last size of which a writer knows that it was committed
 	}
 	pairs := make([]*pair, workspaces)
-	var written atomic.Int64
+	var written, reads atomic.Int64 // writers that are done, Views
 	var fs []func() error
 	for i := range pairs {
 		h := r.home()
@@ -149,7 +149,7 @@ func wholeTransactions(t T, s Suite) {
 		fs = append(fs, func() error {
 			defer written.Add(1)
 			a, b := p.a, p.b
-			for n := int64(1); n <= rounds; n++ {
+			for n := int64(1); n <= leastWrites || reads.Load() < leastReads; n++ {
 				a.Version, a.Revision, a.Size = n+1, 100+2*n, n
 				b.Version, b.Revision, b.Size = n+1, 101+2*n, n
 				if err := tryUpdate(r.ctx, r.store, func(c change) {
@@ -170,8 +170,10 @@ func wholeTransactions(t T, s Suite) {
 			for written.Load() < workspaces && r.ctx.Err() == nil {
 				least := p.committed.Load()
 				if err := tryView(r.ctx, r.store, func(l look) { readPair(l, p.a, p.b, least) }); err != nil {
+					reads.Add(leastReads) // nobody needs to go on
 					return err
 				}
+				reads.Add(1)
 			}
 			return r.ctx.Err()
 		})

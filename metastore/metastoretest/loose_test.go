@@ -31,6 +31,9 @@ type loose struct {
 }
 
 func (l *loose) Update(ctx context.Context, fn func(ctx context.Context, tx stacksync.Tx) error) (err error) {
+	if l.deaf {
+		ctx = context.WithoutCancel(ctx)
+	}
 	t := &looseTx{store: l, loaded: map[string]stacksync.LoadResult{}}
 	defer func() {
 		if err == nil || !l.sticky {
@@ -45,6 +48,7 @@ func (l *loose) Update(ctx context.Context, fn func(ctx context.Context, tx stac
 			if err := l.save(ctx, p); err != nil {
 				return err
 			}
+			runtime.Gosched()
 		}
 		return nil
 	}
@@ -144,15 +148,14 @@ func (t *looseTx) lock(ctx context.Context, id string) error {
 	if !t.store.asAsked && slices.Contains(t.held, id) {
 		return nil
 	}
-	ended := ctx.Done()
 	if t.store.deaf {
-		ended = nil
+		ctx = context.WithoutCancel(ctx)
 	}
 	select {
 	case t.store.of(id) <- struct{}{}:
 		t.held = append(t.held, id)
 		return nil
-	case <-ended:
+	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
