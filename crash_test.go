@@ -207,7 +207,7 @@ func verifyCrash(t *testing.T, store stacksync.MetadataStore, user stacksync.Use
 			versions, err := r.Versions(ctx, stacksync.VersionsParams{Workspace: ws, Item: it.ID, Limit: 1 << 30})
 			require.NoError(t, err)
 			for i, v := range versions.Items {
-				require.EqualValues(t, it.Version-int64(i), v.Version, "versions have no gap")
+				require.Equal(t, it.Version-int64(i), v.Version, "versions have no gap")
 				require.False(t, seen[v.Revision], "revision %d twice", v.Revision)
 				seen[v.Revision] = true
 				key := stacksync.VersionKey{Item: it.ID, Version: v.Version}

@@ -69,7 +69,7 @@ func TestCommitFailsWhole(t *testing.T) {
 				require.Equal(t, want, o.Result, "outcome %d after a failure at %s: %v", i, last, o.Err)
 			}
 			after := w.snapshot()
-			require.EqualValues(t, before.Revision+4, after.Revision)
+			require.Equal(t, before.Revision+4, after.Revision)
 			require.Equal(t, after.charged(), after.Used)
 		}
 	})

@@ -9,7 +9,9 @@ import "context"
 //   - Update is atomic, isolated and durable: when it returns nil, all that its closure Put survives a crash; when it
 //     returns an error the store has checked did not commit, nothing was saved. A closure's error is returned as it is (errors.Is).
 //   - Closures may run again, after a serialization failure or a lost connection, from a clean state. The store bounds
-//     how often, with jitter between.
+//     how often, with jitter between. A closure that panics, or ends its goroutine, saves nothing, and the panic reaches the caller.
+//   - A ctx that has ended runs no closure, and ends the wait for a lock. Where it ends during a closure, the answer tells
+//     whether the transaction was saved.
 //   - Nobody sees a row before the transaction that Put it has committed. A Tx sees its own rows.
 //   - Readers never wait for writers. The reads of one View are monotonic: each sees at least what the one before saw, and all that
 //     was committed before the View began. A store may do better and give them one snapshot.
@@ -17,7 +19,8 @@ import "context"
 //     out of the answer, and rows come in no promised order unless the method says so.
 //   - Strings are compared and ordered by their bytes. Times are kept to the microsecond, in UTC, over years 1 to 9999. Slices and maps of
 //     length 0 may come back nil.
-//   - Rows handed out may be shared: nobody writes to them.
+//   - Rows handed out may be shared: nobody writes to them. What is handed in stays the caller's: the store keeps none of it.
+//   - A Limit below 1 is a *FieldError for "Limit".
 //   - After Close, Update and View return ErrClosed.
 //
 // All methods may be called from many goroutines; a Tx or Reader belongs to its closure and must not be used after it.
@@ -77,7 +80,8 @@ type Locker interface {
 	// Lock holds off every other transaction that locks one of the same ids, until this one ends: first the workspaces by
 	// id, then Users and the owners of Workspaces by id, so that transactions which lock once, first of all, never
 	// deadlock. An unknown user is locked too (two transactions may be about to make it), an unknown workspace is ignored.
-	// Reads of this transaction after Lock see all that was committed before Lock returned.
+	// Reads of this transaction after Lock see all that was committed before Lock returned. An id that is locked already, or
+	// given twice, is no harm.
 	Lock(ctx context.Context, p LockParams) (LockResult, error)
 }
 
@@ -85,7 +89,8 @@ type Locker interface {
 type Writer interface {
 	// Put inserts each row or replaces the one with its key: User.ID; Device.User and ID; Workspace.ID; Member.Workspace and
 	// User; Items by Workspace and ID; Superseded by Workspace, ID and Version; Chunks by Workspace and Name. No list
-	// holds a key twice. The caller has locked the workspaces and users concerned.
+	// holds a key twice. Two items may swap their names in one Put, so that names can't be unique in an index. The caller
+	// has locked the workspaces and users concerned.
 	Put(ctx context.Context, p PutParams) (PutResult, error)
 }
 
@@ -168,7 +173,8 @@ type LoadParams struct {
 	// Ancestors asks for the items that lie above these, each up to the root. It walks the parents in the current
 	// versions, of tombstones too; the items themselves are not asked for.
 	Ancestors []ItemKey
-	// Subtrees asks for all live items below these, at any depth; the items themselves are not asked for.
+	// Subtrees asks for all live items below these, at any depth; the items themselves are not asked for. Below the zero
+	// ItemID lies the whole tree. Should rows form a cycle, this walk and that of Ancestors end all the same.
 	Subtrees []ItemKey
 	// Versions asks for superseded versions.
 	Versions []VersionKey

@@ -28,7 +28,7 @@ type Transfers interface {
 // Via says how content travels.
 type Via string
 
-// ViaHost: call UploadChunk and DownloadChunk.
+// ViaHost says to call UploadChunk and DownloadChunk.
 const ViaHost Via = "host"
 
 // PrepareUploadRequest is that of Transfers.PrepareUpload.

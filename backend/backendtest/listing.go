@@ -24,15 +24,15 @@ func listPages(t T, s Suite) {
 func listWhileChanging(t T, s Suite) {
 	f := newFixture(t, s)
 	c := f.container()
-	kept, gone, added := names("kept", 1_000), names("gone", 500), names("added", 500)
+	kept, gone, added := names("kept", 300), names("gone", 150), names("added", 150)
 	f.put(c, kept...)
 	f.put(c, gone...)
 	changes := 0
 	listed := map[string]bool{}
-	for _, chunk := range f.list(c, 100, func() {
-		if i := 50 * changes; i < len(gone) {
-			f.delete(c, gone[i:i+50]...)
-			f.put(c, added[i:i+50]...)
+	for _, chunk := range f.list(c, 30, func() {
+		if i := 15 * changes; i < len(gone) {
+			f.delete(c, gone[i:i+15]...)
+			f.put(c, added[i:i+15]...)
 		}
 		changes++
 	}) {

@@ -42,8 +42,8 @@ func (s *Storage) CreateContainer(ctx context.Context, p stacksync.CreateContain
 	return stacksync.CreateContainerResult{}, nil
 }
 
-// DeleteContainer implements stacksync.StorageProvisioner. It removes whatever lies in the folder of the container. Chunks that are
-// written meanwhile go too; where they keep coming it gives up, and must be called again.
+// DeleteContainer implements stacksync.StorageProvisioner. The container is gone at once; then its files are removed, with
+// whatever else lies in its folder. Where that fails or is cancelled, calling again goes on with it.
 func (s *Storage) DeleteContainer(ctx context.Context, p stacksync.DeleteContainerParams) (stacksync.DeleteContainerResult, error) {
 	err := check.DeleteContainer(ctx, p)
 	if err == nil {
@@ -56,27 +56,38 @@ func (s *Storage) DeleteContainer(ctx context.Context, p stacksync.DeleteContain
 }
 
 func (s *Storage) deleteContainer(ctx context.Context, name string) error {
-	const rounds = 10
+	const tries = 5
 	defer s.shards.forgetAll()
+	deleted := deletedDir + "/" + name
 	var err error
-	for range rounds {
-		if err := s.emptyContainer(ctx, name); err != nil {
+	for range tries {
+		err = s.root.Rename(containerPath(name), deleted)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
-		err = s.root.Remove(containerPath(name))
-		if err == nil || errors.Is(err, fs.ErrNotExist) {
+		left := errors.Is(err, fs.ErrExist) // by an earlier call that did not come to its end
+		if err = s.emptyFolder(ctx, deleted); err != nil {
+			return err
+		}
+		// A write that had begun before may have put a file into the folder even now.
+		err = s.root.Remove(deleted)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		if !left && !errors.Is(err, fs.ErrExist) {
 			return nil
-		}
-		if !errors.Is(err, fs.ErrExist) { // not empty: somebody has written to it
-			return err
 		}
 	}
 	return err
 }
 
-func (s *Storage) emptyContainer(ctx context.Context, name string) error {
-	c, err := s.openContainer(name)
-	if c == nil {
+// emptyFolder removes the files and folders in a folder of shards.
+func (s *Storage) emptyFolder(ctx context.Context, name string) error {
+	c, err := s.root.OpenRoot(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	defer c.Close()

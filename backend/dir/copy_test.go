@@ -113,7 +113,7 @@ func TestCopyRaces(t *testing.T) {
 	require.NoError(t, os.Remove(fileIn("d", hash)))
 
 	s.link = func(old, name string) error {
-		require.NoError(t, os.Remove(fileIn("c", hash)))
+		require.NoError(t, os.RemoveAll(fileIn("c", hash)))
 		return link(old, name)
 	}
 	_, err = s.CopyChunks(t.Context(), one)

@@ -11,6 +11,7 @@
 //
 //	containers/<container>/<shard>/<file>   a chunk
 //	tmp/<process>/<number>                  a chunk that is being written
+//	deleted/<container>                     a container that is being deleted
 //
 // The content of a chunk is a file; tools may read and back up the folder at any time. A chunk's name that is 16 to 200 of
 // a-z, 0-9, "-" and "_" (a hash in lower-case hex, say) is the name of its file. Any other name could mean something to a
@@ -44,6 +45,7 @@ import (
 
 const (
 	containersDir = "containers"
+	deletedDir    = "deleted"
 	tempDir       = "tmp"
 
 	// What is stored is private to the user that the process runs as.
@@ -108,7 +110,7 @@ func (s *Storage) open(path string) (err error) {
 		}
 	}()
 	s.link = s.root.Link
-	for _, name := range []string{containersDir, tempDir} {
+	for _, name := range []string{containersDir, deletedDir, tempDir} {
 		if _, err := mkdir(s.root.Mkdir, name); err != nil {
 			return err
 		}

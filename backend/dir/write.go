@@ -48,12 +48,12 @@ func (s *Storage) writeChunk(ctx context.Context, p stacksync.WriteChunkParams) 
 	}
 	content := check.Content(ctx, p.Content, p.Size)
 	if stored {
-		if _, err := s.copy(io.Discard, content); err != nil {
+		if err := s.copy(io.Discard, content); err != nil {
 			return err
 		}
 	} else {
 		err := s.store(p.Container, placeOf(p.Name), func(f *os.File) error {
-			if _, err := s.copy(f, content); err != nil {
+			if err := s.copy(f, content); err != nil {
 				return err
 			}
 			_, err := f.WriteString(trailerOf(p.Name))
@@ -69,10 +69,11 @@ func (s *Storage) writeChunk(ctx context.Context, p stacksync.WriteChunkParams) 
 }
 
 // copy is io.Copy through a buffer that is used again.
-func (s *Storage) copy(w io.Writer, r io.Reader) (int64, error) {
+func (s *Storage) copy(w io.Writer, r io.Reader) error {
 	b := s.buffers.Get().(*[]byte)
 	defer s.buffers.Put(b)
-	return io.CopyBuffer(struct{ io.Writer }{w}, r, *b) // hides ReadFrom, which would not use the buffer
+	_, err := io.CopyBuffer(struct{ io.Writer }{w}, r, *b) // hides ReadFrom, which would not use the buffer
+	return err
 }
 
 // store makes the file of a chunk: fill writes it under another name.

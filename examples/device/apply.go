@@ -26,7 +26,7 @@ func (j *job) apply(ctx context.Context, it *stacksync.Item) error {
 	j.tellProgress(Receiving, 0)
 	switch {
 	case it.Deleted:
-		return j.applyDeleted(r, it)
+		return j.applyDeleted(r, it.Version)
 	case it.Kind == stacksync.Folder:
 		return j.applyFolder(r, it)
 	}
@@ -36,11 +36,11 @@ func (j *job) apply(ctx context.Context, it *stacksync.Item) error {
 // rebase is for a server that was restored from a backup and may lack what is here.
 func (j *job) rebase(r *record, it *stacksync.Item) {
 	switch {
-	case sameVersion(&r.Item, it):
-		r.Item = *it
+	case sameVersion(r, it):
+		r.Proposal = proposalOf(it)
 	case it.Version < r.Version:
 		// It lost versions: what is here is to be proposed on top of what it has left.
-		r.Item = *it
+		r.Proposal = proposalOf(it)
 		r.Stamp.Recent = true
 	default:
 		// Others have gone on from what it had left: what is here is kept beside that.
@@ -85,7 +85,7 @@ func (j *job) applyFile(ctx context.Context, r *record, it *stacksync.Item) erro
 		return j.postpone(r, it, n, path.Join(parent.path(), name), err)
 	}
 	switch {
-	case sameContent(&r.Item, it), n.content != nil && n.content.is(it):
+	case sameContent(r, it), n.content != nil && n.content.is(it.Size, it.Checksum):
 		// Nothing to write.
 	case clean:
 		staged, err := j.stage(ctx, it)
@@ -111,7 +111,7 @@ func (j *job) applyFile(ctx context.Context, r *record, it *stacksync.Item) erro
 			return err
 		}
 	}
-	if sameContent(&r.Item, it) && !clean {
+	if sameContent(r, it) && !clean {
 		j.take(it, name, r.Stamp) // what was changed here is still to be proposed
 	} else {
 		j.take(it, name, n.stamp)
@@ -125,7 +125,7 @@ func (j *job) applyNewFile(ctx context.Context, r *record, it *stacksync.Item, p
 		if err := j.hash(o); err != nil {
 			return j.postpone(r, it, nil, path.Join(parent.path(), name), err)
 		}
-		if o.content.is(it) {
+		if o.content.is(it.Size, it.Checksum) {
 			j.claim(o, it.ID)
 			if err := j.setMode(o, executable(it.Attrs)); err != nil {
 				return err
@@ -156,13 +156,13 @@ func (j *job) installNew(staged string, it *stacksync.Item, parent *node, name s
 
 // take notes that a version was taken over.
 func (j *job) take(it *stacksync.Item, name string, s stamp) {
-	r := &record{Item: *it, Stamp: s}
+	r := &record{Proposal: proposalOf(it), Stamp: s}
 	if name != it.Name {
 		r.Alias = name
 	}
 	j.state.put(r)
 	if j.sources != nil {
-		j.addSources(it)
+		j.addSources(r)
 	}
 }
 
@@ -171,9 +171,9 @@ func (j *job) postpone(r *record, it *stacksync.Item, n *node, path string, reas
 	if !errors.Is(reason, errContent) && !errors.Is(reason, errBusy) && !errors.Is(reason, fs.ErrPermission) {
 		return reason
 	}
-	waiting := &record{Item: stacksync.Item{ID: it.ID, Kind: it.Kind}, Pending: it}
+	waiting := &record{Proposal: stacksync.Proposal{Item: it.ID, Kind: it.Kind}, Pending: it}
 	if n != nil {
-		waiting.Item, waiting.Stamp = *it, r.Stamp
+		waiting.Proposal, waiting.Stamp = proposalOf(it), r.Stamp
 		waiting.Size, waiting.Checksum, waiting.Chunks = r.Size, r.Checksum, r.Chunks
 		waiting.Alias = r.Alias
 	}
@@ -183,16 +183,16 @@ func (j *job) postpone(r *record, it *stacksync.Item, n *node, path string, reas
 }
 
 // applyDeleted removes what was deleted on the server, unless it was changed here: then it stays, as a new item.
-func (j *job) applyDeleted(r *record, it *stacksync.Item) error {
-	n := j.tree.byID[it.ID]
+func (j *job) applyDeleted(r *record, version int64) error {
+	n := j.tree.byID[r.Item]
 	if n == nil {
-		j.state.drop(it.ID)
+		j.state.drop(r.Item)
 		return nil
 	}
 	keep := n.parent != j.tree.parked && !j.inPlace(n, r)
 	if r.Kind == stacksync.Folder && !keep {
 		// Removed by settle: what moved out of it may have its own change further on.
-		r.Deleted, r.Version = true, it.Version
+		r.Delete, r.Version = true, version
 		j.state.put(r)
 		return nil
 	}
@@ -205,7 +205,7 @@ func (j *job) applyDeleted(r *record, it *stacksync.Item) error {
 			if err := j.remove(n); err != nil {
 				return err
 			}
-			j.state.drop(it.ID)
+			j.state.drop(r.Item)
 			return nil
 		}
 	}
@@ -225,21 +225,21 @@ func (j *job) keep(n *node, r *record) error {
 		}
 	}
 	j.tree.release(n)
-	j.state.drop(r.ID)
+	j.state.drop(r.Item)
 	return nil
 }
 
 // removeFolder removes a folder that was deleted on the server, if nothing is left in it.
 func (j *job) removeFolder(r *record) error {
-	n := j.tree.byID[r.ID]
+	n := j.tree.byID[r.Item]
 	if n == nil {
-		j.state.drop(r.ID)
+		j.state.drop(r.Item)
 		return nil
 	}
 	if len(n.children) == 0 {
 		err := j.remove(n)
 		if err == nil {
-			j.state.drop(r.ID)
+			j.state.drop(r.Item)
 			return nil
 		}
 		j.cfg.Logger.Info("can't remove folder", "path", n.path(), "error", err)
@@ -247,10 +247,10 @@ func (j *job) removeFolder(r *record) error {
 	return j.keep(n, r)
 }
 
-func sameContent(a, b *stacksync.Item) bool {
-	return a.Size == b.Size && a.Checksum == b.Checksum && slices.Equal(a.Chunks, b.Chunks)
+func sameContent(r *record, it *stacksync.Item) bool {
+	return r.Size == it.Size && r.Checksum == it.Checksum && slices.Equal(r.Chunks, it.Chunks)
 }
 
-func sameVersion(a, b *stacksync.Item) bool {
-	return a.Deleted == b.Deleted && a.Parent == b.Parent && a.Name == b.Name && sameContent(a, b) && maps.Equal(a.Attrs, b.Attrs)
+func sameVersion(r *record, it *stacksync.Item) bool {
+	return r.Delete == it.Deleted && r.Parent == it.Parent && r.Name == it.Name && sameContent(r, it) && maps.Equal(r.Attrs, it.Attrs)
 }

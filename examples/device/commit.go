@@ -82,16 +82,7 @@ func (j *job) learn(f *flight, i int, o stacksync.Outcome) error {
 		j.state.drop(p.Item)
 		return nil
 	}
-	r := &record{Stamp: f.Stamps[i]}
-	if o.Item != nil && o.Item.Version == p.Version {
-		r.Item = *o.Item
-	} else {
-		// The server has gone on since; the change log has the rest.
-		r.Item = stacksync.Item{
-			ID: p.Item, Version: p.Version, Parent: p.Parent, Name: p.Name, Kind: p.Kind, Size: p.Size, Checksum: p.Checksum,
-			Chunks: p.Chunks, MediaType: p.MediaType, ModifiedAt: p.ModifiedAt, Attrs: p.Attrs,
-		}
-	}
+	r := &record{Proposal: *p, Stamp: f.Stamps[i]}
 	if old := j.state.records[p.Item]; old != nil && old.Name == r.Name {
 		r.Alias = old.Alias
 	}

@@ -17,9 +17,8 @@ type content struct {
 	Chunks   []stacksync.Chunk
 }
 
-// is reports whether the content is that of the item.
-func (c *content) is(it *stacksync.Item) bool {
-	return c.Size == it.Size && c.Checksum == it.Checksum
+func (c *content) is(size int64, checksum string) bool {
+	return c.Size == size && c.Checksum == checksum
 }
 
 func hashName(data []byte) string {
@@ -105,5 +104,5 @@ func (j *job) clean(n *node, r *record) (bool, error) {
 	if err := j.hash(n); err != nil {
 		return false, err
 	}
-	return n.content.is(&r.Item), nil
+	return n.content.is(r.Size, r.Checksum), nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/stretchr/testify/require"
@@ -126,4 +127,45 @@ func (c *client) cutJournal(before []byte, percent int) {
 	}
 	keep := len(before) + (len(now)-len(before))*percent/100
 	require.NoError(c.w.t, os.WriteFile(c.at(".stacksync/journal"), now[:keep], 0o600))
+}
+
+// race lets something happen just before the next commit.
+type race struct {
+	device.Service
+	before func()
+}
+
+func (s *race) wrap(service device.Service) device.Service {
+	s.Service = service
+	return s
+}
+
+func (s *race) Commit(ctx context.Context, r stacksync.CommitRequest) (stacksync.CommitResult, error) {
+	if before := s.before; before != nil {
+		s.before = nil
+		before()
+	}
+	return s.Service.Commit(ctx, r)
+}
+
+// hostile calls items by other names.
+type hostile struct {
+	device.Service
+	names map[string]string
+}
+
+func (s *hostile) wrap(service device.Service) device.Service {
+	s.Service = service
+	return s
+}
+
+func (s *hostile) Changes(ctx context.Context, r stacksync.ChangesRequest) (stacksync.ChangesPage, error) {
+	page, err := s.Service.Changes(ctx, r)
+	page.Items = slices.Clone(page.Items)
+	for i := range page.Items {
+		if name, ok := s.names[page.Items[i].Name]; ok {
+			page.Items[i].Name = name
+		}
+	}
+	return page, err
 }

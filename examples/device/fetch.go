@@ -95,7 +95,7 @@ func (w *wants) content(it *stacksync.Item) bool {
 		return false
 	}
 	if n != nil && r != nil {
-		return !sameContent(&r.Item, it) && r.Stamp.proves(n.stamp)
+		return !sameContent(r, it) && r.Stamp.proves(n.stamp)
 	}
 	// A new file that has the name here may have the content too.
 	folder := w.folder(it.Parent)
@@ -133,17 +133,17 @@ func (j *job) source(chunk string) (source, bool) {
 	if j.sources == nil {
 		j.sources = map[string]source{}
 		for _, r := range j.state.records {
-			j.addSources(&r.Item)
+			j.addSources(r)
 		}
 	}
 	s, ok := j.sources[chunk]
 	return s, ok
 }
 
-func (j *job) addSources(it *stacksync.Item) {
+func (j *job) addSources(r *record) {
 	var at int64
-	for _, c := range it.Chunks {
-		j.sources[c.Name] = source{it.ID, at}
+	for _, c := range r.Chunks {
+		j.sources[c.Name] = source{r.Item, at}
 		at += c.Size
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path"
 	"path/filepath"
@@ -39,13 +40,14 @@ type world struct {
 	t         tb
 	ctx       context.Context
 	dir       string
+	cfg       stacksync.Config
 	store     stacksync.MetadataStore
 	service   *stacksync.Service
 	notifier  *local.Notifier
 	actor     stacksync.Actor // without a device
 	workspace stacksync.WorkspaceID
 	devices   []*client
-	workers   int // of a device
+	workers   int                       // of a device
 	proposed  map[stacksync.ItemID]bool // every item that was ever proposed
 }
 
@@ -56,28 +58,43 @@ func newWorld(t *testing.T, configure ...func(*stacksync.Config)) *world {
 }
 
 func openWorld(t tb, ctx context.Context, dir string, configure ...func(*stacksync.Config)) *world {
-	w := &world{t: t, ctx: ctx, dir: dir, store: store.New(), notifier: local.New(), actor: stacksync.Actor{User: "ada"}, proposed: map[stacksync.ItemID]bool{}}
-	cfg := stacksync.Config{Storage: storage.New(storage.Config{}), Notifier: w.notifier, ChunkHash: sha256.New}
-	w.workers = 2
-	for _, f := range configure {
-		f(&cfg)
+	w := &world{
+		t: t, ctx: ctx, dir: dir, notifier: local.New(), actor: stacksync.Actor{User: "ada"}, workers: 2,
+		proposed: map[stacksync.ItemID]bool{},
 	}
+	w.cfg = stacksync.Config{Storage: storage.New(storage.Config{}), Notifier: w.notifier, ChunkHash: sha256.New}
+	for _, f := range configure {
+		f(&w.cfg)
+	}
+	w.start(store.New())
+	return w
+}
+
+// start starts the service on a store.
+func (w *world) start(s stacksync.MetadataStore) {
+	w.t.Helper()
+	t, ctx := w.t, w.ctx
 	var err error
-	w.service, err = stacksync.New(w.store, cfg)
+	w.store = s
+	w.service, err = stacksync.New(w.store, w.cfg)
 	require.NoError(t, err)
 	res, err := w.service.PutUser(ctx, stacksync.PutUserRequest{User: w.actor.User})
 	require.NoError(t, err)
 	w.workspace = res.User.DefaultWorkspace
-	return w
+}
+
+func (w *world) stop() {
+	w.t.Helper()
+	require.NoError(w.t, w.service.Close())
+	require.NoError(w.t, w.store.Close())
 }
 
 func (w *world) close() {
 	for _, c := range w.devices {
 		require.NoError(w.t, c.Close())
 	}
-	require.NoError(w.t, w.service.Close())
+	w.stop()
 	require.NoError(w.t, w.notifier.Close())
-	require.NoError(w.t, w.store.Close())
 }
 
 // tap notes what is proposed.
@@ -276,4 +293,11 @@ func (w *world) remembers(content string) bool {
 		}
 	}
 	return found
+}
+
+// random returns content that nothing can compress or deduplicate, always the same.
+func random(n int) string {
+	data := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(data)
+	return string(data)
 }

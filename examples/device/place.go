@@ -78,7 +78,7 @@ func (j *job) inPlace(n *node, r *record) bool {
 // vacant reports whether n is of no item, or of one that was deleted on the server.
 func (j *job) vacant(n *node) bool {
 	r := j.state.records[n.id]
-	return r == nil || r.Deleted
+	return r == nil || r.Delete
 }
 
 // claim makes an item of a vacant node.
@@ -129,7 +129,7 @@ func (j *job) makeRoom(parent *node, name string) error {
 	if o == nil {
 		return nil
 	}
-	if r := j.state.records[o.id]; r != nil && (r.Deleted || j.inPlace(o, r)) {
+	if r := j.state.records[o.id]; r != nil && (r.Delete || j.inPlace(o, r)) {
 		return j.park(o)
 	}
 	return j.setAside(o)
@@ -184,7 +184,7 @@ func (j *job) unparkAll() error {
 func (j *job) nextParked() *node {
 	for _, key := range slices.Sorted(maps.Keys(j.tree.parked.children)) {
 		n := j.tree.parked.children[key]
-		if r := j.state.records[n.id]; r != nil && !r.Deleted {
+		if r := j.state.records[n.id]; r != nil && !r.Delete {
 			return n
 		}
 	}

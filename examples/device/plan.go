@@ -83,7 +83,7 @@ func (p *planner) planNode(n *node, r *record, at string) {
 		p.tree.bind(n, p.newID())
 		s.proposal = stacksync.Proposal{Item: n.id, Version: 1, Parent: n.parent.id, Name: n.name, Kind: n.kind}
 	} else {
-		s.proposal = again(&r.Item)
+		s.proposal = r.Proposal
 		s.proposal.Parent = n.parent.id
 		if !sameName(r.diskName(), n.name, p.tree.fold) {
 			s.proposal.Name = n.name
@@ -99,14 +99,6 @@ func (p *planner) planNode(n *node, r *record, at string) {
 	}
 	s.proposal.Version = p.next(n.id)
 	p.steps = append(p.steps, s)
-}
-
-// again proposes what an item is already.
-func again(it *stacksync.Item) stacksync.Proposal {
-	return stacksync.Proposal{
-		Item: it.ID, Parent: it.Parent, Name: it.Name, Kind: it.Kind, Size: it.Size, Checksum: it.Checksum, Chunks: it.Chunks,
-		MediaType: it.MediaType, ModifiedAt: it.ModifiedAt, Attrs: it.Attrs,
-	}
 }
 
 func (p *planner) next(id stacksync.ItemID) int64 {
@@ -132,7 +124,7 @@ func (p *planner) clear(proposal *stacksync.Proposal) {
 			p.planDetour(r)
 		}
 	}
-	if r := p.records[proposal.Item]; r != nil && p.holders[nameOf(r.Parent, r.Name)] == r.ID {
+	if r := p.records[proposal.Item]; r != nil && p.holders[nameOf(r.Parent, r.Name)] == r.Item {
 		delete(p.holders, nameOf(r.Parent, r.Name))
 	}
 	p.holders[name] = proposal.Item
@@ -140,9 +132,9 @@ func (p *planner) clear(proposal *stacksync.Proposal) {
 
 // planDetour renames an item that moves later, or a folder that is deleted later, to a name that nothing else has.
 func (p *planner) planDetour(r *record) {
-	s := &step{path: p.path(r), record: r, moved: true, stamp: r.Stamp, proposal: again(&r.Item)}
-	s.proposal.Version = p.next(r.ID)
-	s.proposal.Name = stateDir + "-" + r.ID.String()
+	s := &step{path: p.path(r), record: r, moved: true, stamp: r.Stamp, proposal: r.Proposal}
+	s.proposal.Version = p.next(r.Item)
+	s.proposal.Name = stateDir + "-" + r.Item.String()
 	p.steps = append(p.steps, s)
 }
 
@@ -154,7 +146,7 @@ func (p *planner) planDeletions() {
 			missing = append(missing, r)
 		}
 	}
-	slices.SortFunc(missing, func(a, b *record) int { return slices.Compare(a.ID.UUID[:], b.ID.UUID[:]) })
+	slices.SortFunc(missing, func(a, b *record) int { return slices.Compare(a.Item.UUID[:], b.Item.UUID[:]) })
 	for _, r := range missing {
 		p.planDeletion(r)
 	}
@@ -165,8 +157,8 @@ func (p *planner) planDeletion(r *record) {
 	if p.refused[at] != nil {
 		return
 	}
-	p.deleted[r.ID] = true
-	p.steps = append(p.steps, &step{path: at, record: r, proposal: stacksync.Proposal{Item: r.ID, Version: p.next(r.ID), Delete: true}})
+	p.deleted[r.Item] = true
+	p.steps = append(p.steps, &step{path: at, record: r, proposal: stacksync.Proposal{Item: r.Item, Version: p.next(r.Item), Delete: true}})
 }
 
 // path returns where an item was on disk.

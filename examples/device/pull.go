@@ -85,19 +85,17 @@ func (j *job) applyPage(ctx context.Context, items []stacksync.Item) error {
 
 // reconcile ends a resync: what the server did not show is not there.
 func (j *job) reconcile(seen map[stacksync.ItemID]bool) error {
-	missing := j.sorted(func(r *record) bool { return !seen[r.ID] && !r.Deleted })
+	missing := j.sorted(func(r *record) bool { return !seen[r.Item] && !r.Delete })
 	for _, r := range slices.Backward(missing) {
 		if j.state.progress.Resync == stacksync.RemedyReupload {
 			// The server lost it: as far as it knows, what is here is new.
-			if n := j.tree.byID[r.ID]; n != nil {
+			if n := j.tree.byID[r.Item]; n != nil {
 				j.tree.release(n)
 			}
-			j.state.drop(r.ID)
+			j.state.drop(r.Item)
 			continue
 		}
-		gone := r.Item
-		gone.Deleted = true
-		if err := j.applyDeleted(r, &gone); err != nil {
+		if err := j.applyDeleted(r, r.Version); err != nil {
 			return err
 		}
 	}
@@ -114,7 +112,7 @@ func (j *job) settle(ctx context.Context) error {
 	if err := j.unparkAll(); err != nil {
 		return err
 	}
-	for _, r := range slices.Backward(j.sorted(func(r *record) bool { return r.Deleted })) {
+	for _, r := range slices.Backward(j.sorted(func(r *record) bool { return r.Delete })) {
 		if err := j.removeFolder(r); err != nil {
 			return err
 		}
@@ -133,7 +131,7 @@ func (j *job) sorted(pick func(r *record) bool) []*record {
 		}
 	}
 	slices.SortFunc(picked, func(a, b *record) int {
-		return cmp.Or(cmp.Compare(depths[a], depths[b]), bytes.Compare(a.ID.UUID[:], b.ID.UUID[:]))
+		return cmp.Or(cmp.Compare(depths[a], depths[b]), bytes.Compare(a.Item.UUID[:], b.Item.UUID[:]))
 	})
 	return picked
 }

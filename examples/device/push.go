@@ -82,8 +82,8 @@ func (j *job) findMoved(ctx context.Context) error {
 	}
 	for _, n := range found {
 		for _, r := range missing[n.stamp.Size] {
-			if n.content != nil && n.content.is(&r.Item) && j.tree.byID[r.ID] == nil {
-				j.tree.bind(n, r.ID)
+			if n.content != nil && n.content.is(r.Size, r.Checksum) && j.tree.byID[r.Item] == nil {
+				j.tree.bind(n, r.Item)
 				break
 			}
 		}
@@ -133,7 +133,7 @@ func (j *job) complete(s *step) bool {
 		return true
 	}
 	p.Attrs = withMode(p.Attrs, n.exec)
-	if r != nil && n.content.is(&r.Item) {
+	if r != nil && n.content.is(r.Size, r.Checksum) {
 		if !s.moved && maps.Equal(p.Attrs, r.Attrs) {
 			r.Stamp = n.stamp
 			j.state.put(r)

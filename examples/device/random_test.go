@@ -64,8 +64,12 @@ func (m *mess) step(i int) {
 	case "sync":
 		c.sync()
 	case "disturbed":
-		// The user goes on while the device syncs.
-		f.set(rapid.IntRange(1, 12).Draw(m.T, "at call"), disturb, m.change(c))
+		// The user goes on while the device syncs, or another device is faster.
+		action := m.change(c)
+		if other := m.w.devices[rapid.IntRange(0, len(m.w.devices)-1).Draw(m.T, "other")]; other != c {
+			action = func() { other.sync() }
+		}
+		f.set(rapid.IntRange(1, 12).Draw(m.T, "at call"), disturb, action)
 		c.sync()
 		f.clear()
 	case "fault":
@@ -93,7 +97,7 @@ func (m *mess) change(c *client) func() {
 	draw := func(label string) string {
 		return path.Join(rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "c.txt"}), 1, 3).Draw(m.T, label)...)
 	}
-	what := rapid.SampledFrom([]string{"write", "write", "copy", "mkdir", "rename", "rename", "delete", "chmod"}).Draw(m.T, "change")
+	what := rapid.SampledFrom([]string{"write", "write", "copy", "mkdir", "rename", "rename", "swap", "turn over", "delete", "chmod"}).Draw(m.T, "change")
 	at, to := draw("path"), draw("to")
 	same := rapid.IntRange(0, 2).Draw(m.T, "content")
 	return func() {
@@ -117,16 +121,29 @@ func (m *mess) change(c *client) func() {
 			c.mkdir(at)
 		case what == "chmod" && exists && !isDir:
 			require.NoError(m.T, os.Chmod(c.at(at), info.Mode().Perm()^0o111))
-		case what == "rename" && exists:
-			if _, err := os.Lstat(c.at(to)); err == nil {
-				return
-			}
-			_ = os.Rename(c.at(at), c.at(to)) // into itself, or into what does not exist: nothing happens
+		case what == "rename":
+			c.tryRename(at, to)
+		case what == "swap":
+			c.tryRename(at, "swap")
+			c.tryRename(to, at)
+			c.tryRename("swap", to)
+		case what == "turn over":
+			// What lay in a folder becomes the folder's folder.
+			c.tryRename(at, "swap")
+			c.tryRename(path.Dir(at), "swap/below")
+			c.tryRename("swap", path.Dir(at))
 		case what == "delete" && exists:
 			m.swept = m.swept || isDir
 			m.kill(c, at)
 			c.remove(at)
 		}
+	}
+}
+
+// tryRename does nothing where from is missing, to is taken, or one lies in the other.
+func (c *client) tryRename(from, to string) {
+	if _, err := os.Lstat(c.at(to)); err != nil {
+		_ = os.Rename(c.at(from), c.at(to))
 	}
 }
 

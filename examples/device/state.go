@@ -6,15 +6,22 @@ import (
 
 // record is what this device and the server last agreed on about an item.
 type record struct {
-	// Item is the version that was taken over here. Its Version is 0 while none was. Deleted marks a folder that is deleted on the
-	// server and still to be removed here.
-	stacksync.Item
-	// Stamp is that of the file when it held the content of Item.
+	// Proposal is the version that disk and server both have, as it would be proposed. Version is 0 while there is none. Delete marks
+	// a folder that is deleted on the server and still to be removed here.
+	stacksync.Proposal
+	// Stamp is that of the file when it held this content.
 	Stamp stamp `json:"stamp,omitzero"`
-	// Alias is the name on disk where that of Item is impossible here.
+	// Alias is the name on disk where Name is impossible here.
 	Alias string `json:"alias,omitempty"`
 	// Pending is a later version whose content could not be had. The item is left alone until it can be.
 	Pending *stacksync.Item `json:"pending,omitempty"`
+}
+
+func proposalOf(it *stacksync.Item) stacksync.Proposal {
+	return stacksync.Proposal{
+		Item: it.ID, Version: it.Version, Parent: it.Parent, Name: it.Name, Kind: it.Kind, Size: it.Size, Checksum: it.Checksum,
+		Chunks: it.Chunks, MediaType: it.MediaType, ModifiedAt: it.ModifiedAt, Attrs: it.Attrs,
+	}
 }
 
 func (r *record) diskName() string {
@@ -49,7 +56,7 @@ type state struct {
 }
 
 func (s *state) put(r *record) {
-	s.records[r.ID] = r
+	s.records[r.Item] = r
 	s.journal.add(line{Put: r})
 }
 
@@ -77,7 +84,7 @@ func (s *state) save() error { return s.journal.save(s) }
 func (s *state) apply(l line) {
 	switch {
 	case l.Put != nil:
-		s.records[l.Put.ID] = l.Put
+		s.records[l.Put.Item] = l.Put
 	case l.Drop != nil:
 		delete(s.records, *l.Drop)
 	case l.Progress != nil:

@@ -142,10 +142,10 @@ func (t *tree) match(recs map[stacksync.ItemID]*record) {
 	for _, top := range []*node{t.root, t.parked} {
 		for n := range top.all() {
 			r := inodes[n.stamp.Inode]
-			if !n.id.IsZero() || r == nil || t.byID[r.ID] != nil || n.kind != r.Kind || !r.Stamp.moved(n.stamp) {
+			if !n.id.IsZero() || r == nil || t.byID[r.Item] != nil || n.kind != r.Kind || !r.Stamp.moved(n.stamp) {
 				continue
 			}
-			t.bind(n, r.ID)
+			t.bind(n, r.Item)
 			t.matchPlaces(n, places)
 		}
 	}
@@ -156,10 +156,10 @@ func (t *tree) matchPlaces(from *node, places map[place]*record) {
 	for key, n := range from.children {
 		if n.id.IsZero() {
 			r := places[place{from.id, key}]
-			if r == nil || r.Kind != n.kind || t.byID[r.ID] != nil {
+			if r == nil || r.Kind != n.kind || t.byID[r.Item] != nil {
 				continue
 			}
-			t.bind(n, r.ID)
+			t.bind(n, r.Item)
 		}
 		if n.kind == stacksync.Folder {
 			t.matchPlaces(n, places)

@@ -3,7 +3,6 @@ package memory_test
 import (
 	"context"
 	"fmt"
-	"log"
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/metastore/memory"
@@ -13,7 +12,7 @@ import (
 func Example() {
 	ctx := context.Background()
 	store := memory.New()
-	defer store.Close()
+	defer func() { _ = store.Close() }()
 
 	err := store.Update(ctx, func(ctx context.Context, tx stacksync.Tx) error {
 		if _, err := tx.Lock(ctx, stacksync.LockParams{Users: []stacksync.UserID{"ann"}}); err != nil {
@@ -23,19 +22,19 @@ func Example() {
 		return err
 	})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println("nothing was saved:", err)
+		return
 	}
 
-	var ann stacksync.UsersResult
-	err = store.View(ctx, func(ctx context.Context, r stacksync.Reader) (err error) {
-		ann, err = r.Users(ctx, stacksync.UsersParams{IDs: []stacksync.UserID{"ann", "nobody"}})
+	err = store.View(ctx, func(ctx context.Context, r stacksync.Reader) error {
+		found, err := r.Users(ctx, stacksync.UsersParams{IDs: []stacksync.UserID{"ann", "nobody"}})
+		for _, u := range found.Users {
+			fmt.Printf("%s may store %d bytes\n", u.ID, u.QuotaLimit)
+		}
 		return err
 	})
 	if err != nil {
-		log.Fatal(err)
-	}
-	for _, u := range ann.Users {
-		fmt.Printf("%s may store %d bytes\n", u.ID, u.QuotaLimit)
+		fmt.Println("can't read:", err)
 	}
 	// Output: ann may store 2147483648 bytes
 }

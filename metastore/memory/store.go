@@ -3,8 +3,8 @@
 //
 // A store is a set of ordered maps whose nodes are shared between snapshots. A View reads the snapshot that was
 // committed last when it began, and neither waits nor makes anyone wait. Updates run one at a time, each on a snapshot
-// of its own, which becomes the committed one when its closure returns nil. Reading a page costs about the same in a
-// workspace of ten items and of a million.
+// of its own, which becomes the committed one when its closure returns nil. What a page or a row costs grows with the
+// logarithm of what is stored.
 //
 // Everything is gone when the process ends: Update is as atomic and isolated as the contract says, but durable only as
 // long as the store is there.

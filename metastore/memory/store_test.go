@@ -31,7 +31,7 @@ func TestConformance(t *testing.T) {
 
 func TestTxEndsWithItsClosure(t *testing.T) {
 	store := memory.New()
-	defer store.Close()
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
 	ctx := t.Context()
 	row := stacksync.User{ID: "ann"}
 
@@ -53,7 +53,7 @@ func TestTxEndsWithItsClosure(t *testing.T) {
 
 func TestViewIsASnapshot(t *testing.T) {
 	store := memory.New()
-	defer store.Close()
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
 	ctx := t.Context()
 	users := func(r stacksync.Reader) []stacksync.User {
 		got, err := r.Users(ctx, stacksync.UsersParams{IDs: []stacksync.UserID{"ann", "bob"}})

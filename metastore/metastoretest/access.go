@@ -89,7 +89,7 @@ func accessUnknown(t T, s Suite) {
 			Workspaces: []stacksync.Workspace{h.workspace}, Owners: []stacksync.User{h.user},
 		}, got)
 		got = l.load(stacksync.LoadParams{Access: []stacksync.AccessKey{
-			accessKey(stacksync.WorkspaceID{UUID: unknownDevice.UUID}, h.user.ID, stacksync.DeviceID{}),
+			accessKey(stacksync.WorkspaceID(unknownDevice), h.user.ID, stacksync.DeviceID{}),
 		}})
 		sameAccess(t, promise+": the workspace is unknown", stacksync.LoadResult{}, got)
 	})

@@ -22,14 +22,14 @@ func changesChecks() []check {
 func changesByRevision(t T, s Suite) {
 	r := newRig(t, s)
 	h, other := r.home(), r.home()
-	r.save(current(r.file(other.id(), stacksync.ItemID{})))
+	r.save(putItems(r.file(other.id(), stacksync.ItemID{})))
 	rows := make([]stacksync.ItemRow, 8)
 	for i := range rows {
 		rows[i] = r.file(h.id(), stacksync.ItemID{})
 	}
-	r.save(current(rows...))
+	r.save(putItems(rows...))
 	again := r.next(rows[2])
-	want := append(without(rows, 2), again)
+	want := append(slices.Delete(slices.Clone(rows), 2, 3), again)
 	p := stacksync.PutParams{Items: []stacksync.ItemRow{again}, Superseded: rows[2:3]}
 	r.saveAndRead(p, func(l look) {
 		page := func(after int64, limit int) []stacksync.ItemRow {
@@ -67,7 +67,7 @@ func changesLiveThrough(t T, s Suite) {
 		}
 		return picked
 	}
-	r.saveAndRead(current(rows...), func(l look) {
+	r.saveAndRead(putItems(rows...), func(l look) {
 		page := func(after, liveThrough int64, limit int) []stacksync.ItemRow {
 			return l.changes(stacksync.ChangesParams{Workspace: h.id(), After: after, LiveThrough: liveThrough, Limit: limit}).Items
 		}
@@ -95,7 +95,7 @@ func changesAncestors(t T, s Suite) {
 	a := at(r.folder(h.id(), seen.ID), 50)
 	b := at(r.folder(h.id(), a.ID), 30)
 	f, g := at(r.file(h.id(), b.ID), 20), at(r.file(h.id(), b.ID), 25)
-	r.saveAndRead(current(top, seen, a, b, f, g), func(l look) {
+	r.saveAndRead(putItems(top, seen, a, b, f, g), func(l look) {
 		const promise = "Ancestors has those items above the live ones of Items that have a Revision > After and are not in Items, " +
 			"as far up as an unbroken line of such items goes"
 		page := func(after int64, limit int, items, ancestors []stacksync.ItemRow) {
@@ -122,12 +122,12 @@ func changesOfTombstones(t T, s Suite) {
 	h := r.home()
 	folder := r.folder(h.id(), stacksync.ItemID{})
 	gone, stays := r.file(h.id(), folder.ID), r.file(h.id(), folder.ID)
-	r.save(current(folder, gone, stays))
+	r.save(putItems(folder, gone, stays))
 	seen := stays.Revision
 	dead := r.deleted(gone)
 	folder2 := r.next(folder)
 	stays2 := r.next(stays)
-	r.saveAndRead(current(dead, folder2, stays2), func(l look) {
+	r.saveAndRead(putItems(dead, folder2, stays2), func(l look) {
 		got := l.changes(stacksync.ChangesParams{Workspace: h.id(), After: seen, Limit: 1})
 		sameList(t, "a deletion is a change", []stacksync.ItemRow{dead}, got.Items)
 		require.Empty(t, got.Ancestors, "only the live ones of Items bring their ancestors")
@@ -151,7 +151,7 @@ func changesWhileChanging(t T, s Suite) {
 	for range 40 {
 		first = append(first, add())
 	}
-	r.save(current(first...))
+	r.save(putItems(first...))
 
 	const limit = 7
 	followed := map[stacksync.ItemID]stacksync.ItemRow{}

@@ -125,23 +125,23 @@ func keyOf(row any) any {
 func equal(want, got any) bool {
 	switch a := want.(type) {
 	case stacksync.User:
-		b := got.(stacksync.User)
+		b, _ := got.(stacksync.User)
 		a.CreatedAt, b.CreatedAt = a.CreatedAt.UTC(), b.CreatedAt.UTC()
 		return a == b
 	case stacksync.Device:
-		b := got.(stacksync.Device)
+		b, _ := got.(stacksync.Device)
 		a.CreatedAt, b.CreatedAt = a.CreatedAt.UTC(), b.CreatedAt.UTC()
 		return a == b
 	case stacksync.Workspace:
-		b := got.(stacksync.Workspace)
+		b, _ := got.(stacksync.Workspace)
 		a.CreatedAt, b.CreatedAt = a.CreatedAt.UTC(), b.CreatedAt.UTC()
 		return a == b
 	case stacksync.Member:
-		b := got.(stacksync.Member)
+		b, _ := got.(stacksync.Member)
 		a.JoinedAt, b.JoinedAt = a.JoinedAt.UTC(), b.JoinedAt.UTC()
 		return a == b
 	case stacksync.ItemRow:
-		b := got.(stacksync.ItemRow)
+		b, _ := got.(stacksync.ItemRow)
 		return equalItems(&a, &b)
 	default:
 		return want == got

@@ -144,7 +144,7 @@ func wholeTransactions(t T, s Suite) {
 		h := r.home()
 		p := &pair{a: r.file(h.id(), stacksync.ItemID{}), b: r.file(h.id(), stacksync.ItemID{})}
 		p.a.Size, p.b.Size = 0, 0
-		r.save(current(p.a, p.b))
+		r.save(putItems(p.a, p.b))
 		pairs[i] = p
 		fs = append(fs, func() error {
 			defer written.Add(1)
@@ -154,8 +154,8 @@ func wholeTransactions(t T, s Suite) {
 				b.Version, b.Revision, b.Size = n+1, 101+2*n, n
 				if err := tryUpdate(r.ctx, r.store, func(c change) {
 					c.lock(lockWorkspaces(a.Workspace))
-					c.put(current(a))
-					c.put(current(b))
+					c.put(putItems(a))
+					c.put(putItems(b))
 				}); err != nil {
 					return err
 				}
@@ -212,7 +212,7 @@ func readPair(l look, a, b stacksync.ItemRow, least int64) {
 // followers read the log of one workspace while writers append to it, each at the next revision, under the lock.
 func followers(t T, s Suite) {
 	r := newRig(t, s)
-	const writers, commits, items = 4, 12, 3
+	const writers, commits, items = 4, 8, 3
 	h := r.home()
 	h.workspace.Revision = 0
 	r.save(h.put())

@@ -213,6 +213,11 @@ func lockFaults() []fault {
 			open: shared(func(l *loose) { l.sticky = true }),
 		},
 		{
+			name:   "commits each Put at once",
+			breaks: []string{"an Update sees nothing of another open Update"},
+			open:   shared(func(l *loose) { l.early = true }),
+		},
+		{
 			name:   "commits each Put on its own",
 			breaks: []string{"readers see whole transactions, in order"},
 			open:   shared(func(l *loose) { l.piecemeal = true }),

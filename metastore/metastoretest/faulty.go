@@ -86,7 +86,7 @@ func (f faulty) View(ctx context.Context, fn func(ctx context.Context, r stacksy
 }
 
 // pass calls method unless the point fails.
-func pass[P, R any](fail func(Point) error, at Point, ctx context.Context, p P, method func(context.Context, P) (R, error)) (result R, err error) {
+func pass[P, R any](ctx context.Context, fail func(Point) error, at Point, p P, method func(context.Context, P) (R, error)) (result R, err error) {
 	if err := fail(at); err != nil {
 		return result, err
 	}
@@ -99,31 +99,31 @@ type faultyReader struct {
 }
 
 func (f faultyReader) Users(ctx context.Context, p stacksync.UsersParams) (stacksync.UsersResult, error) {
-	return pass(f.fail, AtUsers, ctx, p, f.r.Users)
+	return pass(ctx, f.fail, AtUsers, p, f.r.Users)
 }
 
 func (f faultyReader) Devices(ctx context.Context, p stacksync.DevicesParams) (stacksync.DevicesResult, error) {
-	return pass(f.fail, AtDevices, ctx, p, f.r.Devices)
+	return pass(ctx, f.fail, AtDevices, p, f.r.Devices)
 }
 
 func (f faultyReader) Memberships(ctx context.Context, p stacksync.MembershipsParams) (stacksync.MembershipsResult, error) {
-	return pass(f.fail, AtMemberships, ctx, p, f.r.Memberships)
+	return pass(ctx, f.fail, AtMemberships, p, f.r.Memberships)
 }
 
 func (f faultyReader) Load(ctx context.Context, p stacksync.LoadParams) (stacksync.LoadResult, error) {
-	return pass(f.fail, AtLoad, ctx, p, f.r.Load)
+	return pass(ctx, f.fail, AtLoad, p, f.r.Load)
 }
 
 func (f faultyReader) Children(ctx context.Context, p stacksync.ChildrenParams) (stacksync.ChildrenResult, error) {
-	return pass(f.fail, AtChildren, ctx, p, f.r.Children)
+	return pass(ctx, f.fail, AtChildren, p, f.r.Children)
 }
 
 func (f faultyReader) Versions(ctx context.Context, p stacksync.VersionsParams) (stacksync.VersionsResult, error) {
-	return pass(f.fail, AtVersions, ctx, p, f.r.Versions)
+	return pass(ctx, f.fail, AtVersions, p, f.r.Versions)
 }
 
 func (f faultyReader) Changes(ctx context.Context, p stacksync.ChangesParams) (stacksync.ChangesRows, error) {
-	return pass(f.fail, AtChanges, ctx, p, f.r.Changes)
+	return pass(ctx, f.fail, AtChanges, p, f.r.Changes)
 }
 
 type faultyTx struct {
@@ -133,9 +133,9 @@ type faultyTx struct {
 }
 
 func (f faultyTx) Lock(ctx context.Context, p stacksync.LockParams) (stacksync.LockResult, error) {
-	return pass(f.fail, AtLock, ctx, p, f.tx.Lock)
+	return pass(ctx, f.fail, AtLock, p, f.tx.Lock)
 }
 
 func (f faultyTx) Put(ctx context.Context, p stacksync.PutParams) (stacksync.PutResult, error) {
-	return pass(f.fail, AtPut, ctx, p, f.tx.Put)
+	return pass(ctx, f.fail, AtPut, p, f.tx.Put)
 }

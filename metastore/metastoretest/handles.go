@@ -83,7 +83,7 @@ func closeWaitsForUpdate(t T, s Suite) {
 		return tryUpdate(r.ctx, r.store, func(c change) {
 			c.lock(lockWorkspaces(h.id()))
 			closure(func() {
-				c.put(current(row))
+				c.put(putItems(row))
 				sameSet(failer{}, "a running closure works on to its end", []stacksync.ItemRow{row}, c.items(itemKeys(row)...))
 			})
 		})
@@ -161,7 +161,7 @@ func secondHandle(t T, s Suite) {
 	sc.read(func(l look) { sc.requireAfter(l, "a handle sees at once what another one committed") })
 
 	row := sc.next(sc.a2)
-	sc.save(current(row))
+	sc.save(putItems(row))
 	require.NoError(t, second.Close())
 	sc.store = first
 	sc.read(func(l look) {

@@ -22,7 +22,7 @@ func loadItems(t T, s Suite) {
 	r := newRig(t, s)
 	h := r.home()
 	file, gone, other := r.file(h.id(), stacksync.ItemID{}), r.file(h.id(), stacksync.ItemID{}), r.folder(h.id(), stacksync.ItemID{})
-	r.save(current(file, gone, other))
+	r.save(putItems(file, gone, other))
 	file2, gone2 := r.next(file), r.deleted(gone)
 	file2.Chunks, file2.Size, file2.Attrs = nil, 0, nil
 	unknown := r.file(h.id(), stacksync.ItemID{})
@@ -38,7 +38,7 @@ func loadNames(t T, s Suite) {
 	h := r.home()
 	folder := r.folder(h.id(), stacksync.ItemID{})
 	stays, moves, renamed, gone := r.file(h.id(), folder.ID), r.file(h.id(), folder.ID), r.file(h.id(), folder.ID), r.file(h.id(), folder.ID)
-	r.save(current(folder, stays, moves, renamed, gone))
+	r.save(putItems(folder, stays, moves, renamed, gone))
 	moved, called, dead := r.next(moves), r.next(renamed), r.deleted(gone)
 	moved.Parent, called.NameKey = stacksync.ItemID{}, "another key"
 	p := stacksync.PutParams{Items: []stacksync.ItemRow{moved, called, dead}, Superseded: []stacksync.ItemRow{moves, renamed, gone}}
@@ -64,7 +64,7 @@ func loadNames(t T, s Suite) {
 	})
 	back := r.next(dead)
 	back.Deleted = false
-	r.saveAndRead(current(back), func(l look) {
+	r.saveAndRead(putItems(back), func(l look) {
 		sameSet(t, "an item that is back from being deleted holds its name again", []stacksync.ItemRow{back}, l.named(nameKeyOf(back)))
 	})
 }

@@ -24,7 +24,8 @@ type loose struct {
 	deaf           bool // waiting for a lock does not end with ctx
 	sticky         bool // locks of a failed transaction stay
 	snapshot       bool // reads after Lock see what the same read saw before
-	piecemeal      bool // each Put commits on its own
+	piecemeal      bool // each Put commits on its own, at the end
+	early          bool // each Put commits on its own, at once
 
 	mu    sync.Mutex
 	locks map[string]chan struct{}
@@ -186,7 +187,10 @@ func (t *looseTx) Load(ctx context.Context, p stacksync.LoadParams) (result stac
 	return result, err
 }
 
-func (t *looseTx) Put(_ context.Context, p stacksync.PutParams) (stacksync.PutResult, error) {
+func (t *looseTx) Put(ctx context.Context, p stacksync.PutParams) (stacksync.PutResult, error) {
+	if t.store.early {
+		return stacksync.PutResult{}, t.store.save(ctx, p)
+	}
 	t.puts = append(t.puts, p)
 	return stacksync.PutResult{}, nil
 }

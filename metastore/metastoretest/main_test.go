@@ -10,10 +10,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The model finds faults on purpose here: they leave no files.
-	if err := flag.Set("rapid.nofailfile", "true"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+	// The model finds faults on purpose here: they need not be small, and leave no files.
+	for name, value := range map[string]string{"rapid.nofailfile": "true", "rapid.shrinktime": "100ms"} {
+		if err := flag.Set(name, value); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -13,11 +13,12 @@
 //	}
 //
 // A check saves users before their devices, and users and workspaces before what belongs to them, or together with it in
-// one Put, so that a store may use foreign keys between those. It refers to parents, containers, default workspaces and
+// one Put, so that a store may use foreign keys between those. It refers to authors, parents, default workspaces and
 // mounts that nobody has saved.
 //
 // One check compares the store with a model on random data, drawn by pgregory.net/rapid: a failure prints the shortest
-// failing sequence and the flags to repeat it.
+// failing sequence that was found and the flags to repeat it, and keeps it in testdata/rapid, from where it is tried
+// first the next time. The flag -rapid.checks sets how many sequences are tried.
 //
 // The package also has wrappers for tests of what uses a store: Twice runs each closure twice, Faulty fails where it is told.
 package metastoretest

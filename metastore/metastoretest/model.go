@@ -12,9 +12,9 @@ import (
 // model is the content of a store as plain maps, with the answers of the contract worked out the slow way.
 type model struct {
 	users      map[stacksync.UserID]stacksync.User
-	devices    map[[2]string]stacksync.Device
+	devices    map[any]stacksync.Device // by keyOf, like members
 	workspaces map[stacksync.WorkspaceID]stacksync.Workspace
-	members    map[[2]string]stacksync.Member
+	members    map[any]stacksync.Member
 	items      map[stacksync.ItemKey]stacksync.ItemRow
 	superseded map[stacksync.VersionKey]stacksync.ItemRow
 	chunks     map[stacksync.ChunkKey]stacksync.ChunkRow
@@ -23,9 +23,9 @@ type model struct {
 func newModel() *model {
 	return &model{
 		users:      map[stacksync.UserID]stacksync.User{},
-		devices:    map[[2]string]stacksync.Device{},
+		devices:    map[any]stacksync.Device{},
 		workspaces: map[stacksync.WorkspaceID]stacksync.Workspace{},
-		members:    map[[2]string]stacksync.Member{},
+		members:    map[any]stacksync.Member{},
 		items:      map[stacksync.ItemKey]stacksync.ItemRow{},
 		superseded: map[stacksync.VersionKey]stacksync.ItemRow{},
 		chunks:     map[stacksync.ChunkKey]stacksync.ChunkRow{},
@@ -44,13 +44,13 @@ func (m *model) put(p stacksync.PutParams) {
 		m.users[u.ID] = u
 	}
 	for _, d := range p.Devices {
-		m.devices[keyOf(d).([2]string)] = d
+		m.devices[keyOf(d)] = d
 	}
 	for _, w := range p.Workspaces {
 		m.workspaces[w.ID] = w
 	}
 	for _, member := range p.Members {
-		m.members[keyOf(member).([2]string)] = member
+		m.members[keyOf(member)] = member
 	}
 	for _, row := range p.Items {
 		m.items[stacksync.ItemKey{Workspace: row.Workspace, Item: row.ID}] = row
@@ -86,10 +86,10 @@ func (m *model) load(p stacksync.LoadParams) (result stacksync.LoadResult) {
 				result.Owners = append(result.Owners, u)
 			}
 		}
-		if member, ok := m.members[[2]string{k.Workspace.String(), string(k.User)}]; ok {
+		if member, ok := m.members[keyOf(stacksync.Member{Workspace: k.Workspace, User: k.User})]; ok {
 			result.Members = append(result.Members, member)
 		}
-		if d, ok := m.devices[[2]string{string(k.User), k.Device.String()}]; ok {
+		if d, ok := m.devices[keyOf(stacksync.Device{User: k.User, ID: k.Device})]; ok {
 			result.Devices = append(result.Devices, d)
 		}
 	}

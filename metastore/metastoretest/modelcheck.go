@@ -1,6 +1,7 @@
 package metastoretest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -20,10 +21,12 @@ func againstModel(t T, s Suite) {
 	rounds := 0
 	rapid.Check(&rapidTB{T: t}, func(rt *rapid.T) {
 		rounds++
+		ctx, cancel := context.WithTimeout(t.Context(), r.patience) // not r.ctx: there are many rounds, and more when one fails
+		defer cancel()
 		w := newWorld(rounds)
 		for range rapid.IntRange(1, 4).Draw(rt, "transactions") {
-			w.transaction(rt, r)
-			if err := tryView(r.ctx, r.store, func(l look) { w.compare(rt, l) }); err != nil {
+			w.transaction(ctx, rt, r.store)
+			if err := tryView(ctx, r.store, func(l look) { w.compare(rt, l) }); err != nil {
 				rt.Fatalf("View: %v", err)
 			}
 		}
@@ -77,7 +80,7 @@ func (w *world) chunk(n int) string { return fmt.Sprintf("chunk %d", n) }
 func index(t *rapid.T, n int, what string) int { return rapid.IntRange(0, n-1).Draw(t, what) }
 
 // transaction runs a random transaction, which may fail at its end, in the store and in the model.
-func (w *world) transaction(t *rapid.T, r *rig) {
+func (w *world) transaction(ctx context.Context, t *rapid.T, store stacksync.MetadataStore) {
 	puts := make([]stacksync.PutParams, 0, 3)
 	next := w.model.clone()
 	if w.step == 0 {
@@ -92,7 +95,7 @@ func (w *world) transaction(t *rapid.T, r *rig) {
 	fails := len(puts[0].Workspaces) == 0 && rapid.IntRange(0, 4).Draw(t, "fails") == 0
 	errFails := errors.New("fails")
 
-	err := tryUpdate(r.ctx, r.store, func(c change) {
+	err := tryUpdate(ctx, store, func(c change) {
 		now := &world{round: w.round, model: w.model.clone()}
 		var locks stacksync.LockParams
 		for n := range worldWorkspaces {
@@ -189,53 +192,58 @@ func (w *world) randomItem(t *rapid.T, m *model, p *stacksync.PutParams, at stac
 	return row, superseded
 }
 
-// compare asks for everything, and for some random pages.
+// compare asks for all rows by their keys, and for some random lists and pages.
 func (w *world) compare(t *rapid.T, l look) {
-	var load stacksync.LoadParams
-	for n := range worldUsers {
-		u := w.user(n)
-		sameSet(t, "Users as in the model", filter(w.model.users, func(v stacksync.User) bool { return v.ID == u }), l.users(u))
-		sameList(t, "Devices as in the model", w.model.devicesOf(u), l.devices(u))
-		want, got := w.model.memberships(u), l.memberships(u)
-		sameList(t, "Memberships as in the model", want.Members, got.Members)
-		sameList(t, "Memberships as in the model", want.Workspaces, got.Workspaces)
-		for at := range worldWorkspaces {
-			load.Access = append(load.Access, stacksync.AccessKey{Workspace: w.workspace(at), User: u, Device: w.device(n)})
-		}
-	}
-	limit := rapid.IntRange(1, worldItems+1).Draw(t, "limit")
-	after := rapid.Int64Range(0, 30).Draw(t, "after")
-	through := rapid.Int64Range(0, 30).Draw(t, "through")
-	for at := range worldWorkspaces {
-		id := w.workspace(at)
-		load = w.askAll(load, id)
-		for n := range worldItems + 1 {
-			children := stacksync.ChildrenParams{Workspace: id, Parent: w.item(n), Limit: limit}
-			if after%2 == 1 {
-				children.After = w.name(int(after) % worldNames)
-			}
-			sameList(t, "Children as in the model", w.model.childrenPage(children), l.children(children))
-			versions := stacksync.VersionsParams{Workspace: id, Item: w.item(n), Before: after % 4, Limit: limit}
-			sameList(t, "Versions as in the model", w.model.versionsPage(versions), l.versions(versions))
-		}
-		p := stacksync.ChangesParams{Workspace: id, After: after, LiveThrough: through, Limit: limit}
-		want, got := w.model.changes(p), l.changes(p)
-		sameList(t, "Changes as in the model", want.Items, got.Items)
-		sameSet(t, "Changes' Ancestors as in the model", want.Ancestors, got.Ancestors)
-	}
-	want, got := w.model.load(load), l.load(load)
-	sameOnce(t, "Load.Access as in the model", want.Workspaces, got.Workspaces)
-	sameOnce(t, "Load.Access as in the model", want.Owners, got.Owners)
-	sameOnce(t, "Load.Access as in the model", want.Members, got.Members)
-	sameOnce(t, "Load.Access as in the model", want.Devices, got.Devices)
-	sameSet(t, "Load.Items as in the model", want.Items, got.Items)
-	sameSet(t, "Load.Versions as in the model", want.Versions, got.Versions)
-	sameSet(t, "Load.Chunks as in the model", want.Chunks, got.Chunks)
+	u := w.user(index(t, worldUsers, "user"))
+	sameSet(t, "Users as in the model", filter(w.model.users, func(v stacksync.User) bool { return v.ID == u }), l.users(u))
+	sameList(t, "Devices as in the model", w.model.devicesOf(u), l.devices(u))
+	memberships, got := w.model.memberships(u), l.memberships(u)
+	sameList(t, "Memberships as in the model", memberships.Members, got.Members)
+	sameList(t, "Memberships as in the model", memberships.Workspaces, got.Workspaces)
+	w.comparePages(t, l)
 
-	one := stacksync.ItemKey{Workspace: w.workspace(index(t, worldWorkspaces, "workspace")), Item: w.item(index(t, worldItems+1, "item"))}
-	for what, p := range map[string]stacksync.LoadParams{"Ancestors": {Ancestors: []stacksync.ItemKey{one}}, "Subtrees": {Subtrees: []stacksync.ItemKey{one}}} {
-		sameSet(t, "Load."+what+" as in the model", w.model.load(p).Items, l.load(p).Items)
+	var p stacksync.LoadParams
+	for at := range worldWorkspaces {
+		p = w.askAll(p, w.workspace(at))
 	}
+	w.compareLoad(t, l, "all keys", p)
+	one := stacksync.ItemKey{Workspace: w.workspace(index(t, worldWorkspaces, "workspace")), Item: w.item(index(t, worldItems+1, "item"))}
+	w.compareLoad(t, l, "Ancestors", stacksync.LoadParams{Ancestors: []stacksync.ItemKey{one}})
+	w.compareLoad(t, l, "Subtrees", stacksync.LoadParams{Subtrees: []stacksync.ItemKey{one}})
+}
+
+func (w *world) comparePages(t *rapid.T, l look) {
+	at := w.workspace(index(t, worldWorkspaces, "workspace"))
+	limit := rapid.IntRange(1, worldItems+1).Draw(t, "limit")
+
+	children := stacksync.ChildrenParams{Workspace: at, Parent: w.item(index(t, worldItems, "folder")), Limit: limit}
+	if rapid.Bool().Draw(t, "continues") {
+		children.After = w.name(index(t, worldNames, "after"))
+	}
+	sameList(t, "Children as in the model", w.model.childrenPage(children), l.children(children))
+
+	versions := stacksync.VersionsParams{Workspace: at, Item: w.item(index(t, worldItems+1, "item")), Limit: limit}
+	versions.Before = rapid.Int64Range(0, 4).Draw(t, "before")
+	sameList(t, "Versions as in the model", w.model.versionsPage(versions), l.versions(versions))
+
+	changes := stacksync.ChangesParams{Workspace: at, Limit: limit}
+	changes.After = rapid.Int64Range(0, 30).Draw(t, "after")
+	changes.LiveThrough = rapid.Int64Range(0, 30).Draw(t, "live through")
+	want, got := w.model.changes(changes), l.changes(changes)
+	sameList(t, "Changes as in the model", want.Items, got.Items)
+	sameSet(t, "Changes' Ancestors as in the model", want.Ancestors, got.Ancestors)
+}
+
+func (w *world) compareLoad(t *rapid.T, l look, what string, p stacksync.LoadParams) {
+	want, got := w.model.load(p), l.load(p)
+	promise := "Load of " + what + " as in the model"
+	sameOnce(t, promise+" (Workspaces)", want.Workspaces, got.Workspaces)
+	sameOnce(t, promise+" (Owners)", want.Owners, got.Owners)
+	sameOnce(t, promise+" (Members)", want.Members, got.Members)
+	sameOnce(t, promise+" (Devices)", want.Devices, got.Devices)
+	sameSet(t, promise+" (Items)", want.Items, got.Items)
+	sameSet(t, promise+" (Versions)", want.Versions, got.Versions)
+	sameSet(t, promise+" (Chunks)", want.Chunks, got.Chunks)
 }
 
 // askAll adds every key there may be in a workspace. Ancestors and Subtrees are asked on their own.
@@ -248,6 +256,9 @@ func (w *world) askAll(p stacksync.LoadParams, at stacksync.WorkspaceID) stacksy
 		for name := range worldNames {
 			p.Names = append(p.Names, stacksync.NameKey{Workspace: at, Parent: w.item(n), Key: w.name(name)})
 		}
+	}
+	for n := range worldUsers {
+		p.Access = append(p.Access, stacksync.AccessKey{Workspace: at, User: w.user(n), Device: w.device(n)})
 	}
 	for n := range worldChunks {
 		p.Chunks = append(p.Chunks, stacksync.ChunkKey{Workspace: at, Name: w.chunk(n)})

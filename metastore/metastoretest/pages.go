@@ -26,7 +26,7 @@ func childrenOfFolder(t T, s Suite) {
 	a, b, c := r.file(h.id(), folder.ID), r.folder(h.id(), folder.ID), r.file(h.id(), folder.ID)
 	a.NameKey, b.NameKey, c.NameKey = "c", "a", "b"
 	away, gone, deeper := r.file(h.id(), folder.ID), r.file(h.id(), folder.ID), r.file(h.id(), b.ID)
-	r.save(current(folder, a, b, c, away, gone, deeper))
+	r.save(putItems(folder, a, b, c, away, gone, deeper))
 	renamed, moved, dead := r.next(c), r.next(away), r.deleted(gone)
 	renamed.NameKey, moved.Parent = "d", stacksync.ItemID{}
 	p := stacksync.PutParams{Items: []stacksync.ItemRow{renamed, moved, dead}, Superseded: []stacksync.ItemRow{c, away, gone}}
@@ -55,7 +55,7 @@ func childrenByBytes(t T, s Suite) {
 	}
 	want := slices.Clone(rows)
 	slices.SortFunc(want, func(a, b stacksync.ItemRow) int { return strings.Compare(a.NameKey, b.NameKey) })
-	r.saveAndRead(current(rows...), func(l look) {
+	r.saveAndRead(putItems(rows...), func(l look) {
 		for _, limit := range []int{1, 3, len(rows) - 1, len(rows), len(rows) + 1} {
 			var got []stacksync.ItemRow
 			p := stacksync.ChildrenParams{Workspace: h.id(), Limit: limit}
@@ -81,7 +81,7 @@ func childrenAfterGone(t T, s Suite) {
 		rows[i] = r.file(h.id(), stacksync.ItemID{})
 		rows[i].NameKey = string(rune('b' + 2*i)) // b d f h
 	}
-	r.saveAndRead(current(rows...), func(l look) {
+	r.saveAndRead(putItems(rows...), func(l look) {
 		const promise = "After is any NameKey, also one that no item holds"
 		for after, want := range map[string][]stacksync.ItemRow{
 			"": rows, "a": rows, "b": rows[1:], "c": rows[1:], "d": rows[2:], "dd": rows[2:], "gz": rows[3:], "h": nil, "z": nil,

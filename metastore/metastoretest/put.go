@@ -59,7 +59,7 @@ func putItemAgain(t T, s Suite) {
 	h := r.home()
 	folder := r.folder(h.id(), stacksync.ItemID{})
 	old := r.file(h.id(), folder.ID)
-	r.save(current(folder, old))
+	r.save(putItems(folder, old))
 	for _, what := range []func(row *stacksync.ItemRow){
 		func(row *stacksync.ItemRow) { *row = r.file(h.id(), stacksync.ItemID{}); row.ID = old.ID },
 		func(row *stacksync.ItemRow) {
@@ -75,7 +75,7 @@ func putItemAgain(t T, s Suite) {
 		now := r.next(old)
 		what(&now)
 		now.Revision = r.rev
-		r.saveAndRead(current(now), func(l look) {
+		r.saveAndRead(putItems(now), func(l look) {
 			const promise = "Put replaces the item with that workspace and id, in all fields and for all methods"
 			sameSet(t, promise, []stacksync.ItemRow{now}, l.items(itemKeys(now)...))
 			sameList(t, promise, []stacksync.ItemRow{folder, now}, l.changes(stacksync.ChangesParams{Workspace: h.id(), Limit: 10}).Items)
@@ -117,7 +117,7 @@ func putInSteps(t T, s Suite) {
 		c.lock(stacksync.LockParams{Workspaces: []stacksync.WorkspaceID{h.id()}})
 		var superseded []stacksync.ItemRow
 		for i, row := range []stacksync.ItemRow{v1, v2, v3, v4} {
-			p := current(row)
+			p := putItems(row)
 			if i > 0 {
 				p.Superseded = []stacksync.ItemRow{[]stacksync.ItemRow{v1, v2, v3}[i-1]}
 				superseded = append(superseded, p.Superseded...)
@@ -163,23 +163,23 @@ func putSwap(t T, s Suite) {
 	r := newRig(t, s)
 	h := r.home()
 	a, b := r.file(h.id(), stacksync.ItemID{}), r.file(h.id(), stacksync.ItemID{})
-	r.save(current(a, b))
+	r.save(putItems(a, b))
 	a2, b2 := r.swapped(a, b)
-	r.saveAndRead(current(a2, b2), func(l look) { requireSwapped(t, l, a2, b2) })
+	r.saveAndRead(putItems(a2, b2), func(l look) { requireSwapped(t, l, a2, b2) })
 	a3, b3 := r.swapped(a2, b2)
-	r.saveAndRead(current(b3, a3), func(l look) { requireSwapped(t, l, a3, b3) })
+	r.saveAndRead(putItems(b3, a3), func(l look) { requireSwapped(t, l, a3, b3) })
 }
 
 func putSwapInSteps(t T, s Suite) {
 	r := newRig(t, s)
 	h := r.home()
 	a, b := r.file(h.id(), stacksync.ItemID{}), r.file(h.id(), stacksync.ItemID{})
-	r.save(current(a, b))
+	r.save(putItems(a, b))
 	a2, b2 := r.swapped(a, b)
 	r.update(func(c change) {
 		c.lock(stacksync.LockParams{Workspaces: []stacksync.WorkspaceID{h.id()}})
-		c.put(current(a2))
-		c.put(current(b2))
+		c.put(putItems(a2))
+		c.put(putItems(b2))
 		requireSwapped(t, c.look, a2, b2)
 	})
 	r.read(func(l look) { requireSwapped(t, l, a2, b2) })
@@ -189,7 +189,7 @@ func putElsewhere(t T, s Suite) {
 	r := newRig(t, s)
 	h, other := r.home(), r.home()
 	here, there := r.chain(h.id(), 3), r.chain(other.id(), 3)
-	r.save(current(append(here, there...)...))
+	r.save(putItems(append(here, there...)...))
 	var now []stacksync.ItemRow
 	for _, row := range here {
 		now = append(now, r.deleted(row))

@@ -131,8 +131,7 @@ func (r *rig) time() time.Time {
 	return time.Date(2024, 2, 29, 23, 59, 58, 0, time.UTC).Add(time.Duration(r.ids) * 1_000_001 * time.Microsecond)
 }
 
-// current returns what Put saves when old's next version is now.
-func current(now ...stacksync.ItemRow) stacksync.PutParams { return stacksync.PutParams{Items: now} }
+func putItems(rows ...stacksync.ItemRow) stacksync.PutParams { return stacksync.PutParams{Items: rows} }
 
 func itemKeys(rows ...stacksync.ItemRow) []stacksync.ItemKey {
 	keys := make([]stacksync.ItemKey, len(rows))
@@ -156,9 +155,4 @@ func chunkKeyOf(row stacksync.ChunkRow) stacksync.ChunkKey {
 
 func accessKey(w stacksync.WorkspaceID, u stacksync.UserID, d stacksync.DeviceID) stacksync.AccessKey {
 	return stacksync.AccessKey{Workspace: w, User: u, Device: d}
-}
-
-// without returns rows but row i.
-func without[R any](rows []R, i int) []R {
-	return append(append([]R(nil), rows[:i]...), rows[i+1:]...)
 }

@@ -1,6 +1,8 @@
 package metastoretest
 
 import (
+	"slices"
+
 	"github.com/stretchr/testify/require"
 
 	"github.com/stacksync/stacksync-go"
@@ -43,7 +45,7 @@ func ancestors(t T, s Suite) {
 	chain := r.chain(h.id(), 5)
 	a, b, c := chain[0], chain[1], chain[2]
 	file, beside, atRoot := r.file(h.id(), c.ID), r.file(h.id(), b.ID), r.file(h.id(), stacksync.ItemID{})
-	r.saveAndRead(current(append(chain, file, beside, atRoot)...), func(l look) {
+	r.saveAndRead(putItems(append(chain, file, beside, atRoot)...), func(l look) {
 		const promise = "Ancestors asks for the items that lie above these, each up to the root; the items themselves are not asked for"
 		sameSet(t, promise, []stacksync.ItemRow{a, b, c}, loadAncestors(l, itemKeys(file)...))
 		sameSet(t, promise, []stacksync.ItemRow{a, b}, loadAncestors(l, itemKeys(c)...))
@@ -63,7 +65,7 @@ func ancestorsOfTombstones(t T, s Suite) {
 	sub := r.folder(h.id(), a.ID)
 	file := r.file(h.id(), sub.ID)
 	orphan := r.file(h.id(), stacksync.ItemID{UUID: r.uuid()})
-	r.save(current(a, b, sub, file, orphan))
+	r.save(putItems(a, b, sub, file, orphan))
 
 	moved := r.next(sub)
 	moved.Parent = b.ID
@@ -84,7 +86,7 @@ func subtrees(t T, s Suite) {
 	deep := r.folder(h.id(), sub.ID)
 	leaf, beside, outside := r.file(h.id(), deep.ID), r.file(h.id(), top.ID), r.file(h.id(), stacksync.ItemID{})
 	gone, away := r.file(h.id(), sub.ID), r.file(h.id(), sub.ID)
-	r.save(current(top, sub, empty, deep, leaf, beside, outside, gone, away))
+	r.save(putItems(top, sub, empty, deep, leaf, beside, outside, gone, away))
 	dead, moved := r.deleted(gone), r.next(away)
 	moved.Parent = stacksync.ItemID{}
 	p := stacksync.PutParams{Items: []stacksync.ItemRow{dead, moved}, Superseded: []stacksync.ItemRow{gone, away}}
@@ -102,7 +104,7 @@ func subtrees(t T, s Suite) {
 	for _, row := range []stacksync.ItemRow{leaf, deep, empty, sub, beside, top} {
 		all = append(all, r.deleted(row))
 	}
-	r.saveAndRead(current(all...), func(l look) {
+	r.saveAndRead(putItems(all...), func(l look) {
 		require.Empty(t, loadSubtrees(l, itemKeys(top, sub)...), "tombstones are not live")
 	})
 }
@@ -112,7 +114,7 @@ func subtreeOfRoot(t T, s Suite) {
 	h := r.home()
 	chain := r.chain(h.id(), 3)
 	file := r.file(h.id(), stacksync.ItemID{})
-	r.saveAndRead(current(append(chain, file)...), func(l look) {
+	r.saveAndRead(putItems(append(chain, file)...), func(l look) {
 		sameSet(t, "the zero ItemID is the root of the workspace: all live items lie below it",
 			append(chain, file), loadSubtrees(l, stacksync.ItemKey{Workspace: h.id()}))
 	})
@@ -130,14 +132,14 @@ func treesOfTwoWorkspaces(t T, s Suite) {
 			there[i].Parent = there[i-1].ID
 		}
 	}
-	r.saveAndRead(current(append(here, there...)...), func(l look) {
+	r.saveAndRead(putItems(append(here, there...)...), func(l look) {
 		const promise = "no walk leaves its workspace, even where another one has the same ids"
 		middle, middleThere := itemKeys(here[1]), itemKeys(there[1])
 		sameSet(t, promise, here[:1], loadAncestors(l, middle...))
 		sameSet(t, promise, there[:1], loadAncestors(l, middleThere...))
 		sameSet(t, promise, here[2:], loadSubtrees(l, middle...))
 		sameSet(t, promise, there[2:], loadSubtrees(l, middleThere...))
-		both := append(middle, middleThere...)
+		both := slices.Concat(middle, middleThere)
 		sameSet(t, promise, []stacksync.ItemRow{here[0], there[0]}, loadAncestors(l, both...))
 		sameSet(t, promise, []stacksync.ItemRow{here[2], there[2]}, loadSubtrees(l, both...))
 	})
@@ -148,7 +150,7 @@ func deepTree(t T, s Suite) {
 	h := r.home()
 	chain := r.chain(h.id(), 10_000)
 	top, bottom := chain[0], chain[len(chain)-1]
-	r.save(current(chain...))
+	r.save(putItems(chain...))
 	r.view(func(l look) {
 		sameSet(t, "Ancestors goes up to the root from any depth", chain[:len(chain)-1], loadAncestors(l, itemKeys(bottom)...))
 		sameSet(t, "Subtrees goes down to any depth", chain[1:], loadSubtrees(l, itemKeys(top)...))
@@ -160,7 +162,7 @@ func deepTree(t T, s Suite) {
 	for i := range chain {
 		touched[len(chain)-1-i] = r.next(chain[len(chain)-1-i]) // the deepest one changes first
 	}
-	r.save(current(touched...))
+	r.save(putItems(touched...))
 	r.view(func(l look) {
 		got := l.changes(stacksync.ChangesParams{Workspace: h.id(), After: bottom.Revision, Limit: 1})
 		sameList(t, "Changes returns at most Limit items, by revision", touched[len(touched)-1:], got.Items)
@@ -174,7 +176,7 @@ func parentCycle(t T, s Suite) {
 	a, b, c := r.folder(h.id(), stacksync.ItemID{}), r.folder(h.id(), stacksync.ItemID{}), r.folder(h.id(), stacksync.ItemID{})
 	a.Parent, b.Parent, c.Parent = b.ID, a.ID, c.ID
 	below := r.file(h.id(), a.ID)
-	r.saveAndRead(current(a, b, c, below), func(l look) {
+	r.saveAndRead(putItems(a, b, c, below), func(l look) {
 		const promise = "a cycle, which only damaged data has, must end the walk"
 		sameSet(t, promise, []stacksync.ItemRow{a, b}, loadAncestors(l, itemKeys(below)...))
 		require.Subset(t, ids(a, b), ids(loadAncestors(l, itemKeys(a)...)...), promise)

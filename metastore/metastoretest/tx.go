@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,6 +17,7 @@ import (
 func txChecks() []check {
 	return []check{
 		{Name: "a View sees nothing of an open Update", Run: isolation},
+		{Name: "an Update sees nothing of another open Update", Run: isolationOfUpdates},
 		{Name: "a failed Update saves nothing, and returns its closure's error", Run: rollback},
 		{Name: "a panic in a closure saves nothing and leaves the store usable", Run: panics},
 		{Name: "a goroutine that ends in a closure saves nothing and leaves the store usable", Run: goexits},
@@ -41,7 +45,7 @@ func newScene(t T, s Suite) *scene {
 	r := newRig(t, s)
 	sc := &scene{rig: r, h: r.home()}
 	sc.a, sc.b = r.file(sc.h.id(), stacksync.ItemID{}), r.file(sc.h.id(), stacksync.ItemID{})
-	r.save(current(sc.a, sc.b))
+	r.save(putItems(sc.a, sc.b))
 
 	sc.a2, sc.new = r.next(sc.a), r.file(sc.h.id(), stacksync.ItemID{})
 	sc.a2.NameKey = "renamed"
@@ -117,6 +121,40 @@ func isolation(t T, s Suite) {
 		require.NoError(t, err, "readers never wait for writers: a View inside the closure of an Update")
 	})
 	sc.read(func(l look) { sc.requireAfter(l, "what an Update has committed is there for all when it has returned") })
+}
+
+// isolationOfUpdates has one Update read while another is open. A store that runs them one at a time shows nothing either.
+func isolationOfUpdates(t T, s Suite) {
+	r := newRig(t, s)
+	u := r.user()
+	var open, seen atomic.Bool
+	put, done := make(chan struct{}), make(chan struct{})
+	putOnce, doneOnce := sync.OnceFunc(func() { close(put) }), sync.OnceFunc(func() { close(done) })
+	r.together(func() error {
+		defer putOnce() // also after an error: the other one waits
+		return tryUpdate(r.ctx, r.store, func(c change) {
+			c.lock(lockUsers(u.ID))
+			c.put(stacksync.PutParams{Users: []stacksync.User{u}})
+			open.Store(true)
+			putOnce()
+			select {
+			case <-done:
+			case <-time.After(r.grace):
+			}
+			open.Store(false)
+		})
+	}, func() error {
+		<-put
+		return tryUpdate(r.ctx, r.store, func(c change) {
+			c.lock(lockUsers("somebody else"))
+			found := len(c.users(u.ID)) > 0
+			if found && open.Load() {
+				seen.Store(true)
+			}
+			doneOnce()
+		})
+	})
+	require.False(t, seen.Load(), "promised: nobody sees a row before the transaction that Put it has committed\nbut another Update did")
 }
 
 func rollback(t T, s Suite) {
@@ -239,10 +277,10 @@ func viewAfterUpdate(t T, s Suite) {
 	r := newRig(t, s)
 	h := r.home()
 	row := r.file(h.id(), stacksync.ItemID{})
-	r.save(current(row))
+	r.save(putItems(row))
 	for range 50 {
 		row = r.next(row)
-		r.save(current(row))
+		r.save(putItems(row))
 		r.view(func(l look) {
 			sameSet(t, "the reads of a View see at least all that was committed before it began", []stacksync.ItemRow{row}, l.items(itemKeys(row)...))
 		})

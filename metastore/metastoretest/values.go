@@ -95,7 +95,7 @@ func nameBytes(t T, s Suite) {
 		row.NameKey = key
 		rows = append(rows, row)
 	}
-	r.saveAndRead(current(rows...), func(l look) {
+	r.saveAndRead(putItems(rows...), func(l look) {
 		for _, row := range rows {
 			sameSet(t, fmt.Sprintf("strings are compared by their bytes: %q is held by one item", row.NameKey),
 				[]stacksync.ItemRow{row}, l.named(nameKeyOf(row)))

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/google/uuid"
 	"modernc.org/sqlite"
 )
 
@@ -96,26 +95,6 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 		return nil, err
 	}
 	return s.(driver.StmtQueryContext).QueryContext(ctx, args)
-}
-
-// CheckNamedValue implements driver.NamedValueChecker. An id is saved as its 16 bytes, not as the text that it would give
-// itself. The other pointers are those of package sqlstore; database/sql would look through them too, by reflection.
-func (c *conn) CheckNamedValue(v *driver.NamedValue) error {
-	switch p := v.Value.(type) {
-	case *uuid.UUID:
-		v.Value = p[:]
-	case uuid.UUID:
-		v.Value = p[:]
-	case *string:
-		v.Value = *p
-	case *int64:
-		v.Value = *p
-	case *bool:
-		v.Value = *p
-	default:
-		return driver.ErrSkip
-	}
-	return nil
 }
 
 // Close implements driver.Conn.

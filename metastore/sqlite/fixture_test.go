@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -73,7 +74,7 @@ func file(workspace, n int) stacksync.ItemRow {
 		Item: stacksync.Item{
 			ID: stacksync.ItemID{UUID: id("item", n)}, Version: 1, Revision: int64(n), Status: stacksync.StatusNew,
 			Name: name, Kind: stacksync.File, Size: 1 << 19, Checksum: fmt.Sprintf("%064x", n),
-			Chunks: []stacksync.Chunk{{Name: fmt.Sprintf("%064x", n*7919), Size: 1 << 19}}, MediaType: "text/plain",
+			Chunks: []stacksync.Chunk{{Name: fmt.Sprintf("%x", sha256.Sum256([]byte(name))), Size: 1 << 19}}, MediaType: "text/plain",
 			ModifiedAt: at, User: "user-1", Device: stacksync.DeviceID{UUID: id("device", 1)}, CommittedAt: at,
 		},
 	}

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/google/uuid"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
 	"modernc.org/sqlite"
@@ -62,6 +63,7 @@ func (d database) open(ctx context.Context) (*Store, error) {
 func newStore(write, read *bun.DB) *Store {
 	return &Store{sql: sqlstore.New(write, read, sqlstore.Dialect{
 		Placeholder: func(int, string) string { return "?" },
+		ID:          func(id *uuid.UUID) any { return id[:] },
 		Retryable:   busy,
 		View:        &sql.TxOptions{ReadOnly: true}, // begins deferred: takes no lock
 	})}

@@ -40,7 +40,7 @@ func (c *content) read(p []byte) (n int, err error) {
 	if c.left > 0 {
 		n, err = c.r.Read(p[:min(int64(len(p)), c.left)])
 		c.left -= int64(n)
-		if c.left > 0 && err == io.EOF {
+		if c.left > 0 && err == io.EOF { //nolint:errorlint // a reader ends with io.EOF itself: one that is wrapped is a failure
 			return n, c.sizeError("fewer")
 		}
 		if c.left > 0 {
@@ -50,7 +50,7 @@ func (c *content) read(p []byte) (n int, err error) {
 	if err == nil {
 		err = c.end()
 	}
-	if err != io.EOF {
+	if err != io.EOF { //nolint:errorlint // as above
 		n = 0
 	}
 	return n, err

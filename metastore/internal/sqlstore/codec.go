@@ -3,11 +3,11 @@ package sqlstore
 import (
 	"database/sql/driver"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stacksync/stacksync-go"
@@ -39,12 +39,15 @@ func (m *micros) Scan(src any) error {
 	return nil
 }
 
+// chunkName is the name of a chunk as bytes: a uvarint, which is the length shifted left by one, then the bytes. The lowest
+// bit says that the name is lower-case hex, as hashes are, and that the bytes (as many as the length says) are what it
+// stands for. With half the key, a Put of new chunks, whose names are spread over the whole tree, takes a fifth less time.
+type chunkName string
+
 // chunks is a chunk list as one value, attrs a map as one: read and written as a whole, they need no rows of their own.
 // Both begin with a byte that says how the rest is written. An empty list or map is NULL.
 //
-// A chunk list goes on with the number of chunks, and for each the name and the size. Numbers are uvarints. A name is the
-// length shifted left by one, then the bytes. The lowest bit says that the name is lower-case hex, as hashes are, and that
-// the bytes (as many as the length says) are what it stands for: that halves the column.
+// A chunk list goes on with the number of chunks, and for each the name as above and the size. Numbers are uvarints.
 type chunks []stacksync.Chunk
 
 // attrs is written as the number of pairs, and for each, by key, the length of the key, the key, the length of the value, the value.
@@ -59,27 +62,39 @@ const (
 var errEncoding = errors.New("damaged value")
 
 // Value implements driver.Valuer.
+func (n chunkName) Value() (driver.Value, error) {
+	return appendName(make([]byte, 0, len(n)+binary.MaxVarintLen16), string(n)), nil
+}
+
+// Scan implements sql.Scanner.
+func (n *chunkName) Scan(src any) error {
+	b, ok := src.([]byte)
+	if !ok {
+		return fmt.Errorf("a %T is no chunk name", src)
+	}
+	d, name := decoder{rest: b}, strings.Builder{}
+	name.Grow(2 * len(b))
+	d.name(&name)
+	if err := d.end(); err != nil {
+		return fmt.Errorf("chunk name: %w", err)
+	}
+	*n = chunkName(name.String())
+	return nil
+}
+
+// Value implements driver.Valuer.
 func (c chunks) Value() (driver.Value, error) {
 	if len(c) == 0 {
 		return nil, nil
 	}
 	size := 1 + binary.MaxVarintLen32
 	for i := range c {
-		size += len(c[i].Name) + binary.MaxVarintLen32 + binary.MaxVarintLen64
+		size += len(c[i].Name) + binary.MaxVarintLen16 + binary.MaxVarintLen32
 	}
 	b := append(make([]byte, 0, size), chunksFormat)
 	b = binary.AppendUvarint(b, uint64(len(c)))
 	for i := range c {
-		name := c[i].Name
-		if isHex(name) {
-			b = binary.AppendUvarint(b, uint64(len(name)/2)<<1|packed)
-			for j := 0; j < len(name); j += 2 {
-				b = append(b, nibble(name[j])<<4|nibble(name[j+1]))
-			}
-		} else {
-			b = binary.AppendUvarint(b, uint64(len(name))<<1)
-			b = append(b, name...)
-		}
+		b = appendName(b, c[i].Name)
 		b = binary.AppendUvarint(b, uint64(c[i].Size)) // a negative size, which nobody has, comes back as it was
 	}
 	return b, nil
@@ -95,30 +110,33 @@ func (c *chunks) Scan(src any) error {
 	d := decoder{rest: b}
 	n := d.count()
 	list := make([]stacksync.Chunk, 0, n)
-	// The names are slices of one string, as a list can have thousands.
-	names := make([]byte, 0, 2*len(b))
-	ends := make([]int, 0, n)
+	// The names are parts of one string, as a list can have thousands. It never grows beyond what it has from the start, so
+	// that the parts that were taken stay where they are.
+	var names strings.Builder
+	names.Grow(2 * len(b))
 	for range n {
-		length := d.uvarint()
-		part := d.bytes(length >> 1)
-		if length&packed != 0 {
-			names = hex.AppendEncode(names, part)
-		} else {
-			names = append(names, part...)
-		}
-		ends = append(ends, len(names))
-		list = append(list, stacksync.Chunk{Size: int64(d.uvarint())})
+		start := names.Len()
+		d.name(&names)
+		list = append(list, stacksync.Chunk{Name: names.String()[start:], Size: int64(d.uvarint())})
 	}
 	if err := d.end(); err != nil {
 		return fmt.Errorf("chunk list: %w", err)
 	}
-	all, start := string(names), 0
-	for i := range list {
-		list[i].Name = all[start:ends[i]]
-		start = ends[i]
-	}
 	*c = list
 	return nil
+}
+
+// appendName appends a chunk name as chunkName is written.
+func appendName(b []byte, name string) []byte {
+	if !isHex(name) {
+		b = binary.AppendUvarint(b, uint64(len(name))<<1)
+		return append(b, name...)
+	}
+	b = binary.AppendUvarint(b, uint64(len(name)/2)<<1|packed)
+	for i := 0; i < len(name); i += 2 {
+		b = append(b, nibble(name[i])<<4|nibble(name[i+1]))
+	}
+	return b
 }
 
 func isHex(s string) bool {
@@ -225,6 +243,21 @@ func (d *decoder) bytes(n uint64) []byte {
 	b := d.rest[:n]
 	d.rest = d.rest[n:]
 	return b
+}
+
+// name reads what appendName has written.
+func (d *decoder) name(to *strings.Builder) {
+	const digits = "0123456789abcdef"
+	length := d.uvarint()
+	b := d.bytes(length >> 1)
+	if length&packed == 0 {
+		to.Write(b)
+		return
+	}
+	for _, c := range b {
+		to.WriteByte(digits[c>>4])
+		to.WriteByte(digits[c&0xf])
+	}
 }
 
 // count reads a number of elements, each of which takes at least two bytes: what is allocated for them is bounded by the input.

@@ -12,6 +12,8 @@ import (
 	"context"
 	"database/sql"
 
+	"github.com/google/uuid"
+
 	"github.com/stacksync/stacksync-go"
 )
 
@@ -21,6 +23,8 @@ type Dialect struct {
 	// the models give it ("uuid", "bytea", or what bun derives from the Go type). Values lists in FROM get their types from
 	// it. Arguments appear in the text in the order of their numbers, each once.
 	Placeholder func(n int, sqlType string) string
+	// ID returns what is bound for an id. nil means the id itself, which the driver will ask for its text.
+	ID func(id *uuid.UUID) any
 	// Lock does what stacksync.Locker promises. nil means that nothing needs to be done, since there is one write
 	// transaction at a time.
 	Lock func(ctx context.Context, tx Conn, p stacksync.LockParams) error

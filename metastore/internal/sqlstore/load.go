@@ -93,7 +93,7 @@ func versionArgs(args []any, k *stacksync.VersionKey) []any {
 }
 
 func chunkArgs(args []any, k *stacksync.ChunkKey) []any {
-	return append(args, &k.Workspace.UUID, &k.Name)
+	return append(args, &k.Workspace.UUID, chunkName(k.Name))
 }
 
 // unique returns keys without those that come again.

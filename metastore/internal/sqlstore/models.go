@@ -151,16 +151,16 @@ type chunkModel struct {
 	bun.BaseModel `bun:"alias:c"`
 
 	Workspace uuid.UUID `bun:"workspace_id,type:uuid"`
-	Name      string    `bun:"name"`
+	Name      chunkName `bun:"name,type:bytea"`
 	Size      int64     `bun:"size"`
 }
 
 func (m *chunkModel) set(r *stacksync.ChunkRow) {
-	m.Workspace, m.Name, m.Size = r.Workspace.UUID, r.Name, r.Size
+	m.Workspace, m.Name, m.Size = r.Workspace.UUID, chunkName(r.Name), r.Size
 }
 
 func (m *chunkModel) row() stacksync.ChunkRow {
 	return stacksync.ChunkRow{
-		Workspace: stacksync.WorkspaceID{UUID: m.Workspace}, Chunk: stacksync.Chunk{Name: m.Name, Size: m.Size},
+		Workspace: stacksync.WorkspaceID{UUID: m.Workspace}, Chunk: stacksync.Chunk{Name: string(m.Name), Size: m.Size},
 	}
 }

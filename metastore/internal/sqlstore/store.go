@@ -73,7 +73,12 @@ func (s *Store) run(ctx context.Context, db *bun.DB, opts *sql.TxOptions, fn fun
 
 // attempt runs fn in a transaction. again says that it failed for a reason that may be gone the next time.
 func (s *Store) attempt(ctx context.Context, db *bun.DB, opts *sql.TxOptions, fn func(tx *transaction) error) (again bool, err error) {
-	sqlTx, err := db.BeginTx(ctx, opts)
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return s.dialect.Retryable(err), fmt.Errorf("connect: %w", err)
+	}
+	defer func() { _ = conn.Close() }() // gives it back, after the rollback that an end of ctx may have started beside this
+	sqlTx, err := conn.BeginTx(ctx, opts)
 	if err != nil {
 		return s.dialect.Retryable(err), fmt.Errorf("begin transaction: %w", err)
 	}
@@ -84,7 +89,7 @@ func (s *Store) attempt(ctx context.Context, db *bun.DB, opts *sql.TxOptions, fn
 		}
 	}()
 
-	tx := &transaction{conn: sqlTx.Tx, tables: s.tables}
+	tx := &transaction{conn: sqlTx.Tx, tables: s.tables, id: s.dialect.ID}
 	err = fn(tx)
 	// A closure may have dropped or replaced an error of the store. What counts is that the transaction is broken.
 	if broken := tx.failure(); broken != nil {

@@ -54,12 +54,12 @@ func newTables(db *bun.DB, d Dialect) *tables {
 
 // byKey makes the statements that read rows by key.
 func (t *tables) byKey(b builder) {
-	const text, id, number = "text", "uuid", "bigint"
+	const text, id, number, bytes = "text", "uuid", "bigint", "bytea"
 	t.userByID = b.lookup("users", (*userModel)(nil), []string{text}, "u.id = k.column1")
 	t.workspaceByID = b.lookup("workspaces", (*workspaceModel)(nil), []string{id}, "w.id = k.column1")
 	t.deviceByID = b.lookup("devices", (*deviceModel)(nil), []string{text, id}, "d.user_id = k.column1", "d.device_id = k.column2")
 	t.memberByID = b.lookup("members", (*memberModel)(nil), []string{id, text}, "m.workspace_id = k.column1", "m.user_id = k.column2")
-	t.chunkByName = b.lookup("chunks", (*chunkModel)(nil), []string{id, text}, "c.workspace_id = k.column1", "c.name = k.column2")
+	t.chunkByName = b.lookup("chunks", (*chunkModel)(nil), []string{id, bytes}, "c.workspace_id = k.column1", "c.name = k.column2")
 	item := (*itemModel)(nil)
 	t.itemByID = b.lookup(itemsTable, item, []string{id, id}, "i.workspace_id = k.column1", "i.item_id = k.column2")
 	t.itemByName = b.lookup(itemsTable, item, []string{id, id, text},

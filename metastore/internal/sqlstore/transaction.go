@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/google/uuid"
+
 	"github.com/stacksync/stacksync-go"
 )
 
@@ -12,6 +14,7 @@ import (
 type transaction struct {
 	conn   Conn
 	tables *tables
+	id     func(*uuid.UUID) any // nil: ids are bound as they are
 
 	mu sync.Mutex
 	// broken is the first error. After one, the database may have rolled back by itself: in SQLite, the statements that
@@ -36,9 +39,28 @@ func (t *transaction) do(fn func() error) error {
 	return t.broken
 }
 
+// bind replaces pointers to what a driver knows by what they point to. database/sql would do it too, by reflection.
+func (t *transaction) bind(args []any) []any {
+	for i, arg := range args {
+		switch p := arg.(type) {
+		case *uuid.UUID:
+			if t.id != nil {
+				args[i] = t.id(p)
+			}
+		case *string:
+			args[i] = *p
+		case *int64:
+			args[i] = *p
+		case *bool:
+			args[i] = *p
+		}
+	}
+	return args
+}
+
 func (t *transaction) exec(ctx context.Context, text string, args []any) error {
 	return t.do(func() error {
-		_, err := t.conn.ExecContext(ctx, text, args...)
+		_, err := t.conn.ExecContext(ctx, text, t.bind(args)...)
 		return err
 	})
 }
@@ -46,7 +68,7 @@ func (t *transaction) exec(ctx context.Context, text string, args []any) error {
 // query calls each for every row, after it was scanned into dest.
 func (t *transaction) query(ctx context.Context, text string, args, dest []any, each func()) error {
 	return t.do(func() error {
-		rows, err := t.conn.QueryContext(ctx, text, args...)
+		rows, err := t.conn.QueryContext(ctx, text, t.bind(args)...)
 		if err != nil {
 			return err
 		}

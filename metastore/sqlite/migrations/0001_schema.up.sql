@@ -97,9 +97,10 @@ CREATE TABLE item_versions (
 	PRIMARY KEY (workspace_id, item_id, version)
 ) STRICT;
 
+-- The name is written as in the chunk lists: its length times two, then its bytes, or, with one added, what it is in hex.
 CREATE TABLE chunks (
 	workspace_id BLOB    NOT NULL,
-	name         TEXT    NOT NULL,
+	name         BLOB    NOT NULL,
 	size         INTEGER NOT NULL,
 	PRIMARY KEY (workspace_id, name)
 ) STRICT, WITHOUT ROWID;
