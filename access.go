@@ -13,6 +13,12 @@ type needs struct {
 	device bool // a call that writes or touches content must name a device
 }
 
+var (
+	toRead     = needs{role: Viewer}
+	toDownload = needs{role: Viewer, device: true}
+	toWrite    = needs{role: Editor, device: true}
+)
+
 // access is what an actor has in a workspace.
 type access struct {
 	workspace *Workspace

@@ -69,7 +69,8 @@ func (y *yardstick) insert(ctx context.Context, n int) error {
 		if err != nil {
 			return err
 		}
-		if _, err := chunk.ExecContext(ctx, y.ws.UUID[:], hash, 7); err != nil {
+		// The store packs a hexadecimal name to half its length.
+		if _, err := chunk.ExecContext(ctx, y.ws.UUID[:], []byte(hash)[:32], 7); err != nil {
 			return err
 		}
 	}

@@ -58,8 +58,6 @@ type FollowRequest struct {
 	Limit     int // as in ChangesRequest
 }
 
-var toRead = needs{role: Viewer}
-
 // Changes implements Feed.
 func (s *Service) Changes(ctx context.Context, r ChangesRequest) (ChangesPage, error) {
 	return call(ctx, s, "Changes", func(ctx context.Context) (ChangesPage, int, error) {

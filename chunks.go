@@ -18,7 +18,7 @@ type lookup struct {
 }
 
 // lookUpBatch answers gathered lookups with one read.
-func (s *Service) lookUpBatch(batch []*lookup) {
+func (s *Service) lookUpBatch(ctx context.Context, batch []*lookup) {
 	var p LoadParams
 	access := make(map[AccessKey]bool)
 	for _, l := range batch {
@@ -31,7 +31,7 @@ func (s *Service) lookUpBatch(batch []*lookup) {
 		}
 	}
 	var rows LoadResult
-	err := s.store.View(batchContext(batch), func(ctx context.Context, r Reader) (err error) {
+	err := s.store.View(ctx, func(ctx context.Context, r Reader) (err error) {
 		rows, err = r.Load(ctx, p)
 		return err
 	})
@@ -59,13 +59,14 @@ func (s *Service) lookUpBatch(batch []*lookup) {
 	}
 }
 
-// stat finds out which chunks are stored: from the chunk table first, and for those that are not there from the
-// storage. l has what the table knows, the result what the storage has beyond that.
+// lookUp answers one lookup by itself: a read never waits for commits.
+func (s *Service) lookUp(ctx context.Context, l *lookup) error {
+	s.lookUpBatch(ctx, []*lookup{l})
+	return l.err
+}
+
+// stat asks the storage for those chunks of an answered lookup that the chunk table does not know.
 func (s *Service) stat(ctx context.Context, l *lookup) (stored map[string]int64, err error) {
-	l.weight = len(l.names) + 1
-	if err := s.lookups.do(ctx, l); err != nil {
-		return nil, err
-	}
 	var unknown []string
 	for _, name := range l.names {
 		if _, ok := l.known[name]; !ok {
@@ -103,8 +104,11 @@ func (s *Service) findChunks(ctx context.Context, j *commitJob) error {
 	if len(names) == 0 {
 		return nil
 	}
-	l := &lookup{actor: j.actor, workspace: j.workspace, needs: needs{role: Editor, device: true}, names: unique(names)}
-	stored, err := s.stat(ctx, l)
-	j.stored = stored
+	l := &lookup{actor: j.actor, workspace: j.workspace, needs: toWrite, names: unique(names)}
+	l.weight = len(l.names)
+	err := s.lookups.do(ctx, l)
+	if err == nil {
+		j.stored, err = s.stat(ctx, l)
+	}
 	return err
 }

@@ -69,7 +69,7 @@ func (s *Service) commit(ctx context.Context, r CommitRequest) (CommitResult, er
 // prepare checks all that needs no look at what is saved.
 func (s *Service) prepare(r CommitRequest) (*commitJob, error) {
 	limits := &s.cfg.Limits
-	if err := r.Actor.check(needs{device: true}); err != nil {
+	if err := r.Actor.check(toWrite); err != nil {
 		return nil, err
 	}
 	if err := checkText("RequestID", r.RequestID, maxShort); err != nil {
@@ -114,8 +114,8 @@ func (s *Service) checkProposal(j *commitJob, i int) error {
 
 // commitBatch saves gathered commits in one transaction. If that fails, each is tried alone, so that none can fail its
 // neighbours.
-func (s *Service) commitBatch(batch []*commitJob) {
-	err := s.saveBatch(batch)
+func (s *Service) commitBatch(ctx context.Context, batch []*commitJob) {
+	err := s.saveBatch(ctx, batch)
 	if err == nil {
 		return
 	}
@@ -125,14 +125,13 @@ func (s *Service) commitBatch(batch []*commitJob) {
 	}
 	s.log.Warn("gathered commits failed: each is tried alone", "commits", len(batch), "error", err)
 	for i := range batch {
-		if err := s.saveBatch(batch[i : i+1]); err != nil {
+		if err := s.saveBatch(batchContext(batch[i:i+1]), batch[i:i+1]); err != nil {
 			batch[i].err = err
 		}
 	}
 }
 
-func (s *Service) saveBatch(batch []*commitJob) (err error) {
-	ctx := batchContext(batch)
+func (s *Service) saveBatch(ctx context.Context, batch []*commitJob) (err error) {
 	if s.cfg.Observer != nil {
 		var end func(Observation)
 		ctx, end = s.cfg.Observer.Begin(ctx, "commit.batch")
@@ -172,7 +171,7 @@ func (s *Service) commitIn(ctx context.Context, tx Tx, batch []*commitJob) ([]No
 	d := decider{now: s.now(), policy: s.cfg.Policy}
 	for _, j := range batch {
 		j.err, j.result = nil, CommitResult{}
-		if _, err := rows.permit(j.actor, j.workspace, needs{role: Editor, device: true}); err != nil {
+		if _, err := rows.permit(j.actor, j.workspace, toWrite); err != nil {
 			j.err = err
 			continue
 		}

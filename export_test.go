@@ -20,7 +20,7 @@ func (s *Service) CommitTogether(ctx context.Context, requests []CommitRequest) 
 		j.job.ctx = ctx
 		batch[i] = j
 	}
-	s.commitBatch(batch)
+	s.commitBatch(ctx, batch)
 	results := make([]CommitResult, len(requests))
 	for i, j := range batch {
 		results[i], errs[i] = j.result, j.err

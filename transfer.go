@@ -81,11 +81,6 @@ type DownloadChunkResult struct {
 	Content io.ReadCloser
 }
 
-var (
-	toUpload   = needs{role: Editor, device: true}
-	toDownload = needs{role: Viewer, device: true}
-)
-
 // PrepareUpload implements Transfers.
 func (s *Service) PrepareUpload(ctx context.Context, r PrepareUploadRequest) (PrepareUploadResult, error) {
 	return call(ctx, s, "PrepareUpload", func(ctx context.Context) (PrepareUploadResult, int, error) {
@@ -100,7 +95,7 @@ func (s *Service) prepareUpload(ctx context.Context, r PrepareUploadRequest) (Pr
 		return none, errNoStorage
 	}
 	limits := &s.cfg.Limits
-	if err := r.check(toUpload); err != nil {
+	if err := r.check(toWrite); err != nil {
 		return none, err
 	}
 	if len(r.Chunks) > limits.Chunks {
@@ -119,7 +114,10 @@ func (s *Service) prepareUpload(ctx context.Context, r PrepareUploadRequest) (Pr
 		wanted[c.Name] = c.Size
 		names = append(names, c.Name)
 	}
-	l := &lookup{actor: r.Actor, workspace: r.Workspace, needs: toUpload, names: unique(names)}
+	l := &lookup{actor: r.Actor, workspace: r.Workspace, needs: toWrite, names: unique(names)}
+	if err := s.lookUp(ctx, l); err != nil {
+		return none, err
+	}
 	stored, err := s.stat(ctx, l)
 	if err != nil {
 		return none, err
@@ -179,6 +177,9 @@ func (s *Service) prepareDownload(ctx context.Context, r PrepareDownloadRequest)
 		}
 	}
 	l := &lookup{actor: r.Actor, workspace: r.Workspace, needs: toDownload, names: unique(append([]string(nil), r.Names...))}
+	if err := s.lookUp(ctx, l); err != nil {
+		return none, err
+	}
 	stored, err := s.stat(ctx, l)
 	if err != nil {
 		return none, err
@@ -220,7 +221,7 @@ func (s *Service) uploadChunk(ctx context.Context, r UploadChunkRequest) error {
 		return &FieldError{Field: "Content", Reason: "is nil"}
 	}
 	var container string
-	err := s.view(ctx, r.Actor, r.Workspace, toUpload, func(_ context.Context, _ Reader, acc access) error {
+	err := s.view(ctx, r.Actor, r.Workspace, toWrite, func(_ context.Context, _ Reader, acc access) error {
 		container = acc.workspace.Container
 		return acc.checkUpload(r.Chunk.Size)
 	})

@@ -246,8 +246,7 @@ func (s *Service) RestoreVersion(ctx context.Context, r RestoreVersionRequest) (
 			return RestoreVersionResult{}, 0, &FieldError{Field: "Version", Reason: "is not within 1 to Base"}
 		}
 		var current, old *ItemRow
-		needed := needs{role: Editor, device: true}
-		err := s.view(ctx, r.Actor, r.Workspace, needed, func(ctx context.Context, rd Reader, _ access) (err error) {
+		err := s.view(ctx, r.Actor, r.Workspace, toWrite, func(ctx context.Context, rd Reader, _ access) (err error) {
 			if current, err = readVersion(ctx, rd, VersionKey{r.Workspace, r.Item, 0}); err != nil {
 				return err
 			}
