@@ -34,6 +34,9 @@ func (j *job) base() *job { return j }
 type gatherer[J gatherable] struct {
 	run func(ctx context.Context, batch []J) // sets err of each job
 	wg  *sync.WaitGroup                      // what Close waits for
+	// turn is shared by gatherers of which one is to gather while the other runs: a commit that waits for the batch before it has
+	// time for its lookup. 64 callers on SQLite then need a tenth of the reads.
+	turn *sync.Mutex
 
 	mu      sync.Mutex
 	queue   []J
@@ -61,24 +64,31 @@ func (g *gatherer[J]) do(ctx context.Context, j J) error {
 }
 
 func (g *gatherer[J]) loop() {
-	for {
-		batch := g.take()
-		if batch == nil {
-			return
-		}
-		live := batch[:0:len(batch)]
-		for _, j := range batch {
-			if !j.base().dropped.Load() {
-				live = append(live, j)
-			}
-		}
-		if len(live) > 0 {
-			g.run(batchContext(live), live)
-		}
-		for _, j := range live {
-			close(j.base().done)
+	for g.next() {
+	}
+}
+
+// next runs a batch. It reports false when there was none, and the loop has ended.
+func (g *gatherer[J]) next() bool {
+	g.turn.Lock()
+	defer g.turn.Unlock()
+	batch := g.take()
+	if batch == nil {
+		return false
+	}
+	live := batch[:0:len(batch)]
+	for _, j := range batch {
+		if !j.base().dropped.Load() {
+			live = append(live, j)
 		}
 	}
+	if len(live) > 0 {
+		g.run(batchContext(live), live)
+	}
+	for _, j := range live {
+		close(j.base().done)
+	}
+	return true
 }
 
 // take returns the next batch, or ends the loop with nil.
@@ -110,14 +120,4 @@ func batchContext[J gatherable](batch []J) context.Context {
 		return context.WithoutCancel(batch[0].base().ctx)
 	}
 	return context.Background()
-}
-
-// inTurn makes two gatherers take turns, so that the one gathers while the other runs. A commit that waits for the batch before it has
-// time for its lookup: 64 callers on SQLite then need a tenth of the reads, and save a fifth more.
-func inTurn[J gatherable](turn *sync.Mutex, run func(context.Context, []J)) func(context.Context, []J) {
-	return func(ctx context.Context, batch []J) {
-		turn.Lock()
-		defer turn.Unlock()
-		run(ctx, batch)
-	}
 }

@@ -135,7 +135,7 @@ type Service struct {
 
 	lookups gatherer[*lookup]
 	commits gatherer[*commitJob]
-	turn    sync.Mutex // between a batch of lookups and one of commits: see inTurn
+	turn    sync.Mutex // of lookups and commits
 	hints   publisher
 
 	closing context.Context // ends with ErrClosed when Close is called
@@ -169,8 +169,8 @@ func New(store MetadataStore, cfg Config) (*Service, error) {
 		s.log.Warn("no Notifier: followers poll", "interval", cfg.PollInterval)
 	}
 	s.closing, s.shut = context.WithCancelCause(context.Background())
-	s.lookups = gatherer[*lookup]{run: inTurn(&s.turn, s.lookUpBatch), wg: &s.running}
-	s.commits = gatherer[*commitJob]{run: inTurn(&s.turn, s.commitBatch), wg: &s.running}
+	s.lookups = gatherer[*lookup]{run: s.lookUpBatch, wg: &s.running, turn: &s.turn}
+	s.commits = gatherer[*commitJob]{run: s.commitBatch, wg: &s.running, turn: &s.turn}
 	s.hints = publisher{notifier: cfg.Notifier, log: s.log, wg: &s.running}
 	return s, nil
 }
