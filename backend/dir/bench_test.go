@@ -16,7 +16,7 @@ import (
 )
 
 // BenchmarkWriteChunk tells how much longer it takes to write a chunk than the least that leaves a whole file behind:
-// write, sync, rename ("ratio"). Half of that is the sync of the folder, which the least leaves out.
+// write, sync, rename ("ratio"). Most of the difference is the sync of the folder, which the least leaves out.
 func BenchmarkWriteChunk(b *testing.B) {
 	for name, size := range map[string]int{"4KiB": 4 << 10, "1MiB": 1 << 20} {
 		b.Run(name, func(b *testing.B) {

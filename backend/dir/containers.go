@@ -2,11 +2,13 @@ package dir
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/backend/internal/check"
@@ -43,7 +45,8 @@ func (s *Storage) CreateContainer(ctx context.Context, p stacksync.CreateContain
 }
 
 // DeleteContainer implements stacksync.StorageProvisioner. The container is gone at once; then its files are removed, with
-// whatever else lies in its folder. Where that fails or is cancelled, calling again goes on with it.
+// whatever else lies in its folder. Where that fails or is cancelled, calling again goes on with it, also when there is a
+// new container of that name.
 func (s *Storage) DeleteContainer(ctx context.Context, p stacksync.DeleteContainerParams) (stacksync.DeleteContainerResult, error) {
 	err := check.DeleteContainer(ctx, p)
 	if err == nil {
@@ -56,27 +59,34 @@ func (s *Storage) DeleteContainer(ctx context.Context, p stacksync.DeleteContain
 }
 
 func (s *Storage) deleteContainer(ctx context.Context, name string) error {
-	const tries = 5
-	defer s.shards.forgetAll()
-	deleted := deletedDir + "/" + name
-	var err error
-	for range tries {
-		err = s.root.Rename(containerPath(name), deleted)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		left := errors.Is(err, fs.ErrExist) // by an earlier call that did not come to its end
-		if err = s.emptyFolder(ctx, deleted); err != nil {
-			return err
-		}
-		// A write that had begun before may have put a file into the folder even now.
-		err = s.root.Remove(deleted)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		if !left && !errors.Is(err, fs.ErrExist) {
+	deleted := name + "." // no container's name has a dot
+	err := s.root.Rename(containerPath(name), deletedDir+"/"+deleted+strings.ToLower(rand.Text()))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	s.shards.forgetAll()
+	return eachName(s.root, deletedDir, func(folder string) error {
+		if !strings.HasPrefix(folder, deleted) {
 			return nil
 		}
+		return s.removeFolder(ctx, deletedDir+"/"+folder)
+	})
+}
+
+func (s *Storage) removeFolder(ctx context.Context, name string) error {
+	const tries = 5 // a write that had begun before may put a file into the folder even now
+	var err error
+	for range tries {
+		if err := s.emptyFolder(ctx, name); err != nil {
+			return err
+		}
+		err = s.root.Remove(name)
+		if !errors.Is(err, fs.ErrExist) {
+			break
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) { // removed by somebody else
+		return nil
 	}
 	return err
 }

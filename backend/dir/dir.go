@@ -11,7 +11,7 @@
 //
 //	containers/<container>/<shard>/<file>   a chunk
 //	tmp/<process>/<number>                  a chunk that is being written
-//	deleted/<container>                     a container that is being deleted
+//	deleted/<container>.<number>            a container that is being deleted
 //
 // The content of a chunk is a file; tools may read and back up the folder at any time. A chunk's name that is 16 to 200 of
 // a-z, 0-9, "-" and "_" (a hash in lower-case hex, say) is the name of its file. Any other name could mean something to a
@@ -19,8 +19,8 @@
 // the name, and ends with the name and one byte that holds its length.
 //
 // The shard is the first byte of the SHA-256 of the name, in hex: with 256 of them a container of a million chunks has
-// folders of 4,000 files, which every file system is quick with and a listing can sort, while a small container has few
-// folders more than files. They are made as they are needed.
+// folders of 4,000 files, which every file system is quick with and a listing can sort. They are made as they are needed, so a
+// small container has no more of them than files.
 //
 // # Durability
 //
@@ -57,7 +57,7 @@ const (
 type Config struct {
 	// NoSync leaves it to the operating system when to write to the disk. Chunks are then still whole or not there after the
 	// process is killed, but a power failure may lose or damage the ones of the last minutes. For tests, and for content
-	// that can be brought again.
+	// that may be lost.
 	NoSync bool
 	// Logger is told of left-overs that Open removes, and of damaged files. Defaults to none.
 	Logger *slog.Logger
@@ -118,7 +118,7 @@ func (s *Storage) open(path string) (err error) {
 	if err := s.syncDir("."); err != nil {
 		return err
 	}
-	if made {
+	if made && s.sync != nil {
 		if err := s.syncOpened(os.Open(filepath.Dir(path))); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package dir_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"os"
@@ -72,24 +73,40 @@ func fileNames(t *testing.T, folder string) (names []string) {
 func TestForeignFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "chunks")
 	s := open(t, path, dir.Config{})
+	const odd = "a/b" // whose file ends with the name
+	require.NoError(t, write(t.Context(), s, container, odd, "x"))
+	oddFile, err := os.ReadFile(fileOf(t, path, container))
+	require.NoError(t, err)
+	_, err = s.DeleteChunks(t.Context(), stacksync.DeleteChunksParams{Container: container, Names: []string{odd}})
+	require.NoError(t, err)
 	name := hashName("x")
 	require.NoError(t, write(t.Context(), s, container, name, "x"))
 	shard := filepath.Dir(fileOf(t, path, container))
-	other := filepath.Join(filepath.Dir(shard), "zz")
-	require.NoError(t, os.MkdirAll(filepath.Join(shard, "folder", "in it"), 0o700))
-	require.NoError(t, os.Mkdir(other, 0o700))
-	for _, file := range []string{
-		filepath.Join(filepath.Dir(shard), "README"), filepath.Join(shard, ".DS_Store"), filepath.Join(shard, name+"~"),
-		filepath.Join(shard, "folder", "in it", name), filepath.Join(shard, hashName("of another shard")), filepath.Join(other, name),
+	require.NoError(t, write(t.Context(), s, container, odd, "x"))
+
+	folder := filepath.Dir(shard)
+	const none = "0000000000000000000000000000000000000000000000000000000000000000" // of which nothing is the hash
+	for file, content := range map[string][]byte{
+		filepath.Join(folder, "README"):                 nil,
+		filepath.Join(folder, "zz", name):               nil,
+		filepath.Join(folder, "00", name):               []byte("a copy in another shard"),
+		filepath.Join(folder, "00", none+".named"):      oddFile,
+		filepath.Join(shard, ".DS_Store"):               nil,
+		filepath.Join(shard, name+"~"):                  nil,
+		filepath.Join(shard, "folder", "in it", name):   nil,
+		filepath.Join(shard, hashName("another shard")): nil,
 	} {
-		require.NoError(t, os.WriteFile(file, []byte("foreign"), 0o600))
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o700))
+		require.NoError(t, os.WriteFile(file, content, 0o600))
 	}
-	chunks := list(t, s, container)
-	require.Len(t, chunks, 1)
-	require.Equal(t, stacksync.Chunk{Name: name, Size: 1}, chunks[0].Chunk)
-	_, err := s.DeleteContainer(t.Context(), stacksync.DeleteContainerParams{Container: container})
+	var chunks []stacksync.Chunk
+	for _, c := range list(t, s, container) {
+		chunks = append(chunks, c.Chunk)
+	}
+	require.ElementsMatch(t, []stacksync.Chunk{{Name: name, Size: 1}, {Name: odd, Size: 1}}, chunks)
+	_, err = s.DeleteContainer(t.Context(), stacksync.DeleteContainerParams{Container: container})
 	require.NoError(t, err)
-	require.NoDirExists(t, filepath.Dir(shard))
+	require.NoDirExists(t, folder)
 }
 
 // TestDamagedFile: a file that lacks its end is not stored, is logged, and is mended by bringing the chunk again.
@@ -173,6 +190,60 @@ func TestDeleteContainerWhileWriting(t *testing.T) {
 	require.NoError(t, err)
 	wg.Wait()
 	require.Empty(t, list(t, s, container))
+}
+
+// TestContainerGoesMeanwhile: a write that finds its container gone at the end leaves nothing.
+func TestContainerGoesMeanwhile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "chunks")
+	s := open(t, path, dir.Config{})
+	finish := writeHalf(t, s, "a chunk")
+	_, err := s.DeleteContainer(t.Context(), stacksync.DeleteContainerParams{Container: container})
+	require.NoError(t, err)
+	require.ErrorIs(t, finish(), stacksync.ErrNotFound)
+	require.Empty(t, tempFiles(t, path))
+	require.Empty(t, list(t, s, container))
+}
+
+// TestDeleteContainerAgain: a deletion that was cancelled hides the container, and goes on when it is called again, also
+// where a new container has the name by then.
+func TestDeleteContainerAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "chunks")
+	s := open(t, path, dir.Config{NoSync: true})
+	params := stacksync.DeleteContainerParams{Container: container}
+	for _, again := range []bool{false, true} {
+		for i := range 20 {
+			require.NoError(t, write(t.Context(), s, container, hashName(strings.Repeat("x", i)), "x"))
+		}
+		_, err := s.DeleteContainer(&soonOver{Context: t.Context(), left: 10}, params)
+		require.ErrorIs(t, err, context.Canceled)
+		require.Empty(t, list(t, s, container))
+		require.ErrorIs(t, write(t.Context(), s, container, "x", "x"), stacksync.ErrNotFound)
+		require.Greater(t, len(fileNames(t, filepath.Join(path, "deleted"))), 10)
+
+		_, err = s.CreateContainer(t.Context(), stacksync.CreateContainerParams(params))
+		require.NoError(t, err)
+		require.Empty(t, list(t, s, container))
+		require.NoError(t, write(t.Context(), s, container, "x", "x"))
+		if again {
+			_, err = s.DeleteContainer(t.Context(), params)
+			require.NoError(t, err)
+			require.Equal(t, []string{filepath.Join(path, "deleted")}, fileNames(t, filepath.Join(path, "deleted")))
+			require.Empty(t, list(t, s, container))
+		}
+	}
+}
+
+// soonOver is a context that has ended when it was looked at so many times.
+type soonOver struct {
+	context.Context
+	left int
+}
+
+func (c *soonOver) Err() error {
+	if c.left--; c.left < 0 {
+		return context.Canceled
+	}
+	return nil
 }
 
 // TestMemoryIsFlat: how large a chunk is does not show in the memory it takes to write and read it.

@@ -14,7 +14,8 @@ import (
 )
 
 // ListChunks implements stacksync.StorageProvisioner. The order is that of the shards, then of the files' names. A page
-// has at most 10,000 chunks, and takes memory for twice as many names, however large the container is. Damaged chunks are left out, and logged.
+// has at most 10,000 chunks, and takes memory for twice as many names, however large the container is. Damaged chunks are
+// left out, and logged.
 func (s *Storage) ListChunks(ctx context.Context, p stacksync.ListChunksParams) (stacksync.ListChunksResult, error) {
 	err := check.ListChunks(ctx, p)
 	var r stacksync.ListChunksResult

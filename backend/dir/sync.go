@@ -16,12 +16,13 @@ func (s *Storage) syncDir(name string) error {
 	return s.syncOpened(s.root.Open(name))
 }
 
+// syncOpened syncs a folder that was just opened, and closes it.
 func (s *Storage) syncOpened(dir *os.File, err error) error {
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	if s.sync == nil || runtime.GOOS == "windows" { // which has no such call for folders
+	if runtime.GOOS == "windows" { // which has no such call for folders
 		return nil
 	}
 	err = s.sync(dir)

@@ -91,6 +91,41 @@ func TestSyncOrder(t *testing.T) {
 	other.sync, synced = s.sync, nil
 	require.NoError(t, other.write(t, "c", namesInShard("07", 4)[3], "content"))
 	require.Equal(t, []string{tempDir, "containers/c", "containers/c/07"}, synced, "another process can't know")
+
+	third, err := Open(path, Config{})
+	require.NoError(t, err)
+	defer third.Close()
+	third.sync, synced = s.sync, nil
+	require.NoError(t, third.write(t, "c", n[0], "content"))
+	require.Equal(t, []string{"containers/c", "containers/c/07"}, synced, "nor can it for a chunk that is there")
+}
+
+// TestAnotherProcessDeletes: what a Storage knows of its folders is checked, or of no harm where it is out of date.
+func TestAnotherProcessDeletes(t *testing.T) {
+	s, path := opened(t, Config{})
+	other, err := Open(path, Config{})
+	require.NoError(t, err)
+	defer other.Close()
+	n := namesInShard("07", 3)
+	again := func(by *Storage) {
+		_, err := by.DeleteContainer(t.Context(), stacksync.DeleteContainerParams{Container: "c"})
+		require.NoError(t, err)
+		_, err = other.CreateContainer(t.Context(), stacksync.CreateContainerParams{Container: "c"})
+		require.NoError(t, err)
+	}
+	require.NoError(t, s.write(t, "c", n[0], "content"))
+	again(other)
+	require.NoError(t, s.write(t, "c", n[0], "content"))
+
+	again(s)
+	require.NoError(t, other.write(t, "c", n[1], "content"))
+	var synced []string
+	s.sync = func(f *os.File) error {
+		synced = append(synced, filepath.Base(f.Name()))
+		return f.Sync()
+	}
+	require.NoError(t, s.write(t, "c", n[2], "content"))
+	require.Contains(t, synced, "c", "the shard is another one now")
 }
 
 func TestSyncFails(t *testing.T) {

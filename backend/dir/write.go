@@ -128,6 +128,7 @@ func (s *Storage) put(container string, p place, do func(path string) error) err
 	return err
 }
 
+// makeShard has the folder of a shard there and durable.
 func (s *Storage) makeShard(container, shard string) error {
 	name := containerPath(container) + "/" + shard
 	if s.shards.has(name) {
@@ -146,7 +147,11 @@ func (s *Storage) makeShard(container, shard string) error {
 	return err
 }
 
+// syncShard makes all chunks of a shard survive a power failure.
 func (s *Storage) syncShard(container, shard string) error {
+	if err := s.makeShard(container, shard); err != nil {
+		return err
+	}
 	err := s.syncDir(containerPath(container) + "/" + shard)
 	if errors.Is(err, fs.ErrNotExist) { // deleted since, with what was written
 		return missingContainer(container)

@@ -63,6 +63,28 @@ func TestBusyTimeout(t *testing.T) {
 	require.NoError(t, put(t.Context(), store, stacksync.PutParams{Items: files(1, 1, 3)}))
 }
 
+// database/sql rolls back beside the closure when ctx ends: Update must wait for that.
+func TestEndOfContextFreesTheFile(t *testing.T) {
+	t.Parallel()
+	path := tempPath(t)
+	store := open(t, path, Config{})
+	other := openRaw(t, path)
+	execute(t, other, "PRAGMA busy_timeout = 0")
+	for range 20 {
+		ctx, cancel := context.WithCancel(t.Context())
+		err := store.Update(ctx, func(ctx context.Context, tx stacksync.Tx) error {
+			_, err := tx.Put(ctx, stacksync.PutParams{Items: files(1, 1, 3)})
+			require.NoError(t, err)
+			cancel()
+			return nil
+		})
+		require.ErrorIs(t, err, context.Canceled)
+		execute(t, other, "BEGIN IMMEDIATE")
+		execute(t, other, "ROLLBACK")
+	}
+	require.Zero(t, count(t, store, 1))
+}
+
 func TestViewIsOneSnapshot(t *testing.T) {
 	t.Parallel()
 	store := open(t, tempPath(t), Config{})

@@ -17,11 +17,11 @@ import (
 type Synchronous uint8
 
 const (
-	// Full: an Update that has returned survives a power cut.
+	// Full means that an Update which has returned survives a power cut.
 	Full Synchronous = iota
-	// Normal: a power cut may take back the last Updates, though they had returned; what is left is consistent. Devices
-	// then hold versions and cursors that the store has lost. The service has no way to notice: give workspaces a new
-	// epoch after a power cut. Commits don't wait for the disk.
+	// Normal means that commits don't wait for the disk. A power cut may take back the last Updates, though they had
+	// returned; what is left is consistent. Devices then have versions and cursors that the store has lost, as after the
+	// restore of a backup: the workspaces need a new epoch.
 	Normal
 )
 
@@ -29,8 +29,8 @@ const (
 type Config struct {
 	// Synchronous defaults to Full.
 	Synchronous Synchronous
-	// BusyTimeout is about how long a transaction waits for another process to release the file, before it fails with
-	// SQLITE_BUSY. Defaults to 10 seconds.
+	// BusyTimeout is how long a transaction waits for another process to release the file, before it fails with SQLITE_BUSY. Up
+	// to a second is added, for pauses. Defaults to 10 seconds.
 	BusyTimeout time.Duration
 	// Readers is how many Views can run at once; more wait for one to end. Each keeps a connection with a cache of up to 8 MB.
 	// Defaults to GOMAXPROCS, but at least 4.

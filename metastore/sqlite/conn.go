@@ -31,7 +31,7 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 		_ = raw.Close()
 		return nil, fmt.Errorf("the driver's %T lacks what this package needs of it", raw)
 	}
-	return &conn{rawConn: full, stmts: map[string]driver.Stmt{}}, nil
+	return &conn{rawConn: full, stmts: map[string]stmt{}}, nil
 }
 
 // rawConn is what a connection of the driver can do.
@@ -46,28 +46,40 @@ type rawConn interface {
 	driver.Validator
 }
 
-// conn is a connection that prepares each statement with arguments once: planning costs several times what running does.
-// database/sql could do that with its own Stmt, but prepares one outside of the transaction, for which the writer has no second
-// connection.
+// conn is a connection that prepares each statement with arguments once: planning one takes longer than running it.
+// database/sql's own Stmt can't do that here, since it prepares on a connection of its own choice: while a transaction
+// has the only one of the writer, it would wait for ever.
 type conn struct {
 	rawConn
-	stmts map[string]driver.Stmt
+	stmts map[string]stmt
 }
 
-// maxStmts is far above the number of statements with arguments that there are: it only guards against a mistake.
+// stmt is what a prepared statement of the driver can do.
+type stmt interface {
+	driver.Stmt
+	driver.StmtExecContext
+	driver.StmtQueryContext
+}
+
+// maxStmts is far above the number of statements with arguments that there are. It guards against a mistake.
 const maxStmts = 500
 
-// stmt returns a prepared statement. Its caller is done with the one before: package sqlstore runs each to its end.
-func (c *conn) stmt(ctx context.Context, query string) (driver.Stmt, error) {
+// stmt returns a prepared statement; nil where it should run without. The one returned before is not in use any more:
+// package sqlstore runs each to its end.
+func (c *conn) stmt(ctx context.Context, query string, args []driver.NamedValue) (stmt, error) {
 	if s, ok := c.stmts[query]; ok {
 		return s, nil
 	}
-	if len(c.stmts) >= maxStmts {
-		return nil, fmt.Errorf("more than %d different statements", maxStmts)
+	if len(args) == 0 || len(c.stmts) >= maxStmts {
+		return nil, nil
 	}
-	s, err := c.PrepareContext(ctx, query)
+	prepared, err := c.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
+	}
+	s, ok := prepared.(stmt)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("the driver's %T lacks what this package needs of it", prepared), prepared.Close())
 	}
 	c.stmts[query] = s
 	return s, nil
@@ -75,26 +87,26 @@ func (c *conn) stmt(ctx context.Context, query string) (driver.Stmt, error) {
 
 // ExecContext implements driver.ExecerContext.
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	if len(args) == 0 {
-		return c.rawConn.ExecContext(ctx, query, nil)
-	}
-	s, err := c.stmt(ctx, query)
+	s, err := c.stmt(ctx, query, args)
 	if err != nil {
 		return nil, err
 	}
-	return s.(driver.StmtExecContext).ExecContext(ctx, args)
+	if s == nil {
+		return c.rawConn.ExecContext(ctx, query, args)
+	}
+	return s.ExecContext(ctx, args)
 }
 
 // QueryContext implements driver.QueryerContext.
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	if len(args) == 0 {
-		return c.rawConn.QueryContext(ctx, query, nil)
-	}
-	s, err := c.stmt(ctx, query)
+	s, err := c.stmt(ctx, query, args)
 	if err != nil {
 		return nil, err
 	}
-	return s.(driver.StmtQueryContext).QueryContext(ctx, args)
+	if s == nil {
+		return c.rawConn.QueryContext(ctx, query, args)
+	}
+	return s.QueryContext(ctx, args)
 }
 
 // Close implements driver.Conn.

@@ -3,7 +3,6 @@ package sqlite_test
 import (
 	"context"
 	"fmt"
-	"log"
 	"os"
 	"path/filepath"
 
@@ -14,16 +13,16 @@ import (
 func Example() {
 	dir, err := os.MkdirTemp("", "stacksync")
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 
 	ctx := context.Background()
 	store, err := sqlite.Open(ctx, filepath.Join(dir, "metadata.db"), sqlite.Config{})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
-	defer store.Close()
+	defer func() { _ = store.Close() }()
 
 	// A host hands the store to stacksync.New. This is what the service does with it:
 	err = store.Update(ctx, func(ctx context.Context, tx stacksync.Tx) error {
@@ -31,7 +30,7 @@ func Example() {
 		return err
 	})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	err = store.View(ctx, func(ctx context.Context, r stacksync.Reader) error {
 		res, err := r.Users(ctx, stacksync.UsersParams{IDs: []stacksync.UserID{"ada"}})
@@ -41,7 +40,7 @@ func Example() {
 		return err
 	})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	// Output: ada has 5368709120 bytes
 }

@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -138,6 +140,25 @@ func TestOpenDamagedFile(t *testing.T) {
 	}
 }
 
+// A process that is killed while it makes a file leaves one of these.
+func TestOpenUnfinishedFile(t *testing.T) {
+	t.Parallel()
+	t.Run("empty", func(t *testing.T) {
+		t.Parallel()
+		path := tempPath(t)
+		require.NoError(t, os.WriteFile(path, nil, 0o600))
+		require.Zero(t, count(t, open(t, path, Config{}), 1))
+	})
+	t.Run("without tables", func(t *testing.T) {
+		t.Parallel()
+		path := tempPath(t)
+		db := openRaw(t, path)
+		execute(t, db, "PRAGMA journal_mode = WAL")
+		require.NoError(t, db.Close())
+		require.Zero(t, count(t, open(t, path, Config{}), 1))
+	})
+}
+
 func TestConnections(t *testing.T) {
 	t.Parallel()
 	for synchronous, level := range map[Synchronous]int{Full: 2, Normal: 1} {
@@ -159,6 +180,22 @@ func TestConnections(t *testing.T) {
 		timeout, _ := pragma("busy_timeout")
 		assert.EqualValues(t, 1000, timeout, "a tenth of the default")
 	}
+}
+
+func TestReaders(t *testing.T) {
+	t.Parallel()
+	store := open(t, tempPath(t), Config{Readers: 2})
+	view := func(ctx context.Context, inside func() error) error {
+		return store.View(ctx, func(context.Context, stacksync.Reader) error { return inside() })
+	}
+	require.NoError(t, view(t.Context(), func() error {
+		return view(t.Context(), func() error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			defer cancel()
+			require.ErrorIs(t, view(ctx, func() error { return errors.New("a third reader") }), context.DeadlineExceeded)
+			return nil
+		})
+	}))
 }
 
 // A file that vanishes must not come back as an empty store.

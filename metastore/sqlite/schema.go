@@ -26,7 +26,7 @@ var migrations embed.FS
 // applicationID marks the files of this package, in their header ("StSy").
 const applicationID = 0x53745379
 
-// Rollback undoes the last step of the schema that an Open has made, WITH ALL THE DATA in the tables that it removes. It is for
+// Rollback undoes the last step of the schema that an Open has made, with all the data in the tables that it removes. It is for
 // operators who go back to an earlier version of the library, and for tests. Nobody may have the file open. The next Open
 // makes the step again.
 func Rollback(ctx context.Context, path string) error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -129,6 +130,27 @@ func TestOpenAtOnce(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Equal(t, openers, count(t, open(t, path, Config{}), 1))
+}
+
+func TestProcessesOpenAtOnce(t *testing.T) {
+	t.Parallel()
+	const ready = "saved"
+	path := tempPath(t)
+	if child(t, func(path string) {
+		store := open(t, path, Config{})
+		require.NoError(t, put(t.Context(), store, stacksync.PutParams{Items: files(1, os.Getpid(), 1)}))
+		fmt.Println(ready)
+	}) {
+		return
+	}
+	children := make([]*process, 3)
+	for i := range children {
+		children[i] = startChild(t, path)
+	}
+	for _, p := range children {
+		p.waitFor(ready)
+	}
+	require.Equal(t, len(children), count(t, open(t, path, Config{}), 1))
 }
 
 func TestOpenWhileWritten(t *testing.T) {

@@ -23,7 +23,7 @@ var ErrNewerSchema = errors.New("the database has the schema of a later version 
 type Migrator struct {
 	// Connector is used for one connection.
 	Connector driver.Connector
-	// Dialect is a fresh one, since bun keeps state in it.
+	// Dialect is bun's.
 	Dialect schema.Dialect
 	// Migrations has files named 0001_what.up.sql and 0001_what.down.sql, each a script without BEGIN and COMMIT.
 	Migrations fs.FS

@@ -7,7 +7,8 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// The models are the rows of the tables. Numbers are int64, since database/sql reads other kinds by way of text.
+// The models are the rows of the tables that newTables names. Numbers are int64, since database/sql reads other kinds by
+// way of text.
 
 type userModel struct {
 	bun.BaseModel `bun:"alias:u"`

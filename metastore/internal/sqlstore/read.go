@@ -98,7 +98,7 @@ func (r *reader) Changes(ctx context.Context, p stacksync.ChangesParams) (stacks
 	t := r.tables
 	var rows stacksync.ChangesRows
 	args := []any{&p.Workspace.UUID, p.After, p.LiveThrough, p.Limit}
-	if err := t.items.query(ctx, r.transaction, t.change, args, &rows.Items); err != nil {
+	if err := t.items.query(ctx, r.transaction, t.changes, args, &rows.Items); err != nil {
 		return stacksync.ChangesRows{}, err
 	}
 	page := make(map[stacksync.ItemID]*stacksync.ItemRow, len(rows.Items))

@@ -16,7 +16,7 @@ const (
 )
 
 // Retry runs fn until it succeeds or says that its error is final, at most Attempts times, with growing random pauses
-// between. All pauses together are at most a second and a half. It stops waiting when ctx ends.
+// between, of a second together. It stops waiting when ctx ends.
 func Retry(ctx context.Context, fn func() (again bool, err error)) error {
 	for n := 1; ; n++ {
 		again, err := fn()

@@ -11,8 +11,8 @@ import (
 	"github.com/uptrace/bun/schema"
 )
 
-// putSizes are how many rows one statement saves; a larger Put takes several. Measured on SQLite with 1,000 items: 64 rows
-// a statement take 8 ms, 1 row a statement 11 ms; 500 are no faster.
+// putSizes are how many rows one statement saves; a larger Put takes several. Measured on SQLite, for 1,000 items: 13.8 ms
+// with 1 row a statement, 10.2 with 8, 9.3 with 64, 10.1 with 500; with INSERT … SELECT FROM json_each, twice as much.
 var putSizes = [...]int{1, 8, 64}
 
 // table saves and reads the rows R of one table, whose columns are the fields of the model M.
@@ -46,9 +46,9 @@ func (t *table[R, M]) columns(alias string) []string {
 func (t *table[R, M]) putText(db *bun.DB, d Dialect, key []string, n int) string {
 	gen := db.QueryGen()
 	ident := func(name string) string { return string(gen.AppendIdent(nil, name)) }
-	var columns, keys, sets, rows []string
+	var columns, types, keys, sets []string
 	for _, f := range t.fields {
-		columns = append(columns, ident(f.Name))
+		columns, types = append(columns, ident(f.Name)), append(types, f.CreateTableSQLType)
 		if !slices.Contains(key, f.Name) {
 			sets = append(sets, ident(f.Name)+" = EXCLUDED."+ident(f.Name))
 		}
@@ -56,27 +56,21 @@ func (t *table[R, M]) putText(db *bun.DB, d Dialect, key []string, n int) string
 	for _, k := range key {
 		keys = append(keys, ident(k))
 	}
-	types := make([]string, len(t.fields))
-	for i, f := range t.fields {
-		types[i] = f.CreateTableSQLType
-	}
-	rows = valueRows(d, 0, n, types...)
-	return fmt.Sprintf("INSERT INTO %s (%s) VALUES %s ON CONFLICT (%s) DO UPDATE SET %s", ident(t.name),
-		strings.Join(columns, ", "), strings.Join(rows, ", "), strings.Join(keys, ", "), strings.Join(sets, ", "))
+	return fmt.Sprintf("INSERT INTO %s (%s) %s ON CONFLICT (%s) DO UPDATE SET %s", ident(t.name),
+		strings.Join(columns, ", "), values(d, n, types), strings.Join(keys, ", "), strings.Join(sets, ", "))
 }
 
-// valueRows returns n rows of placeholders, for arguments that come after the first so many.
-func valueRows(d Dialect, after, n int, types ...string) []string {
-	rows := make([]string, n)
-	row := make([]string, len(types))
+// values returns a VALUES list of n rows of arguments.
+func values(d Dialect, n int, types []string) string {
+	rows, row, arg := make([]string, n), make([]string, len(types)), 0
 	for i := range rows {
 		for j, typ := range types {
-			after++
-			row[j] = d.Placeholder(after, typ)
+			arg++
+			row[j] = d.Placeholder(arg, typ)
 		}
 		rows[i] = "(" + strings.Join(row, ", ") + ")"
 	}
-	return rows
+	return "VALUES " + strings.Join(rows, ", ")
 }
 
 // pointers appends pointers to the columns of m. They serve to scan a row and, as arguments, to save one: database/sql

@@ -2,15 +2,13 @@ package sqlstore
 
 import (
 	"context"
-	"strings"
 
 	"github.com/uptrace/bun"
 
 	"github.com/stacksync/stacksync-go"
 )
 
-// tables are all tables with the texts of all statements. bun's builder makes the texts once, with placeholders where
-// arguments go.
+// tables are all tables, with the texts of all statements: bun's builder makes them once, with placeholders for arguments.
 //
 // What is joined by CROSS JOIN is read from left to right: SQLite promises it, and needs to be told. Left to itself its
 // planner may scan all items for each key that is looked up. NOT deleted is written as in the partial index.
@@ -23,11 +21,11 @@ type tables struct {
 	superseded *table[stacksync.ItemRow, itemModel]
 	chunks     *table[stacksync.ChunkRow, chunkModel]
 
-	userByID, deviceByID, workspaceByID, memberByID               keyed
-	itemByID, itemByName, versionByID, chunkByName                keyed
-	ancestors, subtrees, unseenAncestors                          keyed
-	devicesOf, membershipsOf                                      string
-	firstChildren, nextChildren, currentVersion, versions, change string
+	userByID, deviceByID, workspaceByID, memberByID                keyed
+	itemByID, itemByName, versionByID, chunkByName                 keyed
+	ancestors, subtrees, unseenAncestors                           keyed
+	devicesOf, membershipsOf                                       string
+	firstChildren, nextChildren, currentVersion, versions, changes string
 }
 
 const (
@@ -122,7 +120,7 @@ func (t *tables) lists(b builder) {
 	t.currentVersion = b.text(items(itemsTable, of...))
 	t.versions = limit(items(supersededTable, of...).OrderExpr("i.version DESC"), 4)
 
-	t.change = limit(items(itemsTable, "i.workspace_id = "+arg(1, "uuid"), "i.revision > "+arg(2, "bigint"),
+	t.changes = limit(items(itemsTable, "i.workspace_id = "+arg(1, "uuid"), "i.revision > "+arg(2, "bigint"),
 		"NOT i.deleted OR i.revision > "+arg(3, "bigint")).OrderExpr("i.revision"), 4)
 }
 
@@ -142,8 +140,9 @@ func (b builder) where(q *bun.SelectQuery, conditions []string) *bun.SelectQuery
 	return q
 }
 
-// keySizes are how many keys one statement looks up. Those that are not needed are NULL, which finds nothing.
-var keySizes = [...]int{1, 8, 64, 512}
+// keySizes are how many keys one statement looks up. Those that are not needed are NULL, which finds nothing. Measured on
+// SQLite, for 1,000 keys that find nothing: 15.7 ms with 1 key a statement, 3.5 with 250, 2.8 with 1000; json_each: 5.6 ms.
+var keySizes = [...]int{1, 8, 32, 128, 512}
 
 // keyed is a statement whose first arguments are keys, in all sizes.
 type keyed struct {
@@ -155,8 +154,7 @@ type keyed struct {
 func (b builder) keyed(types []string, query func(values bun.Safe, placeholders int) *bun.SelectQuery) keyed {
 	k := keyed{width: len(types)}
 	for i, n := range keySizes {
-		values := "VALUES " + strings.Join(valueRows(b.dialect, 0, n, types...), ", ")
-		k.texts[i] = b.text(query(bun.Safe(values), n*len(types)))
+		k.texts[i] = b.text(query(bun.Safe(values(b.dialect, n, types)), n*len(types)))
 	}
 	return k
 }

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/stacksync/stacksync-go/examples/device"
+)
+
+// output writes a line for each step, and on a terminal a progress bar below.
+type output struct {
+	w   io.Writer
+	bar bool
+
+	mu    sync.Mutex
+	shown time.Time // when the bar was drawn last
+	drawn bool
+}
+
+func newOutput(f *os.File) *output {
+	return &output{w: f, bar: term.IsTerminal(int(f.Fd()))}
+}
+
+// line says what a step did.
+func (o *output) line(step, format string, args ...any) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.erase()
+	fmt.Fprintf(o.w, "%-18s %s\n", step, fmt.Sprintf(format, args...))
+}
+
+// progress returns a function that draws how far a step is. total is the number of items, if that is known.
+func (o *output) progress(step string, total int) func(device.Progress) {
+	return func(p device.Progress) {
+		if p.Total == 0 {
+			p.Total = total
+		}
+		o.draw(step, p)
+	}
+}
+
+func (o *output) draw(step string, p device.Progress) {
+	const width, interval = 30, 50 * time.Millisecond
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.bar || time.Since(o.shown) < interval {
+		return
+	}
+	o.shown, o.drawn = time.Now(), true
+	full := 0
+	if p.Total > 0 {
+		full = min(width*p.Done/p.Total, width)
+	}
+	fmt.Fprintf(o.w, "\r\x1b[K%-18s [%s%s] %s items, %s", step, strings.Repeat("=", full), strings.Repeat(" ", width-full), count(p.Done), size(p.Bytes))
+}
+
+func (o *output) erase() {
+	if o.drawn {
+		fmt.Fprint(o.w, "\r\x1b[K")
+		o.drawn = false
+	}
+}
+
+// count writes a number with separators: 12,345.
+func count[N int | int64](n N) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// size writes a number of bytes.
+func size(n int64) string {
+	switch {
+	case n >= 1e6:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	case n >= 1e3:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+// took writes how long something took.
+func took(since time.Time) string {
+	d := time.Since(since)
+	if d >= time.Second {
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+}
