@@ -38,7 +38,7 @@ func (j *job) rebase(r *record, it *stacksync.Item) {
 	switch {
 	case sameVersion(r, it):
 		r.Proposal = proposalOf(it)
-	case it.Version < r.Version:
+	case it.Version < r.Version && !it.Deleted:
 		// It lost versions: what is here is to be proposed on top of what it has left.
 		r.Proposal = proposalOf(it)
 		r.Stamp.Recent = true
@@ -51,16 +51,19 @@ func (j *job) rebase(r *record, it *stacksync.Item) {
 }
 
 func (j *job) applyFolder(r *record, it *stacksync.Item) error {
+	if n := j.tree.byID[it.ID]; n != nil {
+		name, err := j.follow(n, r, it)
+		if err != nil {
+			return err
+		}
+		j.take(it, name, n.stamp)
+		return nil
+	}
 	parent, name, err := j.target(it)
 	if err != nil {
 		return err
 	}
-	n := j.tree.byID[it.ID]
-	if n != nil {
-		err = j.follow(n, r, it, parent, name)
-	} else {
-		n, err = j.makeItem(it.ID, parent, name)
-	}
+	n, err := j.makeItem(it.ID, parent, name)
 	if err != nil {
 		return err
 	}
@@ -69,79 +72,88 @@ func (j *job) applyFolder(r *record, it *stacksync.Item) error {
 }
 
 func (j *job) applyFile(ctx context.Context, r *record, it *stacksync.Item) error {
-	parent, name, err := j.target(it)
-	if err != nil {
-		return err
-	}
 	n := j.tree.byID[it.ID]
 	if n == nil {
-		return j.applyNewFile(ctx, r, it, parent, name)
+		return j.applyNewFile(ctx, r, it)
 	}
-	if err := j.follow(n, r, it, parent, name); err != nil {
+	name, err := j.follow(n, r, it)
+	if err != nil {
 		return err
 	}
 	clean, err := j.clean(n, r)
 	if err != nil {
-		return j.postpone(r, it, n, path.Join(parent.path(), name), err)
+		return j.postpone(r, it, n.path(), err)
 	}
-	switch {
-	case sameContent(r, it), n.content != nil && n.content.is(it.Size, it.Checksum):
-		// Nothing to write.
-	case clean:
+	exec := executable(it.Attrs)
+	if n.exec != executable(r.Attrs) {
+		exec = n.exec // it was changed here
+	}
+	if !sameContent(r, it) && (n.content == nil || !n.content.is(it.Size, it.Checksum)) {
 		staged, err := j.stage(ctx, it)
 		if err != nil {
-			return j.postpone(r, it, n, path.Join(parent.path(), name), err)
+			return j.postpone(r, it, n.path(), err)
+		}
+		if !clean {
+			return j.applyConflict(it, n, staged)
 		}
 		if err := j.replaceFile(staged, n); err != nil {
 			return err
 		}
-	default:
-		staged, err := j.stage(ctx, it)
-		if err != nil {
-			return j.postpone(r, it, n, path.Join(parent.path(), name), err)
-		}
-		j.tree.release(n)
-		if err := j.setAside(n); err != nil {
-			return err
-		}
-		return j.installNew(staged, it, parent, name)
 	}
-	if executable(it.Attrs) != executable(r.Attrs) && n.exec == executable(r.Attrs) {
-		if err := j.setMode(n, executable(it.Attrs)); err != nil {
-			return err
-		}
+	if err := j.setMode(n, exec); err != nil {
+		return err
 	}
-	if sameContent(r, it) && !clean {
-		j.take(it, name, r.Stamp) // what was changed here is still to be proposed
-	} else {
-		j.take(it, name, n.stamp)
+	s := n.stamp
+	switch {
+	case sameContent(r, it) && !clean:
+		s = r.Stamp // so that what was changed here will be proposed
+	case exec != executable(it.Attrs):
+		s.Recent = true // the same
 	}
+	j.take(it, name, s)
 	return nil
 }
 
+// applyConflict sets aside what was made of a file here, as a new item.
+func (j *job) applyConflict(it *stacksync.Item, n *node, staged string) error {
+	j.tree.release(n)
+	if err := j.setAside(n); err != nil {
+		return err
+	}
+	return j.installNew(it, staged)
+}
+
 // applyNewFile places a file that is not here. One that has its name and content is taken for it.
-func (j *job) applyNewFile(ctx context.Context, r *record, it *stacksync.Item, parent *node, name string) error {
+func (j *job) applyNewFile(ctx context.Context, r *record, it *stacksync.Item) error {
+	parent, name, err := j.target(it)
+	if err != nil {
+		return err
+	}
 	if o := j.tree.child(parent, name); o != nil && o.kind == stacksync.File && o.stamp.Size == it.Size && j.vacant(o) {
 		if err := j.hash(o); err != nil {
-			return j.postpone(r, it, nil, path.Join(parent.path(), name), err)
+			return j.postpone(r, it, o.path(), err)
 		}
 		if o.content.is(it.Size, it.Checksum) {
-			j.claim(o, it.ID)
 			if err := j.setMode(o, executable(it.Attrs)); err != nil {
 				return err
 			}
+			j.claim(o, it.ID)
 			j.take(it, name, o.stamp)
 			return nil
 		}
 	}
 	staged, err := j.stage(ctx, it)
 	if err != nil {
-		return j.postpone(r, it, nil, path.Join(parent.path(), name), err)
+		return j.postpone(r, it, path.Join(parent.path(), name), err)
 	}
-	return j.installNew(staged, it, parent, name)
+	return j.installNew(it, staged)
 }
 
-func (j *job) installNew(staged string, it *stacksync.Item, parent *node, name string) error {
+func (j *job) installNew(it *stacksync.Item, staged string) error {
+	parent, name, err := j.target(it)
+	if err != nil {
+		return err
+	}
 	if err := j.makeRoom(parent, name); err != nil {
 		return err
 	}
@@ -167,12 +179,12 @@ func (j *job) take(it *stacksync.Item, name string, s stamp) {
 }
 
 // postpone leaves a file as it is while the content of its new version can't be had, or its own can't be read.
-func (j *job) postpone(r *record, it *stacksync.Item, n *node, path string, reason error) error {
+func (j *job) postpone(r *record, it *stacksync.Item, path string, reason error) error {
 	if !errors.Is(reason, errContent) && !errors.Is(reason, errBusy) && !errors.Is(reason, fs.ErrPermission) {
 		return reason
 	}
 	waiting := &record{Proposal: stacksync.Proposal{Item: it.ID, Kind: it.Kind}, Pending: it}
-	if n != nil {
+	if j.tree.byID[it.ID] != nil {
 		waiting.Proposal, waiting.Stamp = proposalOf(it), r.Stamp
 		waiting.Size, waiting.Checksum, waiting.Chunks = r.Size, r.Checksum, r.Chunks
 		waiting.Alias = r.Alias
@@ -212,9 +224,9 @@ func (j *job) applyDeleted(r *record, version int64) error {
 	return j.keep(n, r)
 }
 
-// keep makes a new item of what was deleted on the server.
+// keep makes a new item of what is gone from the server.
 func (j *job) keep(n *node, r *record) error {
-	j.cfg.Logger.Info("deleted on the server, and kept since it was changed here", "path", n.path())
+	j.cfg.Logger.Info("gone from the server, and kept as a new item", "path", n.path())
 	if n.parent == j.tree.parked {
 		parent := j.tree.byID[r.Parent]
 		if parent == nil {

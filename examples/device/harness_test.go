@@ -208,7 +208,21 @@ func (c *client) tree() map[string]string {
 	return tree
 }
 
-// files returns the paths of a tree, for messages.
+// programs returns the paths of the executable files.
+func (c *client) programs() (found []string) {
+	c.w.t.Helper()
+	for name, content := range c.tree() {
+		info, err := os.Lstat(c.at(name))
+		require.NoError(c.w.t, err)
+		if content != "/" && info.Mode()&0o100 != 0 {
+			found = append(found, name)
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// paths returns the paths of a tree, for messages.
 func paths(tree map[string]string) []string { return slices.Sorted(maps.Keys(tree)) }
 
 // converge syncs all devices until nothing changes anywhere, and checks that all trees are equal.
@@ -224,11 +238,12 @@ func (w *world) converge() map[string]string {
 			break
 		}
 	}
-	first := w.devices[0].tree()
+	first := w.devices[0]
 	for _, c := range w.devices[1:] {
-		require.Equal(w.t, first, c.tree(), "%s and %s differ", w.devices[0].name, c.name)
+		require.Equal(w.t, first.tree(), c.tree(), "%s and %s differ", first.name, c.name)
+		require.Equal(w.t, first.programs(), c.programs(), "modes on %s and %s differ", first.name, c.name)
 	}
-	return first
+	return first.tree()
 }
 
 // server returns the live tree as the service has it: folders with "/", files with their checksums.

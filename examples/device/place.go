@@ -89,29 +89,28 @@ func (j *job) claim(n *node, id stacksync.ItemID) {
 	j.tree.bind(n, id)
 }
 
-// follow moves n where the item went, if it went anywhere.
-func (j *job) follow(n *node, r *record, it *stacksync.Item, parent *node, name string) error {
+// follow moves n where the item went, if it went anywhere. It returns the name that the item has on this disk.
+func (j *job) follow(n *node, r *record, it *stacksync.Item) (name string, err error) {
 	if n.parent != j.tree.parked && r.Parent == it.Parent && r.Name == it.Name {
-		return nil
+		return r.diskName(), nil
 	}
-	return j.moveTo(n, parent, name)
+	parent, name, err := j.target(it)
+	if err != nil {
+		return "", err
+	}
+	return name, j.moveTo(n, parent, name)
 }
 
 // moveTo moves n, whatever is in the way.
 func (j *job) moveTo(n, parent *node, name string) error {
-	if n.parent == parent && n.name == name {
+	switch {
+	case n.parent == parent && n.name == name:
 		return nil
-	}
-	for parent.below(n) {
-		// On the server that folder is not in n, so it is going to move, or was moved here only.
-		branch := parent
-		for branch.parent != n && branch != n {
-			branch = branch.parent
-		}
-		if branch == n {
-			return fmt.Errorf("%s can't be moved into itself", n.path())
-		}
-		if err := j.park(branch); err != nil {
+	case n == parent:
+		return fmt.Errorf("%s can't be moved into itself", n.path())
+	case parent.below(n):
+		// On the server the new parent is not in n, so it is going to move out of it, or was moved into it here only.
+		if err := j.park(parent); err != nil {
 			return err
 		}
 	}
@@ -163,10 +162,17 @@ func (j *job) unparkAll() error {
 		if n == nil {
 			return nil
 		}
-		if steps > len(j.state.records) {
+		if steps > 100+len(j.state.records) {
 			return fmt.Errorf("no place is found for item %v", n.id) // the server sent a tree that is none
 		}
 		r := j.state.records[n.id]
+		if r == nil {
+			// Its record is lost: better in the wrong place than in none.
+			if err := j.rename(n, j.tree.root, j.freeName(j.tree.root, n.name, n.kind)); err != nil {
+				return err
+			}
+			continue
+		}
 		parent, err := j.folder(r.Parent, 0)
 		if err != nil {
 			return err
@@ -184,7 +190,7 @@ func (j *job) unparkAll() error {
 func (j *job) nextParked() *node {
 	for _, key := range slices.Sorted(maps.Keys(j.tree.parked.children)) {
 		n := j.tree.parked.children[key]
-		if r := j.state.records[n.id]; r != nil && !r.Delete {
+		if r := j.state.records[n.id]; r == nil || !r.Delete {
 			return n
 		}
 	}

@@ -36,35 +36,78 @@ func (j *job) pull(ctx context.Context) error {
 }
 
 func (j *job) catchUp(ctx context.Context) error {
-	p := j.state.progress
-	seen := map[stacksync.ItemID]bool{} // of a resync
+	if j.state.progress.Resync != "" {
+		if err := j.resync(ctx); err != nil {
+			return err
+		}
+	}
 	for more := true; more; {
-		page, err := j.service.Changes(ctx, stacksync.ChangesRequest{Actor: j.cfg.Actor, Workspace: j.cfg.Workspace, Cursor: p.Cursor})
+		page, err := j.changes(ctx, j.state.progress.Cursor)
 		if err != nil {
-			return fmt.Errorf("read changes: %w", err)
+			return err
 		}
 		if err := j.applyPage(ctx, page.Items); err != nil {
 			return err
 		}
-		p.Cursor, p.Revision, more = page.Cursor, page.Revision, page.More
-		if p.Resync != "" {
-			for i := range page.Items {
-				seen[page.Items[i].ID] = true
-			}
-			if more {
-				continue // the cursor alone would not tell what was seen
-			}
-			if err := j.reconcile(seen); err != nil {
-				return err
-			}
-			p.Resync = ""
-		}
-		j.state.setProgress(p)
+		j.state.setProgress(progress{Cursor: page.Cursor, Revision: page.Revision})
 		if err := j.state.save(); err != nil {
 			return err
 		}
+		more = page.More
 	}
 	return j.settle(ctx)
+}
+
+func (j *job) changes(ctx context.Context, cursor stacksync.Cursor) (stacksync.ChangesPage, error) {
+	page, err := j.service.Changes(ctx, stacksync.ChangesRequest{Actor: j.cfg.Actor, Workspace: j.cfg.Workspace, Cursor: cursor})
+	if err != nil {
+		return page, fmt.Errorf("read changes: %w", err)
+	}
+	return page, nil
+}
+
+// resync reads the whole tree. What the server does not show is not there: that is settled first, so that it is in nobody's way.
+func (j *job) resync(ctx context.Context) error {
+	var items []stacksync.Item
+	var reached progress
+	for more := true; more; {
+		page, err := j.changes(ctx, reached.Cursor)
+		if err != nil {
+			return err
+		}
+		items = append(items, page.Items...)
+		reached = progress{Cursor: page.Cursor, Revision: page.Revision}
+		more = page.More
+	}
+	shown := make(map[stacksync.ItemID]bool, len(items))
+	for i := range items {
+		shown[items[i].ID] = true
+	}
+	for _, r := range slices.Backward(j.sorted(func(r *record) bool { return !shown[r.Item] && !r.Delete })) {
+		if err := j.missing(r); err != nil {
+			return err
+		}
+	}
+	for page := range slices.Chunk(items, maxBatch) {
+		if err := j.applyPage(ctx, page); err != nil {
+			return err
+		}
+	}
+	j.state.setProgress(reached)
+	return j.state.save()
+}
+
+// missing is told what the server does not show in a resync.
+func (j *job) missing(r *record) error {
+	if j.state.progress.Resync == stacksync.RemedyResync {
+		return j.applyDeleted(r, r.Version)
+	}
+	// The server has lost it: as far as it knows, what is here is new.
+	if n := j.tree.byID[r.Item]; n != nil {
+		return j.keep(n, r)
+	}
+	j.state.drop(r.Item)
+	return nil
 }
 
 func (j *job) applyPage(ctx context.Context, items []stacksync.Item) error {
@@ -78,25 +121,6 @@ func (j *job) applyPage(ctx context.Context, items []stacksync.Item) error {
 		j.report.ItemsRead++
 		if err := j.apply(ctx, &items[i]); err != nil {
 			return fmt.Errorf("apply item %v: %w", items[i].ID, err)
-		}
-	}
-	return nil
-}
-
-// reconcile ends a resync: what the server did not show is not there.
-func (j *job) reconcile(seen map[stacksync.ItemID]bool) error {
-	missing := j.sorted(func(r *record) bool { return !seen[r.Item] && !r.Delete })
-	for _, r := range slices.Backward(missing) {
-		if j.state.progress.Resync == stacksync.RemedyReupload {
-			// The server lost it: as far as it knows, what is here is new.
-			if n := j.tree.byID[r.Item]; n != nil {
-				j.tree.release(n)
-			}
-			j.state.drop(r.Item)
-			continue
-		}
-		if err := j.applyDeleted(r, r.Version); err != nil {
-			return err
 		}
 	}
 	return nil

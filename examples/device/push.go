@@ -188,11 +188,11 @@ func (j *job) upload(ctx context.Context, steps []*step) error {
 		}
 	}
 	for some := range slices.Chunk(chunks, maxBatch) {
-		missing, err := j.missing(ctx, some, pieces)
+		lacking, err := j.lacking(ctx, some, pieces)
 		if err != nil {
 			return err
 		}
-		err = forEach(ctx, j.cfg.Workers, missing, func(ctx context.Context, c stacksync.Chunk) error { return j.uploadPiece(ctx, pieces[c.Name]) })
+		err = forEach(ctx, j.cfg.Workers, lacking, func(ctx context.Context, c stacksync.Chunk) error { return j.uploadPiece(ctx, pieces[c.Name]) })
 		if err != nil {
 			return err
 		}
@@ -200,8 +200,8 @@ func (j *job) upload(ctx context.Context, steps []*step) error {
 	return nil
 }
 
-// missing asks which chunks the server lacks. Where the quota does not hold them all, it asks for fewer.
-func (j *job) missing(ctx context.Context, chunks []stacksync.Chunk, pieces map[string]piece) ([]stacksync.Chunk, error) {
+// lacking asks which chunks the server lacks. Where the quota does not hold them all, it asks for fewer.
+func (j *job) lacking(ctx context.Context, chunks []stacksync.Chunk, pieces map[string]piece) ([]stacksync.Chunk, error) {
 	res, err := j.service.PrepareUpload(ctx, stacksync.PrepareUploadRequest{Actor: j.cfg.Actor, Workspace: j.cfg.Workspace, Chunks: chunks})
 	switch {
 	case err == nil:
@@ -213,11 +213,11 @@ func (j *job) missing(ctx context.Context, chunks []stacksync.Chunk, pieces map[
 		return nil, nil
 	}
 	half := len(chunks) / 2
-	first, err := j.missing(ctx, chunks[:half], pieces)
+	first, err := j.lacking(ctx, chunks[:half], pieces)
 	if err != nil {
 		return nil, err
 	}
-	second, err := j.missing(ctx, chunks[half:], pieces)
+	second, err := j.lacking(ctx, chunks[half:], pieces)
 	return append(first, second...), err
 }
 
