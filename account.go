@@ -136,7 +136,7 @@ func (s *Service) newUser(id UserID) (access, Member, error) {
 	acc := access{
 		role:      Owner,
 		owner:     &User{ID: id, DefaultWorkspace: w, QuotaLimit: s.cfg.QuotaLimit, CreatedAt: now},
-		workspace: &Workspace{ID: w, Owner: id, Container: newContainerName(), Epoch: epoch, CreatedAt: now},
+		workspace: &Workspace{ID: w, Owner: id, Container: newContainerName(), Epoch: epoch, FoldCase: s.cfg.FoldCase, CreatedAt: now},
 	}
 	return acc, Member{Workspace: w, User: id, Role: Owner, JoinedAt: now}, nil
 }

@@ -80,7 +80,7 @@ func (b *brokenStorage) CreateContainer(ctx context.Context, p stacksync.CreateC
 	return b.StorageProvisioner.CreateContainer(ctx, p)
 }
 
-// A user whose container could not be made gets it at the next call: the same one, since the rows that name it were first.
+// A user whose container could not be made gets it at the next call that needs it: the same one, since the rows that name it were first.
 func TestPutUserHealsAMissingContainer(t *testing.T) {
 	var storage *brokenStorage
 	w := newWorld(t, memory.New(), func(c *stacksync.Config) {
@@ -91,10 +91,15 @@ func TestPutUserHealsAMissingContainer(t *testing.T) {
 	_, err := w.svc.PutUser(t.Context(), stacksync.PutUserRequest{User: "bob"})
 	require.ErrorContains(t, err, "storage is down")
 	require.ErrorContains(t, err, "create container")
+	bob := w.device("bob")
+	user, err := w.svc.GetUser(t.Context(), stacksync.GetUserRequest{User: "bob"})
+	require.NoError(t, err)
+	w.actor, w.ws = bob, user.User.DefaultWorkspace
 	storage.broken = false
-	bob, ws := w.join("bob")
-	w.actor, w.ws = bob, ws
-	w.must(w.file(stacksync.ItemID{}, "f", "content"))
+	w.must(w.file(stacksync.ItemID{}, "f", "content")) // its upload makes the container too
+	again, err := w.svc.PutUser(t.Context(), stacksync.PutUserRequest{User: "bob"})
+	require.NoError(t, err)
+	require.Equal(t, w.ws, again.User.DefaultWorkspace)
 }
 
 func TestUserIDs(t *testing.T) {
@@ -151,8 +156,10 @@ func TestDevices(t *testing.T) {
 		_, err = register(id, "back again")
 		require.ErrorIs(t, err, stacksync.ErrDeviceRevoked)
 
-		_, err = register(stacksync.DeviceID{}, "third")
-		require.NoError(t, err)
+		for _, name := range []string{"second", "third"} { // a revoked one does not count
+			_, err = register(stacksync.DeviceID{}, name)
+			require.NoError(t, err)
+		}
 		_, err = register(stacksync.DeviceID{}, "fourth")
 		require.ErrorIs(t, err, stacksync.ErrLimit)
 		require.ErrorContains(t, err, "3")

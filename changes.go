@@ -33,7 +33,7 @@ type Cursor string
 
 // ChangesRequest is that of Feed.Changes.
 type ChangesRequest struct {
-	Actor
+	Actor     `json:"-"` // never from a body: the host has authenticated it
 	Workspace WorkspaceID
 	Cursor    Cursor
 	Limit     int // items a page; 0 means 1,000; at most Limits.Page
@@ -52,7 +52,7 @@ type ChangesPage struct {
 
 // FollowRequest is that of Feed.Follow.
 type FollowRequest struct {
-	Actor
+	Actor     `json:"-"` // never from a body: the host has authenticated it
 	Workspace WorkspaceID
 	Cursor    Cursor
 	Limit     int // as in ChangesRequest

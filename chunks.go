@@ -35,9 +35,13 @@ func (s *Service) lookUpBatch(ctx context.Context, batch []*lookup) {
 		rows, err = r.Load(ctx, p)
 		return err
 	})
-	if err != nil {
-		for _, l := range batch {
-			l.err = err
+	switch {
+	case err != nil && len(batch) == 1:
+		batch[0].err = err
+		return
+	case err != nil: // none can fail its neighbours
+		for i := range batch {
+			s.lookUpBatch(batchContext(batch[i:i+1]), batch[i:i+1])
 		}
 		return
 	}

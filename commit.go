@@ -17,7 +17,7 @@ type Commits interface {
 
 // CommitRequest is that of Commits.Commit.
 type CommitRequest struct {
-	Actor
+	Actor     `json:"-"` // never from a body: the host has authenticated it
 	Workspace WorkspaceID
 	// RequestID goes into logs and to Config.Policy, for tracing; at most 255 bytes. It decides nothing.
 	RequestID string
@@ -164,15 +164,21 @@ func (s *Service) commitIn(ctx context.Context, tx Tx, batch []*commitJob) ([]No
 	if err != nil {
 		return nil, err
 	}
-	if err := loadSuperseded(ctx, tx, batch, &rows); err != nil {
+	for _, j := range batch {
+		j.result = CommitResult{}
+		acc, err := rows.permit(j.actor, j.workspace, toWrite)
+		if err == nil {
+			err = s.checkFolding(acc.workspace)
+		}
+		j.err = err
+	}
+	if err := loadMore(ctx, tx, batch, &rows); err != nil {
 		return nil, err
 	}
 	spaces := makeSpaces(&rows)
-	d := decider{now: s.now(), policy: s.cfg.Policy}
+	d := decider{now: s.now(), policy: s.cfg.Policy, depth: s.cfg.Limits.Depth}
 	for _, j := range batch {
-		j.err, j.result = nil, CommitResult{}
-		if _, err := rows.permit(j.actor, j.workspace, toWrite); err != nil {
-			j.err = err
+		if j.err != nil {
 			continue
 		}
 		j.request.ctx = j.job.ctx

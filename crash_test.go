@@ -3,7 +3,9 @@ package stacksync_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -139,9 +141,8 @@ func TestCrash(t *testing.T) {
 	root := t.TempDir()
 	acked := map[stacksync.VersionKey]int64{}
 	for n := range kills {
-		lines := runAndKill(t, root)
-		require.NotEmpty(t, lines, "run %d was killed before it acknowledged anything", n)
-		for _, line := range lines {
+		// Every fifth is killed while it still opens its files, and the first while it makes them.
+		for _, line := range runAndKill(t, root, n%5 == 0) {
 			var id string
 			var key stacksync.VersionKey
 			var revision int64
@@ -157,12 +158,15 @@ func TestCrash(t *testing.T) {
 	defer func() { require.NoError(t, closeAll()) }()
 	user, err := svc.GetUser(t.Context(), stacksync.GetUserRequest{User: "ada"})
 	require.NoError(t, err)
+	require.Greater(t, len(acked), 10*kills, "too few to prove anything")
 	t.Logf("%d kills, %d acknowledged versions", kills, len(acked))
 	verifyCrash(t, store, user.User, acked)
+	verifyChunks(t, svc, user.User)
 }
 
-// runAndKill runs the child and returns what it acknowledged, each line whole, until it was killed.
-func runAndKill(t *testing.T, root string) []string {
+// runAndKill runs the child and returns what it acknowledged, each line whole, until it was killed: early, or some time after its first
+// acknowledgement.
+func runAndKill(t *testing.T, root string, early bool) []string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), crashDir+"="+root)
@@ -171,11 +175,17 @@ func runAndKill(t *testing.T, root string) []string {
 	pipe, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
+	kill := func(within time.Duration) {
+		time.AfterFunc(rand.N(within), func() { _ = cmd.Process.Kill() })
+	}
+	if early {
+		kill(100 * time.Millisecond)
+	}
 	var lines []string
 	scan := bufio.NewScanner(pipe)
 	for scan.Scan() {
-		if len(lines) == 0 {
-			time.AfterFunc(time.Duration(rand.IntN(50_000))*time.Microsecond, func() { _ = cmd.Process.Kill() })
+		if len(lines) == 0 && !early {
+			kill(50 * time.Millisecond)
 		}
 		lines = append(lines, scan.Text())
 	}
@@ -184,6 +194,31 @@ func runAndKill(t *testing.T, root string) []string {
 	require.ErrorAs(t, err, &exit, stderr.String())
 	require.Equal(t, syscall.SIGKILL, exit.Sys().(syscall.WaitStatus).Signal(), "%s", stderr.String())
 	return lines
+}
+
+// verifyChunks wants every chunk of the live items to be stored. The service answers from its own table, so the content is read.
+func verifyChunks(t *testing.T, svc *stacksync.Service, user stacksync.User) {
+	t.Helper()
+	dev, err := svc.RegisterDevice(t.Context(), stacksync.RegisterDeviceRequest{Actor: stacksync.Actor{User: user.ID}})
+	require.NoError(t, err)
+	actor := stacksync.Actor{User: user.ID, Device: dev.Device.ID}
+	page, err := svc.Changes(t.Context(), stacksync.ChangesRequest{Actor: actor, Workspace: user.DefaultWorkspace, Limit: 10_000})
+	require.NoError(t, err)
+	read := map[string]bool{}
+	for _, it := range page.Items {
+		for _, c := range it.Chunks {
+			if read[c.Name] {
+				continue
+			}
+			read[c.Name] = true
+			res, err := svc.DownloadChunk(t.Context(), stacksync.DownloadChunkRequest{Actor: actor, Workspace: user.DefaultWorkspace, Name: c.Name})
+			require.NoError(t, err)
+			content, err := io.ReadAll(res.Content)
+			require.NoError(t, errors.Join(err, res.Content.Close()))
+			require.Equal(t, c, chunkOf(string(content)))
+		}
+	}
+	require.NotEmpty(t, read)
 }
 
 func verifyCrash(t *testing.T, store stacksync.MetadataStore, user stacksync.User, acked map[stacksync.VersionKey]int64) {

@@ -12,6 +12,7 @@ import (
 type decider struct {
 	now    time.Time
 	policy func(ctx context.Context, r PolicyRequest) error
+	depth  int // how many folders deep a folder may lie
 }
 
 // request is one commit as the decider needs it.
@@ -35,7 +36,7 @@ func (d decider) decide(sp *space, r *request) []Outcome {
 	if r.atomic {
 		sp.record()
 	}
-	failed := false
+	failed, saved := false, sp.Revision
 	for i := range r.proposals {
 		p := &r.proposals[i]
 		outcomes[i] = d.decideOne(sp, r, i)
@@ -49,17 +50,37 @@ func (d decider) decide(sp *space, r *request) []Outcome {
 	}
 	sp.stopRecording(failed)
 	for i := range outcomes {
-		if failed && outcomes[i].Result == Committed {
-			outcomes[i] = reject(&ItemError{Item: r.proposals[i].Item, Err: ErrAborted})
+		if o := &outcomes[i]; failed && o.Item != nil && o.Item.Revision > saved {
+			*o = sp.takenBack(&r.proposals[i], o)
 		}
 	}
 	return outcomes
 }
 
+// takenBack returns the outcome that takes the place of one which tells of what was just taken back.
+func (sp *space) takenBack(p *Proposal, o *Outcome) Outcome {
+	current := sp.items[p.Item]
+	switch {
+	case o.Result == InConflict:
+		return reject(o.Err) // with another proposal of the commit: the server has no such item
+	case o.Result == AlreadyCommitted && current != nil && p.Version <= current.Version:
+		return already(current)
+	}
+	return reject(&ItemError{Item: p.Item, Err: ErrAborted})
+}
+
 func reject(err error) Outcome { return Outcome{Result: Rejected, Err: err} }
 
+// The outcomes below get an item of their own: the same one may go to several callers.
+
 func conflict(current *ItemRow, err error) Outcome {
-	return Outcome{Result: InConflict, Item: &current.Item, Err: err}
+	it := current.Item
+	return Outcome{Result: InConflict, Item: &it, Err: err}
+}
+
+func already(current *ItemRow) Outcome {
+	it := current.Item
+	return Outcome{Result: AlreadyCommitted, Item: &it}
 }
 
 // decideOne applies the rules to r.proposals[i], in the order of docs/design.md.
@@ -79,7 +100,7 @@ func (d decider) decideOne(sp *space, r *request, i int) Outcome {
 			stored = sp.versions[VersionKey{sp.ID, p.Item, p.Version}]
 		}
 		if stored != nil && stored.proposedBy(p) {
-			return Outcome{Result: AlreadyCommitted, Item: &current.Item}
+			return already(current)
 		}
 		return conflict(current, ErrVersionConflict)
 	case p.Version > current.Version+1:
@@ -97,7 +118,7 @@ func (d decider) put(sp *space, r *request, i int, current *ItemRow) Outcome {
 	if current != nil && current.Kind != p.Kind {
 		return reject(ErrKindChanged)
 	}
-	if err := sp.checkParent(p, current); err != nil {
+	if err := sp.checkParent(p, d.depth); err != nil {
 		return reject(err)
 	}
 	if holder := sp.holder(p.Parent, r.keys[i]); holder != nil && holder.ID != p.Item {
@@ -130,10 +151,17 @@ func (d decider) delete(sp *space, r *request, current *ItemRow) Outcome {
 	if err := d.veto(r, current, row); err != nil {
 		return reject(err)
 	}
+	var subtree []*ItemRow
 	if current.Kind == Folder {
-		for _, below := range sp.subtree(current.ID) {
-			sp.save(below, sp.tombstone(d, r, below))
+		subtree = sp.subtree(current.ID)
+	}
+	for _, below := range subtree {
+		if err := d.veto(r, below, sp.tombstone(d, r, below)); err != nil {
+			return reject(err)
 		}
+	}
+	for _, below := range subtree {
+		sp.save(below, sp.tombstone(d, r, below))
 	}
 	sp.save(current, row)
 	return Outcome{Result: Committed, Item: &row.Item}
@@ -143,9 +171,12 @@ func (d decider) veto(r *request, current, proposed *ItemRow) error {
 	if d.policy == nil {
 		return nil
 	}
-	pr := PolicyRequest{Actor: r.actor, RequestID: r.id, Workspace: proposed.Workspace, Proposed: &proposed.Item}
+	// Copies, so that a policy can't save what the rules have not seen.
+	after := proposed.Item
+	pr := PolicyRequest{Actor: r.actor, RequestID: r.id, Workspace: proposed.Workspace, Proposed: &after}
 	if current != nil {
-		pr.Current = &current.Item
+		before := current.Item
+		pr.Current = &before
 	}
 	if err := d.ask(r.ctx, pr); err != nil {
 		return fmt.Errorf("%w: %w", ErrVetoed, err)
@@ -164,7 +195,7 @@ func (d decider) ask(ctx context.Context, r PolicyRequest) (err error) {
 }
 
 // checkParent applies the structure rules above the item.
-func (sp *space) checkParent(p *Proposal, current *ItemRow) error {
+func (sp *space) checkParent(p *Proposal, depth int) error {
 	if p.Parent.IsZero() {
 		return nil
 	}
@@ -177,13 +208,15 @@ func (sp *space) checkParent(p *Proposal, current *ItemRow) error {
 	case parent.Deleted:
 		return fmt.Errorf("%w: %v", ErrParentDeleted, p.Parent)
 	}
-	// Only a folder that exists can have something below it.
-	if p.Kind != Folder || current == nil {
-		return nil
+	if p.Kind != Folder {
+		return nil // only a folder can have something below it
 	}
-	for at, steps := parent, 0; at != nil; at, steps = sp.items[at.Parent], steps+1 {
-		if at.ID == p.Item || steps > len(sp.items) {
+	for at, above := parent, 1; at != nil; at, above = sp.items[at.Parent], above+1 {
+		switch {
+		case at.ID == p.Item:
 			return fmt.Errorf("%w: %v lies below it", ErrCycle, p.Parent)
+		case above >= depth: // also ends a cycle, should the store have one
+			return &FieldError{Field: "Parent", Reason: fmt.Sprintf("makes the folder lie more than %d folders deep", depth), Err: ErrLimit}
 		}
 	}
 	return nil

@@ -14,13 +14,14 @@ type Devices interface {
 	// ListDevices returns all devices of the actor, revoked ones too, oldest first.
 	ListDevices(ctx context.Context, r ListDevicesRequest) (ListDevicesResult, error)
 	// RevokeDevice shuts a device out for good: once it has returned, every call and every Follow of that device fails with
-	// ErrDeviceRevoked. Revoking a revoked one does nothing.
+	// ErrDeviceRevoked, and no commit of it is saved, not even one that was on its way. Content that is being transferred
+	// meanwhile is: what was uploaded stays uncommitted. Revoking a revoked one does nothing.
 	RevokeDevice(ctx context.Context, r RevokeDeviceRequest) (RevokeDeviceResult, error)
 }
 
 // RegisterDeviceRequest is that of Devices.RegisterDevice.
 type RegisterDeviceRequest struct {
-	Actor
+	Actor `json:"-"` // never from a body: the host has authenticated it
 	// ID is the client's choice, so that a repeated call makes no second device; zero: the service makes one.
 	ID   DeviceID
 	Name string // for people: at most 255 bytes of valid UTF-8
@@ -30,15 +31,17 @@ type RegisterDeviceRequest struct {
 type RegisterDeviceResult struct{ Device Device }
 
 // ListDevicesRequest is that of Devices.ListDevices.
-type ListDevicesRequest struct{ Actor }
+type ListDevicesRequest struct {
+	Actor `json:"-"` // never from a body: the host has authenticated it
+}
 
 // ListDevicesResult is that of Devices.ListDevices.
 type ListDevicesResult struct{ Devices []Device }
 
 // RevokeDeviceRequest is that of Devices.RevokeDevice.
 type RevokeDeviceRequest struct {
-	Actor
-	ID DeviceID
+	Actor `json:"-"` // never from a body: the host has authenticated it
+	ID    DeviceID
 }
 
 // RevokeDeviceResult is that of Devices.RevokeDevice.
@@ -65,7 +68,8 @@ func (s *Service) RegisterDevice(ctx context.Context, r RegisterDeviceRequest) (
 					return d, d.permit()
 				}
 			}
-			if limit := s.cfg.Limits.Devices; len(devices) >= limit {
+			live := slices.DeleteFunc(slices.Clone(devices), func(d Device) bool { return d.Revoked })
+			if limit := s.cfg.Limits.Devices; len(live) >= limit {
 				return Device{}, &FieldError{Field: "ID", Reason: fmt.Sprintf("would be more than %d devices", limit), Err: ErrLimit}
 			}
 			return Device{ID: id, User: r.User, Name: r.Name, CreatedAt: s.now()}, nil

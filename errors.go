@@ -21,6 +21,10 @@ var (
 	ErrCursor = errors.New("cursor can't be continued")
 	// ErrQuotaExceeded: the owner's quota does not hold the proposal. See *QuotaError.
 	ErrQuotaExceeded = errors.New("quota exceeded")
+	// ErrAborted: the proposal is good, but its commit is Atomic and another proposal is not.
+	ErrAborted = errors.New("not saved: another proposal of the atomic commit failed")
+	// ErrFoldCase: Config.FoldCase is not what it was when the workspace was made. The host has to mend its configuration.
+	ErrFoldCase = errors.New("the workspace was made with another Config.FoldCase")
 	// ErrClosed: the service, store, notifier or subscription is closed.
 	ErrClosed = errors.New("closed")
 )
@@ -79,8 +83,6 @@ var (
 	ErrLimit = fmt.Errorf("%w: over the limit", ErrInvalid)
 	// ErrChunksMissing: chunks are not stored; upload them and commit again. See *ChunksMissingError.
 	ErrChunksMissing = fmt.Errorf("%w: chunks are not stored", ErrInvalid)
-	// ErrAborted: the entry is good, but its commit is Atomic and another entry is not.
-	ErrAborted = errors.New("not saved: another entry of the atomic commit failed")
 )
 
 // Why a cursor can't be continued. Each comes in a *CursorError.

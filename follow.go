@@ -17,10 +17,11 @@ func (s *Service) Follow(ctx context.Context, r FollowRequest) iter.Seq2[Changes
 		defer context.AfterFunc(s.closing, func() { cancel(ErrClosed) })()
 
 		err := s.follow(ctx, r, func(page ChangesPage) bool { return yield(page, nil) })
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		if err != nil {
+		switch {
+		case err == nil: // the caller has left its loop
+		case ctx.Err() != nil:
+			yield(ChangesPage{}, context.Cause(ctx))
+		default:
 			yield(ChangesPage{}, err)
 		}
 	}

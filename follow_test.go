@@ -110,6 +110,19 @@ func TestFollowEnds(t *testing.T) {
 	}
 }
 
+// Leaving the loop ends a follower quietly, whatever ends with it.
+func TestFollowEndsWithItsLoop(t *testing.T) {
+	w := newWorld(t, memory.New())
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for _, err := range w.svc.Follow(ctx, stacksync.FollowRequest{Actor: w.actor, Workspace: w.ws}) {
+		require.NoError(t, err)
+		cancel()
+		require.NoError(t, w.svc.Close())
+		break
+	}
+}
+
 func TestFollowRefusesAStranger(t *testing.T) {
 	w := newWorld(t, memory.New())
 	stranger, _ := w.join("eve")

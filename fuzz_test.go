@@ -96,7 +96,10 @@ func FuzzCommit(f *testing.F) {
 			require.Equal(t, o.OK(), o.Err == nil)
 			if o.Result == stacksync.Committed {
 				saved++
+			}
+			if o.OK() {
 				require.Equal(t, proposals[i].Item, o.Item.ID)
+				require.GreaterOrEqual(t, w.item(o.Item.ID).Version, proposals[i].Version, "it is saved")
 			}
 		}
 		s := w.snapshot()

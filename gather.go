@@ -64,12 +64,19 @@ func (g *gatherer[J]) do(ctx context.Context, j J) error {
 }
 
 func (g *gatherer[J]) loop() {
+	ended := false
+	defer func() {
+		if !ended { // a host's function has ended the goroutine: others wait for it
+			g.wg.Go(g.loop)
+		}
+	}()
 	for g.next() {
 	}
+	ended = true
 }
 
 // next runs a batch. It reports false when there was none, and the loop has ended.
-func (g *gatherer[J]) next() bool {
+func (g *gatherer[J]) next() (more bool) {
 	g.turn.Lock()
 	defer g.turn.Unlock()
 	batch := g.take()
@@ -82,12 +89,24 @@ func (g *gatherer[J]) next() bool {
 			live = append(live, j)
 		}
 	}
+	returned := false
+	defer func() {
+		if !returned {
+			// What panicked belongs to the host (its store, its observer), and the goroutine to nobody who could recover.
+			err := fmt.Errorf("%w: %v", errPanicked, recover())
+			for _, j := range live {
+				j.base().err = err
+			}
+			more = true
+		}
+		for _, j := range live {
+			close(j.base().done)
+		}
+	}()
 	if len(live) > 0 {
 		g.run(batchContext(live), live)
 	}
-	for _, j := range live {
-		close(j.base().done)
-	}
+	returned = true
 	return true
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -107,6 +108,32 @@ func TestGatheredCommitsFailAlone(t *testing.T) {
 	require.EqualValues(t, 2, results[2].Revision)
 	require.Len(t, w.snapshot().Items, 2)
 }
+
+// A panic in what the host has brought ends the call it happened in, and nothing else: not the process, not other callers, not Close.
+func TestPanicsEndOneCall(t *testing.T) {
+	g := &gate{MetadataStore: memory.New()}
+	w := newWorld(t, g)
+	commit := func(name string) error {
+		p := w.folder(stacksync.ItemID{}, name)
+		_, err := w.svc.Commit(t.Context(), stacksync.CommitRequest{Actor: w.actor, Workspace: w.ws, Proposals: []stacksync.Proposal{p}})
+		return err
+	}
+	g.fail = func(stacksync.PutParams) error { panic("store is broken") }
+	require.ErrorContains(t, commit("a"), "panicked: store is broken")
+	g.fail = func(stacksync.PutParams) error { runtime.Goexit(); return nil }
+	require.ErrorContains(t, commit("b"), "panicked")
+	g.fail = nil
+	require.NoError(t, commit("c"))
+	require.Len(t, w.snapshot().Items, 1)
+	require.PanicsWithValue(t, "reader is broken", func() {
+		_, _ = w.svc.UploadChunk(t.Context(), stacksync.UploadChunkRequest{Actor: w.actor, Workspace: w.ws, Chunk: chunkOf("x"), Content: panicking{}})
+	})
+	require.NoError(t, w.svc.Close(), "Close waits for no call that is gone")
+}
+
+type panicking struct{}
+
+func (panicking) Read([]byte) (int, error) { panic("reader is broken") }
 
 // A caller that goes away while it waits gets its context's error; what had not begun is then not done.
 func TestCallerGoesAway(t *testing.T) {

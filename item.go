@@ -21,6 +21,9 @@ type WorkspaceID struct{ uuid.UUID }
 // connection can build whole trees and a repeated commit is recognised. The zero ItemID is the root of the workspace.
 type ItemID struct{ uuid.UUID }
 
+// NewItemID makes an id for a new item, a UUIDv7: ids that are made one after the other lie side by side in a database.
+func NewItemID() ItemID { return ItemID{uuid.Must(uuid.NewV7())} }
+
 // IsZero reports whether d names no device.
 func (d DeviceID) IsZero() bool { return d.UUID == uuid.Nil }
 
@@ -176,8 +179,10 @@ type Workspace struct {
 	// Epoch is a random number that changes when the database is restored from a backup.
 	Epoch int64 `json:"epoch"`
 	// Provisioned says that the container was made.
-	Provisioned bool      `json:"provisioned"`
-	CreatedAt   time.Time `json:"created_at"`
+	Provisioned bool `json:"provisioned"`
+	// FoldCase is Config.FoldCase when the workspace was made.
+	FoldCase  bool      `json:"fold_case,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
 }
 
 // Member is a user in a workspace, with the role there and the place the user gave it.

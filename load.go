@@ -24,24 +24,7 @@ func lockParams(batch []*commitJob) LockParams {
 
 func loadParams(batch []*commitJob) LoadParams {
 	var p LoadParams
-	access := make(map[AccessKey]bool)
-	deletes, moves := make(map[WorkspaceID]bool), make(map[WorkspaceID]bool)
-	for _, j := range batch {
-		if key := j.actor.key(j.workspace); !access[key] {
-			access[key] = true
-			p.Access = append(p.Access, key)
-		}
-		for i := range j.proposals {
-			switch q := &j.proposals[i]; {
-			case j.invalid[i] != nil:
-			case q.Delete:
-				deletes[j.workspace] = true
-			case q.Kind == Folder && q.Version > 1:
-				moves[j.workspace] = true
-			}
-		}
-	}
-	items := make(map[ItemKey]bool)
+	access, items := make(map[AccessKey]bool), make(map[ItemKey]bool)
 	item := func(w WorkspaceID, id ItemID) {
 		if key := (ItemKey{w, id}); !id.IsZero() && !items[key] {
 			items[key] = true
@@ -49,14 +32,18 @@ func loadParams(batch []*commitJob) LoadParams {
 		}
 	}
 	for _, j := range batch {
+		w := j.workspace
+		if key := j.actor.key(w); !access[key] {
+			access[key] = true
+			p.Access = append(p.Access, key)
+		}
 		for i := range j.proposals {
+			q := &j.proposals[i]
 			if j.invalid[i] != nil {
 				continue
 			}
-			q, w := &j.proposals[i], j.workspace
 			item(w, q.Item)
 			if q.Delete {
-				p.Subtrees = append(p.Subtrees, ItemKey{w, q.Item})
 				continue
 			}
 			item(w, q.Parent)
@@ -66,39 +53,57 @@ func loadParams(batch []*commitJob) LoadParams {
 					p.Chunks = append(p.Chunks, ChunkKey{w, q.Chunks[k].Name})
 				}
 			}
-			if q.Kind == Folder && moves[w] && !q.Parent.IsZero() {
+			if q.Kind == Folder && !q.Parent.IsZero() {
 				p.Ancestors = append(p.Ancestors, ItemKey{w, q.Parent})
-			}
-			// A folder may move into one that a later proposal deletes.
-			if q.Kind == Folder && q.Version > 1 && deletes[w] {
-				p.Subtrees = append(p.Subtrees, ItemKey{w, q.Item})
 			}
 		}
 	}
 	return p
 }
 
-// loadSuperseded reads the old versions that are proposed again. Few commits need it: a client repeats one whose answer it lost.
-func loadSuperseded(ctx context.Context, tx Tx, batch []*commitJob, rows *LoadResult) error {
-	current := make(map[ItemKey]int64, len(rows.Items))
+// loadMore reads what few commits need, and what nobody is to cause who may not commit: the old versions that are proposed
+// again, as a client does that lost an answer, and what lies below folders that are deleted.
+func loadMore(ctx context.Context, tx Tx, batch []*commitJob, rows *LoadResult) error {
+	current := make(map[ItemKey]*ItemRow, len(rows.Items))
 	for i := range rows.Items {
 		row := &rows.Items[i]
-		current[ItemKey{row.Workspace, row.ID}] = row.Version
+		current[ItemKey{row.Workspace, row.ID}] = row
 	}
 	var p LoadParams
-	for _, j := range batch {
-		for i := range j.proposals {
-			q := &j.proposals[i]
-			if j.invalid[i] == nil && q.Version < current[ItemKey{j.workspace, q.Item}] {
-				p.Versions = append(p.Versions, VersionKey{j.workspace, q.Item, q.Version})
+	deletes := make(map[WorkspaceID]bool) // where a folder may be deleted
+	each := func(f func(key ItemKey, q *Proposal, row *ItemRow)) {
+		for _, j := range batch {
+			for i := range j.proposals {
+				if q := &j.proposals[i]; j.err == nil && j.invalid[i] == nil {
+					key := ItemKey{j.workspace, q.Item}
+					f(key, q, current[key])
+				}
 			}
 		}
 	}
-	if len(p.Versions) == 0 {
+	each(func(key ItemKey, q *Proposal, row *ItemRow) {
+		switch {
+		case row != nil && q.Version < row.Version:
+			p.Versions = append(p.Versions, VersionKey{key.Workspace, key.Item, q.Version})
+		case q.Delete && row == nil: // perhaps made by an earlier proposal
+			deletes[key.Workspace] = true
+		case q.Delete && row.Kind == Folder && q.Version > row.Version:
+			deletes[key.Workspace] = true
+			p.Subtrees = append(p.Subtrees, key)
+		}
+	})
+	each(func(key ItemKey, q *Proposal, row *ItemRow) {
+		// A folder may move into one that a later proposal deletes.
+		if deletes[key.Workspace] && row != nil && !q.Delete && row.Kind == Folder && row.Parent != q.Parent {
+			p.Subtrees = append(p.Subtrees, key)
+		}
+	})
+	if len(p.Versions) == 0 && len(p.Subtrees) == 0 {
 		return nil
 	}
 	more, err := tx.Load(ctx, p)
 	rows.Versions = more.Versions
+	rows.Items = append(rows.Items, more.Items...)
 	return err
 }
 

@@ -92,73 +92,80 @@ func (m *model) append(it stacksync.Item, status stacksync.Status, actor stacksy
 func (m *model) commit(actor stacksync.Actor, atomic bool, proposals []stacksync.Proposal) (results []stacksync.Result, errs []error) {
 	before := m.clone()
 	failed := false
-	for _, p := range proposals {
-		result, err := m.one(actor, p)
+	met := make([]stacksync.Item, len(proposals)) // what each was in conflict with
+	for i, p := range proposals {
+		result, with, err := m.one(actor, p)
 		results, errs = append(results, result), append(errs, err)
+		met[i] = with
 		failed = failed || err != nil
 	}
 	if !atomic || !failed {
 		return results, errs
 	}
+	// Nothing was saved: no answer may speak of anything that is not in the log as it was.
 	*m = *before
-	for i, r := range results {
-		if r == stacksync.Committed {
+	for i, p := range proposals {
+		was, saved := before.version(p.Item, p.Version)
+		switch {
+		case results[i] == stacksync.Committed, results[i] == stacksync.AlreadyCommitted && !(saved && same(was, p)):
 			results[i], errs[i] = stacksync.Rejected, stacksync.ErrAborted
+		case results[i] == stacksync.InConflict && met[i].Revision > int64(len(m.log)):
+			results[i] = stacksync.Rejected
 		}
 	}
 	return results, errs
 }
 
-func (m *model) one(actor stacksync.Actor, p stacksync.Proposal) (stacksync.Result, error) {
+func (m *model) one(actor stacksync.Actor, p stacksync.Proposal) (_ stacksync.Result, with stacksync.Item, _ error) {
 	if p.Version < 1 {
-		return stacksync.Rejected, stacksync.ErrInvalid
+		return stacksync.Rejected, with, stacksync.ErrInvalid
 	}
 	if !p.Delete && p.Parent == p.Item {
-		return stacksync.Rejected, stacksync.ErrCycle
+		return stacksync.Rejected, with, stacksync.ErrCycle
 	}
 	all := m.current()
 	now, known := all[p.Item]
 	switch {
 	case !known && (p.Version > 1 || p.Delete):
-		return stacksync.Rejected, stacksync.ErrUnknownItem
+		return stacksync.Rejected, with, stacksync.ErrUnknownItem
 	case known && p.Version <= now.Version:
 		if was, ok := m.version(p.Item, p.Version); ok && same(was, p) {
-			return stacksync.AlreadyCommitted, nil
+			return stacksync.AlreadyCommitted, with, nil
 		}
-		return stacksync.InConflict, stacksync.ErrVersionConflict
+		return stacksync.InConflict, now, stacksync.ErrVersionConflict
 	case p.Version > now.Version+1:
-		return stacksync.InConflict, stacksync.ErrVersionConflict
+		return stacksync.InConflict, now, stacksync.ErrVersionConflict
 	}
 	if p.Delete {
 		if now.Deleted {
-			return stacksync.Rejected, stacksync.ErrAlreadyDeleted
+			return stacksync.Rejected, with, stacksync.ErrAlreadyDeleted
 		}
 		m.delete(actor, now)
-		return stacksync.Committed, nil
+		return stacksync.Committed, with, nil
 	}
 	if known && now.Kind != p.Kind {
-		return stacksync.Rejected, stacksync.ErrKindChanged
+		return stacksync.Rejected, with, stacksync.ErrKindChanged
 	}
 	if parent, ok := all[p.Parent]; !p.Parent.IsZero() {
 		switch {
 		case !ok:
-			return stacksync.Rejected, stacksync.ErrParentNotFound
+			return stacksync.Rejected, with, stacksync.ErrParentNotFound
 		case parent.Kind != stacksync.Folder:
-			return stacksync.Rejected, stacksync.ErrParentNotFolder
+			return stacksync.Rejected, with, stacksync.ErrParentNotFolder
 		case parent.Deleted:
-			return stacksync.Rejected, stacksync.ErrParentDeleted
+			return stacksync.Rejected, with, stacksync.ErrParentDeleted
 		case below(all, p.Parent, p.Item):
-			return stacksync.Rejected, stacksync.ErrCycle
+			return stacksync.Rejected, with, stacksync.ErrCycle
 		}
 	}
 	for id, it := range m.live() {
 		if id != p.Item && it.Parent == p.Parent && norm.NFC.String(it.Name) == norm.NFC.String(p.Name) {
-			return stacksync.InConflict, stacksync.ErrNameTaken
+			return stacksync.InConflict, it, stacksync.ErrNameTaken
 		}
 	}
 	for _, c := range p.Chunks {
 		if _, ok := m.stored[c.Name]; !ok {
-			return stacksync.Rejected, stacksync.ErrChunksMissing
+			return stacksync.Rejected, with, stacksync.ErrChunksMissing
 		}
 	}
 	add := p.Size
@@ -166,7 +173,7 @@ func (m *model) one(actor stacksync.Actor, p stacksync.Proposal) (stacksync.Resu
 		add -= now.Size
 	}
 	if add > 0 && m.limit > 0 && m.used()+add > m.limit {
-		return stacksync.Rejected, stacksync.ErrQuotaExceeded
+		return stacksync.Rejected, with, stacksync.ErrQuotaExceeded
 	}
 	status := stacksync.StatusChanged
 	switch {
@@ -179,7 +186,7 @@ func (m *model) one(actor stacksync.Actor, p stacksync.Proposal) (stacksync.Resu
 	}
 	m.append(stacksync.Item{ID: p.Item, Version: now.Version, Parent: p.Parent, Name: p.Name, Kind: p.Kind,
 		Size: p.Size, Checksum: p.Checksum, Chunks: p.Chunks, Attrs: p.Attrs}, status, actor)
-	return stacksync.Committed, nil
+	return stacksync.Committed, with, nil
 }
 
 // delete appends the tombstones of a folder's subtree, deepest first, then its own.

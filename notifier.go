@@ -8,7 +8,7 @@ type Topic string
 // WorkspaceTopic carries a hint whenever the change log of the workspace grew.
 func WorkspaceTopic(id WorkspaceID) Topic { return Topic("workspace/" + id.String()) }
 
-// UserTopic carries a hint whenever the user's devices or memberships changed.
+// UserTopic carries a hint whenever a right of the user or of one of the user's devices has changed.
 func UserTopic(id UserID) Topic { return Topic("user/" + id) }
 
 // Notification is a hint that something changed. The change log is the truth: a hint that is lost, doubled or out of

@@ -14,8 +14,13 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// maxShort bounds ids, names, checksums and media types, in bytes.
-const maxShort = 255
+const (
+	// maxShort bounds ids, names, checksums and media types, in bytes.
+	maxShort = 255
+	// maxKey bounds what nameKey makes of a name. Folding and composing lengthen a text by at most a factor of 3
+	// (Unicode Standard Annex #15; CaseFolding.txt).
+	maxKey = 4 * maxShort
+)
 
 func isControl(r rune) bool { return unicode.Is(unicode.Cc, r) }
 
@@ -44,6 +49,14 @@ func nameKey(name string, fold bool) string {
 		return norm.NFC.String(cases.Fold().String(norm.NFD.String(name)))
 	}
 	return norm.NFC.String(name)
+}
+
+// checkFolding refuses to compare names in another way than the workspace was made with.
+func (s *Service) checkFolding(w *Workspace) error {
+	if w.FoldCase != s.cfg.FoldCase {
+		return fmt.Errorf("%w: %t", ErrFoldCase, w.FoldCase)
+	}
+	return nil
 }
 
 // checkText bounds a text that the service only keeps. NUL is refused since not every database can hold it.
@@ -125,6 +138,9 @@ func (p *Proposal) checkContent(field string, l *Limits) error {
 		c := &p.Chunks[i]
 		if err := c.check("", l); err != nil {
 			return c.check(fmt.Sprintf("%s.Chunks[%d]", field, i), l)
+		}
+		if c.Size == 0 { // they would cost the owner nothing, however many
+			return &FieldError{Field: fmt.Sprintf("%s.Chunks[%d].Size", field, i), Reason: "is 0: empty content has no chunks", Err: ErrSize}
 		}
 		if sum += c.Size; sum > l.FileSize {
 			break

@@ -108,6 +108,15 @@ func TestRules(t *testing.T) {
 		{name: "parent is deleted", propose: func(tr tree) stacksync.Proposal { return tr.folder(tr.gone.Item, "n") }, result: rejected, err: stacksync.ErrParentDeleted},
 		{name: "parent is the item", propose: changed(sub, func(tr tree, p *stacksync.Proposal) { p.Parent = p.Item }), result: rejected, err: stacksync.ErrCycle, says: "Parent"},
 		{name: "below itself", propose: changed(docs, func(tr tree, p *stacksync.Proposal) { p.Parent = tr.sub.Item }), result: rejected, err: stacksync.ErrCycle},
+		{name: "too deep", propose: func(tr tree) stacksync.Proposal {
+			top := tr.sub
+			for range 3 {
+				low := tr.folder(top.Item, "low")
+				tr.must(low)
+				top = low
+			}
+			return tr.folder(top.Item, "lower")
+		}, result: rejected, err: stacksync.ErrLimit, says: "more than 5 folders deep"},
 		{name: "to the root", propose: changed(sub, func(tr tree, p *stacksync.Proposal) { p.Parent = stacksync.ItemID{} }), result: committed,
 			check: func(t *testing.T, it stacksync.Item) { require.Equal(t, stacksync.StatusMoved, it.Status) }},
 
@@ -156,6 +165,7 @@ func TestRules(t *testing.T) {
 			return p
 		}, result: rejected, err: stacksync.ErrSize, says: "4 bytes, not 1"},
 		{name: "chunk missing", propose: newFile(func(p *stacksync.Proposal) { p.Chunks[0].Name = "nowhere" }), result: rejected, err: stacksync.ErrChunksMissing, says: "nowhere"},
+		{name: "chunk of 0 bytes", propose: newFile(func(p *stacksync.Proposal) { p.Chunks = append(p.Chunks, stacksync.Chunk{Name: "empty"}) }), result: rejected, err: stacksync.ErrSize, says: "Chunks[1].Size is 0"},
 		{name: "empty file", propose: newFile(func(p *stacksync.Proposal) { p.Size, p.Chunks = 0, nil }), result: committed},
 
 		// Limits.
@@ -168,7 +178,7 @@ func TestRules(t *testing.T) {
 		{name: "too many chunks", propose: newFile(func(p *stacksync.Proposal) {
 			p.Chunks, p.Size = make([]stacksync.Chunk, 20_001), 0
 			for i := range p.Chunks {
-				p.Chunks[i].Name = "empty"
+				p.Chunks[i] = stacksync.Chunk{Name: "one", Size: 1}
 			}
 		}), result: rejected, err: stacksync.ErrLimit, says: "Chunks are more than 20000"},
 		{name: "over the quota", propose: func(tr tree) stacksync.Proposal {
@@ -190,6 +200,11 @@ func TestRules(t *testing.T) {
 			return next(tr.a, func(p *stacksync.Proposal) { p.Size, p.Chunks = 1, tr.upload("a") })
 		}, result: committed},
 		{name: "policy", propose: named("vetoed"), result: rejected, err: stacksync.ErrVetoed, says: "house rule"},
+		{name: "policy keeps what lies below", propose: func(tr tree) stacksync.Proposal {
+			tr.must(tr.folder(tr.sub.Item, "held"))
+			return deletion(tr.docs)
+		}, result: rejected, err: stacksync.ErrVetoed, says: "legal hold"},
+		{name: "policy meddles", propose: named("meddled"), result: committed},
 		{name: "policy panics", propose: named("panics"), result: rejected, err: stacksync.ErrVetoed, says: "policy panicked"},
 
 		// Deletion and restore.
@@ -208,7 +223,7 @@ func TestRules(t *testing.T) {
 	}
 	onEachStore(t, func(t *testing.T, open func(testing.TB) stacksync.MetadataStore) {
 		house := newWorld(t, open(t), func(c *stacksync.Config) {
-			c.Limits = stacksync.Limits{Attrs: 2, AttrBytes: 100, Chunks: 20_000}
+			c.Limits = stacksync.Limits{Attrs: 2, AttrBytes: 100, Chunks: 20_000, Depth: 5}
 			c.Policy = houseRule
 		})
 		for i, row := range rows {
@@ -257,6 +272,12 @@ func houseRule(_ context.Context, r stacksync.PolicyRequest) error {
 	switch r.Proposed.Name {
 	case "vetoed":
 		return errors.New("house rule")
+	case "held":
+		if r.Proposed.Deleted {
+			return errors.New("legal hold")
+		}
+	case "meddled":
+		r.Proposed.Name, r.Proposed.Size = "../etc", 0
 	case "panics":
 		panic("oops")
 	}

@@ -191,9 +191,21 @@ func (m *machine) expect(t *rapid.T, r stacksync.CommitRequest, res stacksync.Co
 		if o.Result != results[i] || !errors.Is(o.Err, errs[i]) {
 			t.Fatalf("proposal %d %+v: got %s (%v), want %s (%v)", i, r.Proposals[i], o.Result, o.Err, results[i], errs[i])
 		}
+		m.real(t, o)
 	}
 	if res.Revision != int64(len(m.model.log)) {
 		t.Fatalf("revision %d, want %d", res.Revision, len(m.model.log))
+	}
+}
+
+// real wants an outcome to speak only of what is saved.
+func (m *machine) real(t *rapid.T, o stacksync.Outcome) {
+	switch it := o.Item; {
+	case (it == nil) != (o.Result == stacksync.Rejected):
+		t.Fatalf("%s comes with item %v", o.Result, it)
+	case it == nil:
+	case it.Revision > int64(len(m.model.log)) || fmt.Sprint(plain(*it)) != fmt.Sprint(plain(m.model.log[it.Revision-1])):
+		t.Fatalf("%s comes with %+v, which is not in the log", o.Result, *it)
 	}
 }
 
@@ -206,18 +218,21 @@ func (m *machine) restore(t *rapid.T) {
 	if !ok {
 		t.Skip("not made yet")
 	}
-	old, _ := m.model.version(id, rapid.Int64Range(1, now.Version).Draw(t, "version"))
-	p := stacksync.Proposal{Item: id, Version: now.Version + 1, Parent: now.Parent, Name: now.Name, Kind: now.Kind,
+	// The base may be an old one: a restore that comes too late, or that is repeated.
+	base, _ := m.model.version(id, max(1, now.Version-rapid.Int64Range(0, 2).Draw(t, "behind")))
+	old, _ := m.model.version(id, rapid.Int64Range(1, base.Version).Draw(t, "version"))
+	p := stacksync.Proposal{Item: id, Version: base.Version + 1, Parent: base.Parent, Name: base.Name, Kind: base.Kind,
 		Size: old.Size, Checksum: old.Checksum, Chunks: old.Chunks, Attrs: old.Attrs}
 	actor := rapid.SampledFrom(m.devices).Draw(t, "device")
 	results, errs := m.model.commit(actor, false, []stacksync.Proposal{p})
-	res, err := m.w.svc.RestoreVersion(m.w.Context(), stacksync.RestoreVersionRequest{Actor: actor, Workspace: m.ws, Item: id, Version: old.Version, Base: now.Version})
+	res, err := m.w.svc.RestoreVersion(m.w.Context(), stacksync.RestoreVersionRequest{Actor: actor, Workspace: m.ws, Item: id, Version: old.Version, Base: base.Version})
 	if err != nil {
 		t.Fatalf("restore: %v", err)
 	}
 	if res.Outcome.Result != results[0] || !errors.Is(res.Outcome.Err, errs[0]) {
 		t.Fatalf("restore: got %s (%v), want %s (%v)", res.Outcome.Result, res.Outcome.Err, results[0], errs[0])
 	}
+	m.real(t, res.Outcome)
 }
 
 // page moves a follower on by one page.

@@ -3,6 +3,7 @@ package stacksync_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -102,6 +103,27 @@ func TestFoldCase(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, f.Item, res.Item.ID)
 	})
+}
+
+// What is stored depends on FoldCase: a service that is configured otherwise must not touch it.
+func TestFoldCaseIsKept(t *testing.T) {
+	store := memory.New()
+	w := newWorld(t, store)
+	w.must(w.folder(stacksync.ItemID{}, "readme"))
+	other, err := stacksync.New(store, stacksync.Config{FoldCase: true})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, other.Close()) }()
+	_, err = other.Commit(t.Context(), stacksync.CommitRequest{Actor: w.actor, Workspace: w.ws, Proposals: []stacksync.Proposal{w.folder(stacksync.ItemID{}, "README")}})
+	require.ErrorIs(t, err, stacksync.ErrFoldCase)
+	_, err = other.GetItemByPath(t.Context(), stacksync.GetItemByPathRequest{Actor: w.actor, Workspace: w.ws, Path: "README"})
+	require.ErrorIs(t, err, stacksync.ErrFoldCase)
+}
+
+// The identity of a caller comes from the host, never out of a request's text.
+func TestRequestsTakeNoIdentityFromJSON(t *testing.T) {
+	var r stacksync.CommitRequest
+	require.NoError(t, json.Unmarshal([]byte(`{"user":"eve","Actor":{"user":"eve"},"RequestID":"1"}`), &r))
+	require.Equal(t, stacksync.CommitRequest{RequestID: "1"}, r)
 }
 
 // The caller keeps its request: what it changes in it later must not show in what was saved.

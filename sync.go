@@ -51,15 +51,16 @@ type Config struct {
 
 	// Policy may veto a proposal that has passed all rules, inside the transaction: a non-nil error makes it
 	// Rejected, with ErrVetoed and that error. It must be quick, since others wait for the workspace meanwhile, and may be asked
-	// twice about the same proposal. It is not asked about what is deleted with a folder. Defaults to none.
+	// twice about the same proposal. It is also asked about each item that is deleted with a folder, and can save the folder by
+	// that. Defaults to none.
 	Policy func(ctx context.Context, r PolicyRequest) error
 
 	// QuotaLimit is that of new users, in bytes. Defaults to 0: no limit.
 	QuotaLimit int64
 
 	// FoldCase makes names that differ only in case clash (Unicode full case folding), as on most desktops' file systems.
-	// Names always clash when they differ only in normalisation (NFC). Set it before the first commit and never change it:
-	// it is part of what is stored. Defaults to false.
+	// Names always clash when they differ only in normalisation (NFC). It is part of what is stored: commits to a workspace
+	// that was made with another setting are refused with ErrFoldCase. Defaults to false.
 	FoldCase bool
 
 	// ChunkHash says that chunk names are the lower-case hexadecimal hash of their content, so that UploadChunk can check
@@ -92,13 +93,15 @@ type Limits struct {
 	Attrs        int   // attributes an item; defaults to 64
 	AttrBytes    int   // bytes of all attributes of an item together, keys and values; defaults to 8,192
 	Page         int   // items a page; defaults to 10,000
-	Depth        int   // names in a path given to GetItemByPath; defaults to 1,024
-	Devices      int   // devices a user may register, revoked ones included; defaults to 1,000
+	// Depth is how many folders deep a folder may lie that is made or moved, and the number of names in a path; defaults to
+	// 1,024. What lies in a moved folder may come to lie deeper.
+	Depth   int
+	Devices int // devices a user may have, without revoked ones; defaults to 1,000
 }
 
 const maxFileSize = 1 << 50
 
-// Observer is told of every call of a Service.
+// Observer is told of every call of a Service. A Follow shows as the calls of Changes that it makes.
 type Observer interface {
 	// Begin is called at the start of op, which is the name of the method ("Commit"), or "commit.batch" for each
 	// transaction that saves gathered commits. The returned context is used for the call (a trace's span travels in it). The returned
@@ -218,14 +221,20 @@ func call[Res any](ctx context.Context, s *Service, op string, f func(ctx contex
 		var none Res
 		return none, fmt.Errorf("%s: %w", op, err)
 	}
-	res, items, err := f(ctx)
-	end(items, err)
+	items := 0
+	err = errPanicked // unless f returns
+	defer func() { end(items, err) }()
+	var res Res
+	res, items, err = f(ctx)
 	if err != nil {
 		var none Res
 		return none, fmt.Errorf("%s: %w", op, err)
 	}
 	return res, nil
 }
+
+// errPanicked is what an Observer sees of a call that a panic has ended, and what callers see whose batch it has.
+var errPanicked = errors.New("panicked")
 
 func (c *Config) setDefaults() error {
 	for _, d := range []struct {

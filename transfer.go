@@ -9,7 +9,8 @@ import (
 	"io"
 )
 
-// Transfers is how clients get content into and out of the container of a workspace.
+// Transfers is how clients get content into and out of the container of a workspace. Its calls return errors.ErrUnsupported in a
+// service without Config.Storage.
 type Transfers interface {
 	// PrepareUpload tells which of some chunks are not stored yet, and how to upload them. Needs role Editor and a device.
 	// A chunk stored with another size is an ErrSize; chunks that can't fit the owner's quota are an ErrQuotaExceeded.
@@ -17,11 +18,10 @@ type Transfers interface {
 	// PrepareDownload tells how to download chunks. Needs role Viewer and a device. *ChunksMissingError.
 	PrepareDownload(ctx context.Context, r PrepareDownloadRequest) (PrepareDownloadResult, error)
 	// UploadChunk writes a chunk through the host. Needs role Editor and a device. Content of another length is an ErrSize;
-	// content whose hash is not its name an ErrInvalid, where Config.ChunkHash is set. errors.ErrUnsupported where the
-	// storage is not a ChunkWriter.
+	// content whose hash is not its name an ErrInvalid, where Config.ChunkHash is set.
 	UploadChunk(ctx context.Context, r UploadChunkRequest) (UploadChunkResult, error)
 	// DownloadChunk reads a chunk through the host; the caller closes Content. Needs role Viewer and a device.
-	// ErrChunkNotFound. errors.ErrUnsupported where the storage is not a ChunkReader.
+	// ErrChunkNotFound.
 	DownloadChunk(ctx context.Context, r DownloadChunkRequest) (DownloadChunkResult, error)
 }
 
@@ -33,7 +33,7 @@ const ViaHost Via = "host"
 
 // PrepareUploadRequest is that of Transfers.PrepareUpload.
 type PrepareUploadRequest struct {
-	Actor
+	Actor     `json:"-"` // never from a body: the host has authenticated it
 	Workspace WorkspaceID
 	Chunks    []Chunk // at most Limits.Chunks
 }
@@ -46,7 +46,7 @@ type PrepareUploadResult struct {
 
 // PrepareDownloadRequest is that of Transfers.PrepareDownload.
 type PrepareDownloadRequest struct {
-	Actor
+	Actor     `json:"-"` // never from a body: the host has authenticated it
 	Workspace WorkspaceID
 	Names     []string // at most Limits.Chunks
 }
@@ -59,7 +59,7 @@ type PrepareDownloadResult struct {
 
 // UploadChunkRequest is that of Transfers.UploadChunk.
 type UploadChunkRequest struct {
-	Actor
+	Actor     `json:"-"` // never from a body: the host has authenticated it
 	Workspace WorkspaceID
 	Chunk     Chunk
 	Content   io.Reader // Chunk.Size bytes
@@ -70,7 +70,7 @@ type UploadChunkResult struct{}
 
 // DownloadChunkRequest is that of Transfers.DownloadChunk.
 type DownloadChunkRequest struct {
-	Actor
+	Actor     `json:"-"` // never from a body: the host has authenticated it
 	Workspace WorkspaceID
 	Name      string
 }
@@ -220,19 +220,24 @@ func (s *Service) uploadChunk(ctx context.Context, r UploadChunkRequest) error {
 	if r.Content == nil {
 		return &FieldError{Field: "Content", Reason: "is nil"}
 	}
-	var container string
+	var workspace Workspace
 	err := s.view(ctx, r.Actor, r.Workspace, toWrite, func(_ context.Context, _ Reader, acc access) error {
-		container = acc.workspace.Container
+		workspace = *acc.workspace
 		return acc.checkUpload(r.Chunk.Size)
 	})
 	if err != nil {
 		return err
 	}
+	if !workspace.Provisioned { // made while the service had no storage, or its storage was down
+		if err := s.provision(ctx, &workspace); err != nil {
+			return err
+		}
+	}
 	content := r.Content
 	if s.cfg.ChunkHash != nil {
 		content = &hashed{from: r.Content, hash: s.cfg.ChunkHash(), want: r.Chunk}
 	}
-	_, err = s.writer.WriteChunk(ctx, WriteChunkParams{Container: container, Chunk: r.Chunk, Content: content})
+	_, err = s.writer.WriteChunk(ctx, WriteChunkParams{Container: workspace.Container, Chunk: r.Chunk, Content: content})
 	return err
 }
 

@@ -18,14 +18,14 @@ type Items interface {
 	// ListVersions pages through the versions of an item, newest first. ErrItemNotFound.
 	ListVersions(ctx context.Context, r ListVersionsRequest) (ListVersionsResult, error)
 	// RestoreVersion commits the name-independent part of an old version (content, media type, attributes, time of change)
-	// as the next version, in place; a deleted item comes back at its last place. It answers like a commit of that one
-	// proposal, and needs role Editor and a device.
+	// as the next version, in place; a deleted item comes back at its last place, a folder without what was deleted with it. It
+	// answers like a commit of that one proposal, also when it is repeated, and needs role Editor and a device.
 	RestoreVersion(ctx context.Context, r RestoreVersionRequest) (RestoreVersionResult, error)
 }
 
 // GetItemRequest is that of Items.GetItem.
 type GetItemRequest struct {
-	Actor
+	Actor     `json:"-"` // never from a body: the host has authenticated it
 	Workspace WorkspaceID
 	Item      ItemID
 	Version   int64 // 0: the current one
@@ -36,14 +36,14 @@ type GetItemResult struct{ Item Item }
 
 // GetItemByPathRequest is that of Items.GetItemByPath.
 type GetItemByPathRequest struct {
-	Actor
+	Actor     `json:"-"` // never from a body: the host has authenticated it
 	Workspace WorkspaceID
 	Path      string // names joined by "/", at most Limits.Depth of them; no leading or trailing "/"
 }
 
 // ListChildrenRequest is that of Items.ListChildren.
 type ListChildrenRequest struct {
-	Actor
+	Actor     `json:"-"` // never from a body: the host has authenticated it
 	Workspace WorkspaceID
 	Parent    ItemID // zero: the root
 	After     string // the Next of the page before; empty for the first
@@ -58,7 +58,7 @@ type ListChildrenResult struct {
 
 // ListVersionsRequest is that of Items.ListVersions.
 type ListVersionsRequest struct {
-	Actor
+	Actor     `json:"-"` // never from a body: the host has authenticated it
 	Workspace WorkspaceID
 	Item      ItemID
 	Before    int64 // the Next of the page before; 0 for the first
@@ -73,10 +73,10 @@ type ListVersionsResult struct {
 
 // RestoreVersionRequest is that of Items.RestoreVersion.
 type RestoreVersionRequest struct {
-	Actor
+	Actor     `json:"-"` // never from a body: the host has authenticated it
 	Workspace WorkspaceID
 	Item      ItemID
-	// Version is the old one to take the content from.
+	// Version is the old one to take the content from: 1 to Base.
 	Version int64
 	// Base is the current version as the caller knows it: if it is no longer current, the outcome is a conflict.
 	Base int64
@@ -144,7 +144,10 @@ func (s *Service) GetItemByPath(ctx context.Context, r GetItemByPathRequest) (Ge
 			}
 		}
 		var at ItemRow
-		err := s.view(ctx, r.Actor, r.Workspace, toRead, func(ctx context.Context, rd Reader, _ access) error {
+		err := s.view(ctx, r.Actor, r.Workspace, toRead, func(ctx context.Context, rd Reader, acc access) error {
+			if err := s.checkFolding(acc.workspace); err != nil {
+				return err
+			}
 			at = ItemRow{}
 			for _, name := range names {
 				rows, err := rd.Load(ctx, LoadParams{Names: []NameKey{{r.Workspace, at.ID, nameKey(name, s.cfg.FoldCase)}}})
@@ -170,6 +173,9 @@ func (s *Service) ListChildren(ctx context.Context, r ListChildrenRequest) (List
 	return call(ctx, s, "ListChildren", func(ctx context.Context) (ListChildrenResult, int, error) {
 		limit, err := s.cfg.Limits.pageLimit(r.Limit)
 		if err != nil {
+			return ListChildrenResult{}, 0, err
+		}
+		if err := checkText("After", r.After, maxKey); err != nil {
 			return ListChildrenResult{}, 0, err
 		}
 		var rows ChildrenResult
@@ -245,9 +251,13 @@ func (s *Service) RestoreVersion(ctx context.Context, r RestoreVersionRequest) (
 		if r.Version < 1 || r.Base < r.Version {
 			return RestoreVersionResult{}, 0, &FieldError{Field: "Version", Reason: "is not within 1 to Base"}
 		}
-		var current, old *ItemRow
+		var base, old *ItemRow
 		err := s.view(ctx, r.Actor, r.Workspace, toWrite, func(ctx context.Context, rd Reader, _ access) (err error) {
-			if current, err = readVersion(ctx, rd, VersionKey{r.Workspace, r.Item, 0}); err != nil {
+			// Name and place are those of the base, so that the call proposes the same when it is repeated.
+			if base, err = readItem(ctx, rd, ItemKey{r.Workspace, r.Item}); err == nil && r.Base < base.Version {
+				base, err = readVersion(ctx, rd, VersionKey{r.Workspace, r.Item, r.Base})
+			}
+			if err != nil {
 				return err
 			}
 			old, err = readVersion(ctx, rd, VersionKey{r.Workspace, r.Item, r.Version})
@@ -257,7 +267,7 @@ func (s *Service) RestoreVersion(ctx context.Context, r RestoreVersionRequest) (
 			return RestoreVersionResult{}, 0, err
 		}
 		res, err := s.commit(ctx, CommitRequest{Actor: r.Actor, Workspace: r.Workspace, Proposals: []Proposal{{
-			Item: r.Item, Version: r.Base + 1, Parent: current.Parent, Name: current.Name, Kind: current.Kind,
+			Item: r.Item, Version: r.Base + 1, Parent: base.Parent, Name: base.Name, Kind: base.Kind,
 			Size: old.Size, Checksum: old.Checksum, Chunks: old.Chunks, MediaType: old.MediaType, ModifiedAt: old.ModifiedAt, Attrs: old.Attrs,
 		}}})
 		if err != nil {

@@ -11,7 +11,9 @@ type Workspaces interface {
 }
 
 // ListWorkspacesRequest is that of Workspaces.ListWorkspaces.
-type ListWorkspacesRequest struct{ Actor }
+type ListWorkspacesRequest struct {
+	Actor `json:"-"` // never from a body: the host has authenticated it
+}
 
 // ListWorkspacesResult is that of Workspaces.ListWorkspaces.
 type ListWorkspacesResult struct{ Workspaces []Mount }

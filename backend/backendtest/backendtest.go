@@ -9,7 +9,8 @@
 //	}
 //
 // Each check makes containers of its own with names that nobody else uses, and deletes them at its end, so all checks
-// may share one server, and run in parallel.
+// may share one server, and run in parallel. In all they write about 14,000 small chunks, one of 64 MiB, and the content
+// that must not be stored.
 package backendtest
 
 import (

@@ -23,7 +23,7 @@ type temp struct {
 // name returns the path of a file that is not there yet.
 func (t *temp) name() string { return t.path + "/" + strconv.FormatUint(t.next.Add(1), 10) }
 
-func (s *Storage) makeTemp() (err error) {
+func (s *Storage) makeTemp() error {
 	path := tempDir + "/" + strings.ToLower(rand.Text())
 	unlocked := path + ".new"
 	lock, err := s.root.OpenFile(unlocked, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)

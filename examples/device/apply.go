@@ -248,15 +248,12 @@ func (j *job) removeFolder(r *record) error {
 		j.state.drop(r.Item)
 		return nil
 	}
-	if len(n.children) == 0 {
-		err := j.remove(n)
-		if err == nil {
-			j.state.drop(r.Item)
-			return nil
-		}
+	if err := j.remove(n); err != nil {
 		j.cfg.Logger.Info("can't remove folder", "path", n.path(), "error", err)
+		return j.keep(n, r)
 	}
-	return j.keep(n, r)
+	j.state.drop(r.Item)
+	return nil
 }
 
 func sameContent(r *record, it *stacksync.Item) bool {

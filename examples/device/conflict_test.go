@@ -107,6 +107,21 @@ func TestLosesTheRace(t *testing.T) {
 	}
 }
 
+// A folder that was moved on the server, and here copied to the same place and deleted: its things are found again in the copy.
+func TestCopiedWhereItMoved(t *testing.T) {
+	w, a, b := twins(t, "dir/x")
+	a.write("dir/empty", "")
+	w.converge()
+	a.rename("dir", "moved")
+	a.sync()
+	b.write("moved/x", b.tree()["dir/x"])
+	b.write("moved/empty", "")
+	b.remove("dir")
+	require.Zero(t, b.sync().Committed)
+	w.converge()
+	require.EqualValues(t, 1, w.item("moved/empty").Version)
+}
+
 // What one device deletes with its folder, in the moment in which another puts something there, is gone from the trees. The server
 // remembers it.
 func TestSweptAway(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 // stale returns errStale for an error that comes from something having moved or appeared since the scan, and other errors as they
 // are.
 func stale(path string, err error) error {
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTDIR) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EISDIR) {
 		return fmt.Errorf("%s: %w", path, errStale)
 	}
 	return err

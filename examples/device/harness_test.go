@@ -48,6 +48,7 @@ type world struct {
 	workspace stacksync.WorkspaceID
 	devices   []*client
 	workers   int                       // of a device
+	ages      int                       // see client.age
 	proposed  map[stacksync.ItemID]bool // every item that was ever proposed
 }
 
@@ -163,10 +164,27 @@ func (c *client) sync() device.Report {
 
 func (c *client) at(name string) string { return filepath.Join(c.dir, filepath.FromSlash(name)) }
 
+// write writes a file as if it had been written long ago. A device that has hashed it relies on its stamp then; one that was just
+// written it would read again the next time.
 func (c *client) write(name, content string) {
 	c.w.t.Helper()
 	require.NoError(c.w.t, os.MkdirAll(filepath.Dir(c.at(name)), 0o755))
 	require.NoError(c.w.t, os.WriteFile(c.at(name), []byte(content), 0o644))
+	c.age(name)
+}
+
+// age gives a file a time of change that is long ago, and that no other file has.
+func (c *client) age(name string) {
+	c.w.t.Helper()
+	c.w.ages++
+	at := time.Date(2020, 1, 1, 0, 0, c.w.ages, 0, time.UTC)
+	require.NoError(c.w.t, os.Chtimes(c.at(name), at, at))
+}
+
+func (c *client) chmod(name string, mode os.FileMode) {
+	c.w.t.Helper()
+	require.NoError(c.w.t, os.Chmod(c.at(name), mode))
+	c.age(name) // or the change might be within one tick of the file system's clock
 }
 
 func (c *client) mkdir(name string) {

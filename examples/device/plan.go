@@ -142,7 +142,7 @@ func (p *planner) planDetour(r *record) {
 func (p *planner) planDeletions() {
 	var missing []*record
 	for id, r := range p.records {
-		if r.Version > 0 && r.Pending == nil && p.tree.byID[id] == nil && !p.deleted[id] && p.tree.byID[r.Parent] != nil {
+		if r.Version > 0 && p.tree.byID[id] == nil && !p.deleted[id] && p.tree.byID[r.Parent] != nil {
 			missing = append(missing, r)
 		}
 	}

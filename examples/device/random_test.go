@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -112,7 +113,9 @@ func (m *mess) change(c *client) func() {
 			content := fmt.Sprintf("content %d", m.written)
 			m.kill(c, at)
 			m.alive[content] = true
-			c.write(at, content)
+			if c.write(at, content); same == 0 {
+				require.NoError(m.T, os.Chtimes(c.at(at), time.Time{}, time.Now()))
+			}
 		case what == "copy" && !isDir:
 			// Who writes what was there before has changed nothing, so others may do away with it: it does not count as alive.
 			m.kill(c, at)
@@ -120,7 +123,7 @@ func (m *mess) change(c *client) func() {
 		case what == "mkdir" && !exists:
 			c.mkdir(at)
 		case what == "chmod" && exists && !isDir:
-			require.NoError(m.T, os.Chmod(c.at(at), info.Mode().Perm()^0o111))
+			c.chmod(at, info.Mode().Perm()^0o111)
 		case what == "rename":
 			c.tryRename(at, to)
 		case what == "swap":

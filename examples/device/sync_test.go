@@ -105,6 +105,7 @@ func TestRenameUploadsNothing(t *testing.T) {
 			require.Zero(t, r.ChunksDownloaded)
 			require.Equal(t, a.tree(), b.tree())
 			require.Len(t, w.converge(), 5)
+			require.Zero(t, a.sync().FilesHashed+b.sync().FilesHashed, "the new stamps were noted")
 		})
 	}
 }
@@ -157,6 +158,11 @@ func TestNamesChangeHands(t *testing.T) {
 			a.remove("q")
 			a.rename("x", "q")
 		},
+		"swap file and folder": func(a *client) {
+			a.rename("x", "tmp")
+			a.rename("p", "x")
+			a.rename("tmp", "p")
+		},
 		"folder for file": func(a *client) {
 			a.remove("x")
 			a.mkdir("x/y/z")
@@ -182,6 +188,7 @@ func TestNamesChangeHands(t *testing.T) {
 				w.converge()
 				shuffle(a)
 				want := a.tree()
+				require.Equal(t, 2, a.sync().Rounds, "nothing had to be proposed twice")
 				require.Zero(t, len(copies(w.converge())))
 				require.Equal(t, want, b.tree())
 				require.Equal(t, sums(want), w.serverSums())
@@ -257,17 +264,49 @@ func TestExecutableBit(t *testing.T) {
 		require.NoError(t, err)
 		return info.Mode()&0o111 != 0
 	}
-	require.NoError(t, os.Chmod(a.at("tool"), 0o755))
+	a.chmod("tool", 0o755)
 	a.write("new", "#!/bin/sh")
-	require.NoError(t, os.Chmod(a.at("new"), 0o755))
+	a.chmod("new", 0o755)
 	w.converge()
 	require.True(t, executable(b, "tool"))
 	require.True(t, executable(b, "new"))
 	require.False(t, executable(b, "old"))
-	require.NoError(t, os.Chmod(b.at("tool"), 0o644))
+	b.chmod("tool", 0o644)
 	w.converge()
 	require.False(t, executable(a, "tool"))
 	require.EqualValues(t, 3, w.item("tool").Version)
+}
+
+// Two changes of one file, on two devices, that have nothing to do with each other.
+func TestChangesAreMerged(t *testing.T) {
+	changes := map[string]func(c *client){
+		"edit":   func(c *client) { c.write("x", "edited") },
+		"rename": func(c *client) { c.rename("x", "z") },
+		"chmod":  func(c *client) { c.chmod("x", 0o755) },
+	}
+	for first := range changes {
+		for second := range changes {
+			if first == second {
+				continue
+			}
+			t.Run(first+" and "+second, func(t *testing.T) {
+				w, a, b := twins(t, "x")
+				changes[first](a)
+				changes[second](b)
+				a.sync()
+				b.sync()
+				tree := w.converge()
+				name := "x"
+				if first == "rename" || second == "rename" {
+					name = "z"
+				}
+				require.Equal(t, []string{name}, paths(tree))
+				require.Equal(t, first == "edit" || second == "edit", tree[name] == "edited")
+				require.Equal(t, first == "chmod" || second == "chmod", len(a.programs()) == 1)
+				require.EqualValues(t, 3, w.item(name).Version)
+			})
+		}
+	}
 }
 
 func TestWhatIsNoFileIsSkipped(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/stacksync/stacksync-go/examples/device"
 )
@@ -12,13 +13,19 @@ import (
 type follower struct {
 	ctx    context.Context
 	cancel context.CancelFunc
-	synced chan device.Report
+	synced chan synced
 	ended  chan error
+}
+
+// synced is a Sync that succeeded.
+type synced struct {
+	device.Report
+	at time.Time
 }
 
 // follow begins to run a device.
 func (s *show) follow(ctx context.Context, c *client, step string) *follower {
-	f := &follower{synced: make(chan device.Report), ended: make(chan error, 1)}
+	f := &follower{synced: make(chan synced), ended: make(chan error, 1)}
 	f.ctx, f.cancel = context.WithCancel(ctx)
 	c.onProgress = s.out.progress(step, 0)
 	c.onSync = func(r device.Report, err error) {
@@ -27,7 +34,7 @@ func (s *show) follow(ctx context.Context, c *client, step string) *follower {
 			return
 		}
 		select {
-		case f.synced <- r:
+		case f.synced <- synced{r, time.Now()}:
 		case <-f.ctx.Done():
 		}
 	}
@@ -35,17 +42,17 @@ func (s *show) follow(ctx context.Context, c *client, step string) *follower {
 	return f
 }
 
-// await waits for a Sync that is what is waited for.
-func (f *follower) await(is func(device.Report) bool) error {
+// await waits for a Sync that is what is waited for. It returns when that was done.
+func (f *follower) await(is func(device.Report) bool) (time.Time, error) {
 	for {
 		select {
-		case r := <-f.synced:
-			if is(r) {
-				return nil
+		case s := <-f.synced:
+			if is(s.Report) {
+				return s.at, nil
 			}
 		case err := <-f.ended:
 			f.ended <- err // for stop
-			return errors.New("follow ended")
+			return time.Time{}, errors.New("follow ended")
 		}
 	}
 }

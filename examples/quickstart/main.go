@@ -21,22 +21,29 @@ import (
 )
 
 func main() {
-	if err := run(); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if len(os.Args) > 1 && os.Args[1] == writerCommand {
-		return runWriter(ctx, os.Args[2:])
+func run(ctx context.Context, args []string, stdout *os.File) error {
+	if len(args) > 0 && args[0] == writerCommand {
+		return runWriter(ctx, args[1:], stdout)
 	}
-	dir := flag.String("dir", "", "the tree to sync: a copy is made (default: the Go toolchain's src)")
-	keep := flag.Bool("keep", false, "leave the folders to look at")
-	verbose := flag.Bool("v", false, "show what the devices and the service log")
-	flag.Parse()
+	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
+	dir := flags.String("dir", "", "the tree to sync: a copy is made (default: the Go toolchain's src)")
+	keep := flags.Bool("keep", false, "leave the folders to look at")
+	verbose := flags.Bool("v", false, "show what the devices and the service log")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unknown argument %q", flags.Arg(0))
+	}
 	if *dir == "" {
 		var err error
 		if *dir, err = goSource(ctx); err != nil {
@@ -47,7 +54,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	s := &show{out: newOutput(os.Stdout), source: *dir, temp: temp, log: slog.New(slog.DiscardHandler)}
+	s := &show{out: newOutput(stdout), source: *dir, temp: temp, log: slog.New(slog.DiscardHandler)}
 	if *verbose {
 		s.log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}

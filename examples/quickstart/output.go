@@ -88,8 +88,9 @@ func size(n int64) string {
 }
 
 // took writes how long something took.
-func took(since time.Time) string {
-	d := time.Since(since)
+func took(since time.Time) string { return duration(time.Since(since)) }
+
+func duration(d time.Duration) string {
 	if d >= time.Second {
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	}

@@ -26,6 +26,7 @@ type show struct {
 	user            stacksync.User
 	laptop, desktop *client
 	folders         []string // some folders at the top of the tree, each with files
+	items           int      // files and folders, at first
 }
 
 // line is what the devices reach the service through: it leads to the next service after a restart.
@@ -102,7 +103,7 @@ func (s *show) prepare(ctx context.Context) error {
 		return err
 	}
 	files, bytes := t.files()
-	s.out.line("tree", "%s files, %s, copied from %s to the laptop in %s; %d links and the like left out", count(files), size(bytes), s.source, took(start), skipped)
+	s.out.line("tree", "%s files, %s, copied from %s to the laptop in %s; links and other special files left out: %d", count(files), size(bytes), s.source, took(start), skipped)
 	return nil
 }
 

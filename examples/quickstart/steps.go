@@ -17,14 +17,15 @@ func (s *show) firstSync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.items = len(t)
 	start := time.Now()
-	r, err := s.sync(ctx, s.laptop, step, len(t))
+	r, err := s.sync(ctx, s.laptop, step, s.items)
 	if err != nil {
 		return err
 	}
 	s.out.line(step, "laptop committed %s items and sent %s chunks, %s, in %s", count(r.Committed), count(r.ChunksUploaded), size(r.BytesUploaded), took(start))
 	start = time.Now()
-	if r, err = s.sync(ctx, s.desktop, step, len(t)); err != nil {
+	if r, err = s.sync(ctx, s.desktop, step, s.items); err != nil {
 		return err
 	}
 	s.out.line("", "desktop took over %s items and fetched %s chunks, %s, in %s", count(r.ItemsApplied), count(r.ChunksDownloaded), size(r.BytesDownloaded), took(start))
@@ -40,7 +41,7 @@ func (s *show) liveChange(ctx context.Context) (err error) {
 	}
 	follower := s.follow(ctx, s.desktop, step)
 	defer func() { err = errors.Join(err, follower.stop()) }()
-	if err := follower.await(func(r device.Report) bool { return r.ItemsApplied == 0 }); err != nil {
+	if _, err := follower.await(func(r device.Report) bool { return r.ItemsApplied == 0 }); err != nil {
 		return err
 	}
 	start := time.Now()
@@ -50,11 +51,12 @@ func (s *show) liveChange(ctx context.Context) (err error) {
 	if _, err := s.sync(ctx, s.laptop, step, 0); err != nil {
 		return err
 	}
-	sent := took(start)
-	if err := follower.await(func(r device.Report) bool { return r.ItemsApplied > 0 }); err != nil {
+	done, err := follower.await(func(r device.Report) bool { return r.ItemsApplied > 0 })
+	if err != nil {
 		return err
 	}
-	s.out.line(step, "%s, edited on the laptop, was committed after %s and on the desktop's disk after %s", file, sent, took(start))
+	s.out.line(step, "%s, edited on the laptop, was on the desktop's disk after %s, both trees of %s items scanned",
+		file, duration(done.Sub(start)), count(s.items))
 	return nil
 }
 
@@ -112,7 +114,7 @@ func (s *show) renameAndMove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.out.line(step, "%s (%s files) renamed, %s (%s files) moved into it: %d commits, %s sent, %s fetched, in %s",
+	s.out.line(step, "%s (files: %s) renamed, %s (files: %s) moved into it: %d commits, %s sent, %s fetched, in %s",
 		renamed, count(t.below(renamed)), moved, count(t.below(moved)), sent.Committed, size(sent.BytesUploaded), size(received.BytesDownloaded), elapsed)
 	return nil
 }
@@ -144,7 +146,7 @@ func (s *show) deleteFolder(ctx context.Context) error {
 	if _, err := os.Lstat(s.desktop.path(folder)); !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("%s is still on the desktop (%w)", folder, err)
 	}
-	s.out.line(step, "%s (%s files) deleted on the laptop: %d commit, %s items gone on the desktop, in %s",
+	s.out.line(step, "%s (files: %s) deleted on the laptop: %d commit, %s items gone on the desktop, in %s",
 		folder, count(t.below(folder)), sent.Committed, count(received.ItemsApplied), elapsed)
 	return nil
 }
@@ -193,6 +195,11 @@ func (s *show) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return s.judge(laptop, desktop)
+}
+
+// judge says whether the trees are equal, and what differs.
+func (s *show) judge(laptop, desktop tree) error {
 	found := differences(laptop, desktop, "laptop", "desktop")
 	for _, d := range found {
 		s.out.line("different", "%s", d)

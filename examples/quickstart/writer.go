@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"path"
 	"strings"
@@ -25,7 +26,7 @@ type writer struct {
 }
 
 // runWriter starts the service and commits, until it is killed. It writes a line for each acknowledged commit.
-func runWriter(ctx context.Context, args []string) (err error) {
+func runWriter(ctx context.Context, args []string, stdout io.Writer) (err error) {
 	if len(args) != 4 {
 		return fmt.Errorf("%s is for the quickstart itself", writerCommand)
 	}
@@ -54,7 +55,9 @@ func runWriter(ctx context.Context, args []string) (err error) {
 		if err := w.save(ctx, folder.Item, name); err != nil {
 			return err
 		}
-		fmt.Println(path.Join(folder.Name, name))
+		if _, err := fmt.Fprintln(stdout, path.Join(folder.Name, name)); err != nil {
+			return err
+		}
 	}
 }
 

@@ -128,7 +128,7 @@ func workspaceReplaced(t T, s Suite) {
 	r := newRig(t, s)
 	h, heir := r.home(), r.home()
 	now := r.workspace(heir.user.ID)
-	now.ID, now.Provisioned = h.id(), false
+	now.ID, now.Provisioned, now.FoldCase = h.id(), false, false
 	r.saveAndRead(stacksync.PutParams{Workspaces: []stacksync.Workspace{now}}, func(l look) {
 		got := l.load(stacksync.LoadParams{Access: []stacksync.AccessKey{
 			accessKey(h.id(), h.user.ID, stacksync.DeviceID{}),

@@ -63,6 +63,7 @@ func (r *rig) workspace(owner stacksync.UserID) stacksync.Workspace {
 		Floor:       1000 + n,
 		Epoch:       7_000_000_000 + n,
 		Provisioned: true,
+		FoldCase:    true,
 		CreatedAt:   r.time(),
 	}
 }

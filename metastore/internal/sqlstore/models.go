@@ -63,18 +63,19 @@ type workspaceModel struct {
 	Floor       int64     `bun:"floor"`
 	Epoch       int64     `bun:"epoch"`
 	Provisioned bool      `bun:"provisioned"`
+	FoldCase    bool      `bun:"fold_case"`
 	CreatedAt   micros    `bun:"created_at,type:bigint"`
 }
 
 func (m *workspaceModel) set(w *stacksync.Workspace) {
 	m.ID, m.Owner, m.Container, m.Revision, m.Floor = w.ID.UUID, string(w.Owner), w.Container, w.Revision, w.Floor
-	m.Epoch, m.Provisioned, m.CreatedAt = w.Epoch, w.Provisioned, micros(w.CreatedAt)
+	m.Epoch, m.Provisioned, m.FoldCase, m.CreatedAt = w.Epoch, w.Provisioned, w.FoldCase, micros(w.CreatedAt)
 }
 
 func (m *workspaceModel) row() stacksync.Workspace {
 	return stacksync.Workspace{
 		ID: stacksync.WorkspaceID{UUID: m.ID}, Owner: stacksync.UserID(m.Owner), Container: m.Container, Revision: m.Revision,
-		Floor: m.Floor, Epoch: m.Epoch, Provisioned: m.Provisioned, CreatedAt: m.CreatedAt.time(),
+		Floor: m.Floor, Epoch: m.Epoch, Provisioned: m.Provisioned, FoldCase: m.FoldCase, CreatedAt: m.CreatedAt.time(),
 	}
 }
 

@@ -27,6 +27,7 @@ CREATE TABLE workspaces (
 	floor       INTEGER NOT NULL,
 	epoch       INTEGER NOT NULL,
 	provisioned INTEGER NOT NULL,
+	fold_case   INTEGER NOT NULL,
 	created_at  INTEGER
 ) STRICT, WITHOUT ROWID;
 

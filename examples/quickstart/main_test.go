@@ -1,0 +1,67 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	// The step that kills the service starts this binary again.
+	if len(os.Args) > 1 && os.Args[1] == writerCommand {
+		if err := run(context.Background(), os.Args[1:], os.Stdout); err != nil {
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func TestQuickstart(t *testing.T) {
+	source := t.TempDir()
+	for name, content := range map[string]string{"top": "1", "dir/sub/file": "2", "dir/empty": "", "other/file": "3"} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(source, name)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(source, name), []byte(content), 0o644))
+	}
+	before, err := hashTree(source)
+	require.NoError(t, err)
+	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	require.NoError(t, err)
+	require.NoError(t, run(t.Context(), []string{"-dir", source}, out))
+	require.NoError(t, out.Close())
+	text, err := os.ReadFile(out.Name())
+	require.NoError(t, err)
+	for _, want := range []string{
+		"first sync ", "live change ", "offline catch-up ", "read 4 of", "rename and move ", "2 commits, 0 bytes sent, 0 bytes fetched",
+		"deleted folder ", "1 commit", "conflict ", "conflicted copy of desktop", "kill the service ", "\nequal ",
+	} {
+		require.Contains(t, string(text), want)
+	}
+	require.NotContains(t, string(text), "\x1b", "no progress bar where there is no terminal")
+	require.Equal(t, 11, strings.Count(string(text), "\n"), "a line for each step")
+	after, err := hashTree(source)
+	require.NoError(t, err)
+	require.Equal(t, before, after, "the source was touched")
+}
+
+func TestDifferencesAreListed(t *testing.T) {
+	a := tree{"same": {size: 1}, "dir": {dir: true}, "only a": {size: 1}, "x": {size: 1, hash: [32]byte{1}}, "kind": {dir: true}}
+	b := tree{"same": {size: 1}, "dir": {dir: true}, "only b": {dir: true}, "x": {size: 1, hash: [32]byte{2}}, "kind": {}}
+	var out bytes.Buffer
+	s := &show{out: &output{w: &out}}
+	require.ErrorContains(t, s.judge(a, b), "differ in 4 places")
+	require.Equal(t, 4, strings.Count(out.String(), "different "))
+	require.NoError(t, s.judge(a, a))
+}
+
+func TestWrongArguments(t *testing.T) {
+	for _, args := range [][]string{{"-nonsense"}, {"stray"}, {writerCommand}, {"-dir", filepath.Join(t.TempDir(), "missing")}} {
+		require.Error(t, run(t.Context(), args, os.Stderr))
+	}
+}
