@@ -13,8 +13,8 @@ import "context"
 //   - A ctx that has ended runs no closure, and ends the wait for a lock. Where it ends during a closure, the answer tells
 //     whether the transaction was saved.
 //   - Nobody sees a row before the transaction that Put it has committed. A Tx sees its own rows.
-//   - Readers never wait for writers. The reads of one View are monotonic: each sees at least what the one before saw, and all that
-//     was committed before the View began. A store may do better and give them one snapshot.
+//   - Readers never wait for writers, nor writers for readers. The reads of one View see one snapshot, which has all that was
+//     committed before the View began.
 //   - Methods are set-based: a call with 1,000 keys is one or a few statements. Keys may be given twice, unknown keys are left
 //     out of the answer, and rows come in no promised order unless the method says so.
 //   - Strings are compared and ordered by their bytes. Times are kept to the microsecond, in UTC, over years 1 to 9999. Slices and maps of

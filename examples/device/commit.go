@@ -12,9 +12,9 @@ import (
 
 // commit proposes the steps and learns from the answers.
 func (j *job) commit(ctx context.Context, steps []*step) error {
-	f := &flight{Request: stacksync.CommitRequest{Actor: j.cfg.Actor, Workspace: j.cfg.Workspace, RequestID: uuid.NewString()}}
+	f := &flight{RequestID: uuid.NewString()}
 	for _, s := range steps {
-		f.Request.Proposals = append(f.Request.Proposals, s.proposal)
+		f.Proposals = append(f.Proposals, s.proposal)
 		f.Stamps = append(f.Stamps, s.stamp)
 	}
 	j.state.setFlight(f)
@@ -57,15 +57,17 @@ func (j *job) send(ctx context.Context) ([]stacksync.Outcome, error) {
 		return nil, err
 	}
 	f := j.state.flight
-	res, err := j.service.Commit(ctx, f.Request)
+	res, err := j.service.Commit(ctx, stacksync.CommitRequest{
+		Actor: j.cfg.Actor, Workspace: j.cfg.Workspace, RequestID: f.RequestID, Proposals: f.Proposals,
+	})
 	switch {
 	case errors.Is(err, stacksync.ErrInvalid), errors.Is(err, stacksync.ErrNotFound), errors.Is(err, stacksync.ErrForbidden):
 		j.state.setFlight(nil)
 		return nil, fmt.Errorf("commit: %w", err)
 	case err != nil:
 		return nil, fmt.Errorf("commit: %w", err)
-	case len(res.Outcomes) != len(f.Request.Proposals):
-		return nil, fmt.Errorf("commit: %d outcomes for %d proposals", len(res.Outcomes), len(f.Request.Proposals))
+	case len(res.Outcomes) != len(f.Proposals):
+		return nil, fmt.Errorf("commit: %d outcomes for %d proposals", len(res.Outcomes), len(f.Proposals))
 	}
 	j.state.setFlight(nil)
 	return res.Outcomes, nil
@@ -73,7 +75,7 @@ func (j *job) send(ctx context.Context) ([]stacksync.Outcome, error) {
 
 // learn notes the answer to a proposal. It returns why it was not saved.
 func (j *job) learn(f *flight, i int, o stacksync.Outcome) error {
-	p := &f.Request.Proposals[i]
+	p := &f.Proposals[i]
 	if !o.OK() {
 		return o.Err
 	}

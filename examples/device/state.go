@@ -34,8 +34,9 @@ func (r *record) diskName() string {
 // flight is a commit whose answer has not come yet. It is sent again, unchanged, until it has: only then is it certain what is
 // saved.
 type flight struct {
-	Request stacksync.CommitRequest `json:"request"`
-	Stamps  []stamp                 `json:"stamps"` // of the files when they were read, by proposal
+	RequestID string               `json:"request_id"`
+	Proposals []stacksync.Proposal `json:"proposals"`
+	Stamps    []stamp              `json:"stamps"` // of the files when they were read, by proposal
 }
 
 // progress is how far a device is in the change log.

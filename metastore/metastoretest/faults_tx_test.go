@@ -131,6 +131,18 @@ func txFaults() []fault {
 			}
 		}},
 
+		{name: "reads what is committed meanwhile", breaks: []string{"a View is one snapshot"}, bend: func(b *bent) {
+			b.load = func(ctx context.Context, below stacksync.Reader, p stacksync.LoadParams, r *stacksync.LoadResult) error {
+				if _, update := below.(stacksync.Tx); update {
+					return nil
+				}
+				return b.MetadataStore.View(ctx, func(ctx context.Context, later stacksync.Reader) (err error) {
+					*r, err = later.Load(ctx, p)
+					return err
+				})
+			}
+		}},
+
 		{name: "never closes", breaks: []string{"after Close, Update and View return ErrClosed"}, bend: func(b *bent) {
 			b.close = func() error { return nil }
 		}},

@@ -25,6 +25,7 @@ func txChecks() []check {
 		{Name: "a ctx that has ended runs no closure", Run: endedContext},
 		{Name: "a ctx that ends in a closure ends its transaction", Run: contextEndsInside},
 		{Name: "each View sees what was committed before it", Run: viewAfterUpdate},
+		{Name: "a View is one snapshot", Run: snapshot},
 	}
 }
 
@@ -285,4 +286,20 @@ func viewAfterUpdate(t T, s Suite) {
 			sameSet(t, "the reads of a View see at least all that was committed before it began", []stacksync.ItemRow{row}, l.items(itemKeys(row)...))
 		})
 	}
+}
+
+// snapshot commits in the middle of a View.
+func snapshot(t T, s Suite) {
+	sc := newScene(t, s)
+	saved := false
+	sc.view(func(l look) {
+		if saved { // the store runs the closure again
+			return
+		}
+		sc.requireBefore(l, "a View sees what was committed before it began")
+		sc.save(sc.change)
+		saved = true
+		sc.requireBefore(l, "all reads of a View see the state that the first one saw")
+	})
+	sc.read(func(l look) { sc.requireAfter(l, "what an Update has committed is there for all when it has returned") })
 }

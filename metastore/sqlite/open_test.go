@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -37,6 +38,27 @@ func TestOpenOddPaths(t *testing.T) {
 	}
 }
 
+// Nobody else may read the names of everybody's files.
+func TestFilesAreTheOwners(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "meta.db")
+	store, err := Open(t.Context(), path, Config{})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, store.Close()) }()
+	require.NoError(t, store.Update(t.Context(), func(ctx context.Context, tx stacksync.Tx) error {
+		_, err := tx.Put(ctx, stacksync.PutParams{Users: []stacksync.User{{ID: "ada"}}})
+		return err
+	}))
+	files, err := filepath.Glob(path + "*")
+	require.NoError(t, err)
+	require.Len(t, files, 3, "the database, its log and its index")
+	for _, file := range files {
+		info, err := os.Stat(file)
+		require.NoError(t, err)
+		require.Equal(t, fs.FileMode(0o600), info.Mode().Perm(), file)
+	}
+}
+
 func TestOpenRelativePath(t *testing.T) {
 	t.Chdir(t.TempDir())
 	store := open(t, "meta.db", Config{})
@@ -59,7 +81,7 @@ func TestOpenRefuses(t *testing.T) {
 		"memory":      {":memory:", Config{}, "memory"},
 		"URI":         {"file:meta.db?mode=memory", Config{}, "not the path of a file"},
 		"NUL":         {"a\x00b", Config{}, "NUL"},
-		"no folder":   {filepath.Join(t.TempDir(), "none", "meta.db"), Config{}, "unable to open"},
+		"no folder":   {filepath.Join(t.TempDir(), "none", "meta.db"), Config{}, "no such file or directory"},
 		"a folder":    {t.TempDir(), Config{}, "unable to open"},
 		"Synchronous": {tempPath(t), Config{Synchronous: 2}, "Config.Synchronous"},
 		"BusyTimeout": {tempPath(t), Config{BusyTimeout: -time.Second}, "Config.BusyTimeout"},

@@ -5,6 +5,9 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
@@ -38,6 +41,31 @@ func Rollback(ctx context.Context, path string) error {
 		return fmt.Errorf("roll back SQLite store %q: %w", d.path, err)
 	}
 	return nil
+}
+
+// create makes a missing file for its owner alone, as it has the names of everybody's files; SQLite gives the files it puts
+// beside it the same mode. The file comes by a link, since SQLite's locks would be lost if this process opened and closed it.
+func (d database) create() error {
+	if _, err := os.Lstat(d.path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	temp, err := os.CreateTemp(filepath.Dir(d.path), filepath.Base(d.path)+".new-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(temp.Name()) }()
+	if err := temp.Close(); err != nil {
+		return err
+	}
+	if err := os.Link(temp.Name(), d.path); err == nil || errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	// Some file systems have no links. What is lost there is a guard between goroutines that open the same new file.
+	file, err := os.OpenFile(d.path, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }
 
 // migrate makes sure that the file is a store, and changes its schema.

@@ -46,6 +46,9 @@ func Open(ctx context.Context, path string, config Config) (*Store, error) {
 }
 
 func (d database) open(ctx context.Context) (*Store, error) {
+	if err := d.create(); err != nil {
+		return nil, err
+	}
 	if err := d.migrate(ctx, creator, sqlstore.Migrator.Up); err != nil {
 		return nil, err
 	}
