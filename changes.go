@@ -13,7 +13,8 @@ type Feed interface {
 	// From the empty cursor, tombstones are left out.
 	//
 	// In every prefix of the pages a folder comes before what lies in it; to keep that promise a page may bring a folder
-	// along before its own turn, so that an (item, version) may be seen twice, and a page may have more items than Limit.
+	// along before its own turn, so that an (item, version) may be seen twice, and a page may have more items than Limit: at most
+	// Limits.Depth more for each. It may also have fewer, as Limits.PageChunks bounds it too.
 	// The tombstones of a deleted folder come deepest first.
 	//
 	// A client applies a page in order and only then saves its cursor. It holds items by id, since names may clash for a
@@ -70,7 +71,7 @@ func (s *Service) Changes(ctx context.Context, r ChangesRequest) (ChangesPage, e
 }
 
 func (s *Service) changes(ctx context.Context, r ChangesRequest) (ChangesPage, error) {
-	limit, err := s.cfg.Limits.pageLimit(r.Limit)
+	bound, err := s.cfg.Limits.page(r.Limit)
 	if err != nil {
 		return ChangesPage{}, err
 	}
@@ -84,23 +85,22 @@ func (s *Service) changes(ctx context.Context, r ChangesRequest) (ChangesPage, e
 			page = ChangesPage{Cursor: r.Cursor, Revision: from.revision}
 			return nil
 		}
-		rows, err := rd.Changes(ctx, ChangesParams{Workspace: r.Workspace, After: from.revision, LiveThrough: from.snapshot, Limit: limit})
+		rows, err := rd.Changes(ctx, ChangesParams{Workspace: r.Workspace, After: from.revision, LiveThrough: from.snapshot, PageBound: bound})
 		if err != nil {
 			return err
 		}
-		page = from.page(rows, limit, acc.workspace.Revision)
+		page = from.page(rows, bound.reached(rows.Items), acc.workspace.Revision)
 		return nil
 	})
 	return page, err
 }
 
-// page arranges what was read after p. revision is the workspace's, read before the rows.
-func (p position) page(rows ChangesRows, limit int, revision int64) ChangesPage {
+// page arranges what was read after p. revision is the workspace's, of the same snapshot or before.
+func (p position) page(rows ChangesRows, more bool, revision int64) ChangesPage {
 	next := p
 	if n := len(rows.Items); n > 0 {
 		next.revision = rows.Items[n-1].Revision
 	}
-	more := len(rows.Items) == limit
 	if !more {
 		// All was seen that there was when the revision was read: also where nothing of it is left to show.
 		next.revision = max(next.revision, revision)

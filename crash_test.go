@@ -228,7 +228,7 @@ func verifyCrash(t *testing.T, store stacksync.MetadataStore, user stacksync.Use
 		rows, err := r.Load(ctx, stacksync.LoadParams{Access: []stacksync.AccessKey{{Workspace: ws, User: user.ID}}})
 		require.NoError(t, err)
 		revision := rows.Workspaces[0].Revision
-		all, err := r.Changes(ctx, stacksync.ChangesParams{Workspace: ws, Limit: 1 << 30})
+		all, err := r.Changes(ctx, stacksync.ChangesParams{Workspace: ws, PageBound: stacksync.PageBound{Limit: 1 << 30}})
 		require.NoError(t, err)
 
 		seen := make(map[int64]bool, revision)
@@ -239,7 +239,7 @@ func verifyCrash(t *testing.T, store stacksync.MetadataStore, user stacksync.Use
 				used += it.Size
 			}
 			inFolder[it.Parent]++
-			versions, err := r.Versions(ctx, stacksync.VersionsParams{Workspace: ws, Item: it.ID, Limit: 1 << 30})
+			versions, err := r.Versions(ctx, stacksync.VersionsParams{Workspace: ws, Item: it.ID, PageBound: stacksync.PageBound{Limit: 1 << 30}})
 			require.NoError(t, err)
 			for i, v := range versions.Items {
 				require.Equal(t, it.Version-int64(i), v.Version, "versions have no gap")

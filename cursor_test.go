@@ -98,6 +98,39 @@ func TestFoldersComeFirstAtEveryLimit(t *testing.T) {
 	})
 }
 
+// A page of items with long chunk lists ends early, so that it fits into memory, and nothing is lost by it.
+func TestPagesAreBoundedByChunks(t *testing.T) {
+	onEachStore(t, func(t *testing.T, open func(testing.TB) stacksync.MetadataStore) {
+		w := newWorld(t, open(t), func(c *stacksync.Config) { c.Limits.PageChunks = 10 })
+		chunks := w.upload("1", "2", "3", "4")
+		var ids []stacksync.ItemID
+		for range 7 {
+			p := w.file(stacksync.ItemID{}, w.id().String(), "x")
+			p.Chunks, p.Size = chunks, 4
+			w.must(p)
+			w.must(next(p, func(p *stacksync.Proposal) { p.MediaType = "text/plain" }))
+			ids = append(ids, p.Item)
+		}
+		var got []stacksync.ItemID
+		for _, page := range w.pages("", 0) {
+			require.LessOrEqual(t, len(page.Items), 3)
+			for _, it := range page.Items {
+				got = append(got, it.ID)
+			}
+		}
+		require.Equal(t, ids, got)
+
+		names, after := 0, ""
+		for more := true; more; more = after != "" {
+			res, err := w.svc.ListChildren(t.Context(), stacksync.ListChildrenRequest{Actor: w.actor, Workspace: w.ws, After: after})
+			require.NoError(t, err)
+			require.LessOrEqual(t, len(res.Items), 3)
+			names, after = names+len(res.Items), res.Next
+		}
+		require.Equal(t, 7, names)
+	})
+}
+
 func TestAtTheEndTheCursorStays(t *testing.T) {
 	w := newWorld(t, memory.New())
 	newTree(w)

@@ -7,8 +7,6 @@ import (
 	"log"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"github.com/stacksync/stacksync-go"
 	storage "github.com/stacksync/stacksync-go/backend/memory"
 	"github.com/stacksync/stacksync-go/metastore/memory"
@@ -52,7 +50,7 @@ func Example() {
 		}
 	}
 	committed, err := svc.Commit(ctx, stacksync.CommitRequest{Actor: laptop, Workspace: home, Proposals: []stacksync.Proposal{{
-		Item: stacksync.ItemID{UUID: uuid.New()}, Version: 1, Name: "hello.txt", Kind: stacksync.File,
+		Item: stacksync.NewItemID(), Version: 1, Name: "hello.txt", Kind: stacksync.File,
 		Size: chunk.Size, Chunks: []stacksync.Chunk{chunk},
 	}}})
 	if err != nil {
@@ -83,7 +81,7 @@ func ExampleOutcome() {
 		}
 		return res.Outcomes[0]
 	}
-	photos := stacksync.Proposal{Item: stacksync.ItemID{UUID: uuid.New()}, Version: 1, Name: "photos", Kind: stacksync.Folder}
+	photos := stacksync.Proposal{Item: stacksync.NewItemID(), Version: 1, Name: "photos", Kind: stacksync.Folder}
 	commit(laptop, photos)
 
 	photos.Version = 2
@@ -104,7 +102,7 @@ func ExampleService_Follow() {
 	svc, home, laptop, phone := newExample(ctx)
 	mkdir := func(name string) {
 		_, err := svc.Commit(ctx, stacksync.CommitRequest{Actor: laptop, Workspace: home, Proposals: []stacksync.Proposal{
-			{Item: stacksync.ItemID{UUID: uuid.New()}, Version: 1, Name: name, Kind: stacksync.Folder},
+			{Item: stacksync.NewItemID(), Version: 1, Name: name, Kind: stacksync.Folder},
 		}})
 		if err != nil {
 			log.Fatal(err)

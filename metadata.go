@@ -194,12 +194,38 @@ type LoadResult struct {
 	Chunks   []ChunkRow
 }
 
+// PageBound ends a page. A store stops reading at the row that reaches a bound, so that no page is larger than its reader can hold.
+type PageBound struct {
+	Limit int // rows; at least 1
+	// Chunks that the rows have together: the page ends with the row that brings them to this number. 0: no bound.
+	Chunks int
+}
+
+// Ends returns a function that tells after each row, in order, whether the page ends with it.
+func (b PageBound) Ends() func(row *ItemRow) bool {
+	rows, chunks := 0, 0
+	return func(row *ItemRow) bool {
+		rows++
+		chunks += len(row.Chunks)
+		return rows == b.Limit || b.Chunks > 0 && chunks >= b.Chunks
+	}
+}
+
+// reached reports whether a page ended because of its bound: there may be more.
+func (b PageBound) reached(rows []ItemRow) bool {
+	ends, reached := b.Ends(), false
+	for i := range rows {
+		reached = ends(&rows[i])
+	}
+	return reached
+}
+
 // ChildrenParams are those of TreeReader.Children.
 type ChildrenParams struct {
 	Workspace WorkspaceID
 	Parent    ItemID
 	After     string // a NameKey; empty: from the first
-	Limit     int    // at least 1
+	PageBound
 }
 
 // ChildrenResult is that of TreeReader.Children.
@@ -210,7 +236,7 @@ type VersionsParams struct {
 	Workspace WorkspaceID
 	Item      ItemID
 	Before    int64 // only older versions than this; 0: from the current one
-	Limit     int   // at least 1
+	PageBound
 }
 
 // VersionsResult is that of TreeReader.Versions.
@@ -223,12 +249,12 @@ type ChangesParams struct {
 	After int64
 	// LiveThrough leaves out tombstones with a Revision up to this.
 	LiveThrough int64
-	Limit       int // at least 1
+	PageBound
 }
 
 // ChangesRows is the result of LogReader.Changes.
 type ChangesRows struct {
-	Items []ItemRow // by Revision; at most Limit
+	Items []ItemRow // by Revision
 	// Ancestors has those items above the live ones of Items that have a Revision > After and are not in Items, as far up
 	// as an unbroken line of such items goes (one in Items does not break it). No order.
 	Ancestors []ItemRow

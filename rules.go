@@ -181,14 +181,15 @@ func (p *Proposal) normalise() {
 	p.Attrs = maps.Clone(p.Attrs)
 }
 
-// pageLimit applies the default and the bound of a page.
-func (l *Limits) pageLimit(limit int) (int, error) {
+// page applies the default and the bounds of a page.
+func (l *Limits) page(limit int) (PageBound, error) {
 	const usual = 1000
+	b := PageBound{Limit: limit, Chunks: l.PageChunks}
 	switch {
 	case limit < 0 || limit > l.Page:
-		return 0, &FieldError{Field: "Limit", Reason: fmt.Sprintf("is not within 0 to %d", l.Page), Err: ErrLimit}
+		return b, &FieldError{Field: "Limit", Reason: fmt.Sprintf("is not within 0 to %d", l.Page), Err: ErrLimit}
 	case limit == 0:
-		return min(usual, l.Page), nil
+		b.Limit = min(usual, l.Page)
 	}
-	return limit, nil
+	return b, nil
 }

@@ -93,6 +93,9 @@ type Limits struct {
 	Attrs        int   // attributes an item; defaults to 64
 	AttrBytes    int   // bytes of all attributes of an item together, keys and values; defaults to 8,192
 	Page         int   // items a page; defaults to 10,000
+	// PageChunks is the number of chunks at which a page ends early, with the item that reaches it, so that a page fits into
+	// memory whatever clients have committed; defaults to 131,072.
+	PageChunks int
 	// Depth is how many folders deep a folder may lie that is made or moved, and the number of names in a path; defaults to
 	// 1,024. What lies in a moved folder may come to lie deeper.
 	Depth   int
@@ -248,6 +251,7 @@ func (c *Config) setDefaults() error {
 		{"Attrs", &c.Limits.Attrs, 64},
 		{"AttrBytes", &c.Limits.AttrBytes, 8 << 10},
 		{"Page", &c.Limits.Page, 10_000},
+		{"PageChunks", &c.Limits.PageChunks, 1 << 17},
 		{"Depth", &c.Limits.Depth, 1024},
 		{"Devices", &c.Limits.Devices, 1000},
 	} {

@@ -53,7 +53,7 @@ type ListChildrenRequest struct {
 // ListChildrenResult is that of Items.ListChildren.
 type ListChildrenResult struct {
 	Items []Item
-	Next  string // empty after the last page
+	Next  string // empty after the last page, which may have no items
 }
 
 // ListVersionsRequest is that of Items.ListVersions.
@@ -171,7 +171,7 @@ func (s *Service) GetItemByPath(ctx context.Context, r GetItemByPathRequest) (Ge
 // ListChildren implements Items.
 func (s *Service) ListChildren(ctx context.Context, r ListChildrenRequest) (ListChildrenResult, error) {
 	return call(ctx, s, "ListChildren", func(ctx context.Context) (ListChildrenResult, int, error) {
-		limit, err := s.cfg.Limits.pageLimit(r.Limit)
+		bound, err := s.cfg.Limits.page(r.Limit)
 		if err != nil {
 			return ListChildrenResult{}, 0, err
 		}
@@ -189,17 +189,15 @@ func (s *Service) ListChildren(ctx context.Context, r ListChildrenRequest) (List
 					return &ItemError{Item: r.Parent, Err: fmt.Errorf("%w as a live folder", ErrItemNotFound)}
 				}
 			}
-			// One more than asked for tells whether there is a next page.
-			rows, err = rd.Children(ctx, ChildrenParams{Workspace: r.Workspace, Parent: r.Parent, After: r.After, Limit: limit + 1})
+			rows, err = rd.Children(ctx, ChildrenParams{Workspace: r.Workspace, Parent: r.Parent, After: r.After, PageBound: bound})
 			return err
 		})
 		if err != nil {
 			return ListChildrenResult{}, 0, err
 		}
 		var res ListChildrenResult
-		if len(rows.Items) > limit {
-			rows.Items = rows.Items[:limit]
-			res.Next = rows.Items[limit-1].NameKey
+		if bound.reached(rows.Items) {
+			res.Next = rows.Items[len(rows.Items)-1].NameKey
 		}
 		res.Items = itemsOf(rows.Items)
 		return res, len(res.Items), nil
@@ -209,7 +207,7 @@ func (s *Service) ListChildren(ctx context.Context, r ListChildrenRequest) (List
 // ListVersions implements Items.
 func (s *Service) ListVersions(ctx context.Context, r ListVersionsRequest) (ListVersionsResult, error) {
 	return call(ctx, s, "ListVersions", func(ctx context.Context) (ListVersionsResult, int, error) {
-		limit, err := s.cfg.Limits.pageLimit(r.Limit)
+		bound, err := s.cfg.Limits.page(r.Limit)
 		if err != nil {
 			return ListVersionsResult{}, 0, err
 		}
@@ -221,16 +219,16 @@ func (s *Service) ListVersions(ctx context.Context, r ListVersionsRequest) (List
 			if _, err := readItem(ctx, rd, ItemKey{r.Workspace, r.Item}); err != nil {
 				return err
 			}
-			rows, err = rd.Versions(ctx, VersionsParams{Workspace: r.Workspace, Item: r.Item, Before: r.Before, Limit: limit + 1})
+			rows, err = rd.Versions(ctx, VersionsParams{Workspace: r.Workspace, Item: r.Item, Before: r.Before, PageBound: bound})
 			return err
 		})
 		if err != nil {
 			return ListVersionsResult{}, 0, err
 		}
 		var res ListVersionsResult
-		if len(rows.Items) > limit {
-			rows.Items = rows.Items[:limit]
-			res.Next = rows.Items[limit-1].Version
+		// Version 1 is always the last.
+		if last := len(rows.Items) - 1; bound.reached(rows.Items) && rows.Items[last].Version > 1 {
+			res.Next = rows.Items[last].Version
 		}
 		res.Items = itemsOf(rows.Items)
 		return res, len(res.Items), nil

@@ -74,9 +74,11 @@ func TestLosesTheRace(t *testing.T) {
 		"edit and delete": {func(c *client) { c.write("x", "a") }, func(c *client) { c.remove("x") }, map[string]string{"x": "a"}, 0},
 		"delete and move": {func(c *client) { c.remove("x") }, func(c *client) { c.rename("x", "z") }, map[string]string{"z": "content of x"}, 0},
 		"move and delete": {func(c *client) { c.rename("x", "z") }, func(c *client) { c.remove("x") }, map[string]string{"z": "content of x"}, 0},
-		"move elsewhere":  {func(c *client) { c.rename("x", "z") }, func(c *client) { c.rename("x", "dir/z") }, map[string]string{"z": "content of x"}, 0},
-		"same name":       {func(c *client) { c.rename("x", "z") }, func(c *client) { c.rename("dir/y", "z") }, map[string]string{"z": "content of x"}, 1},
-		"both delete":     {func(c *client) { c.remove("dir") }, func(c *client) { c.remove("dir/y"); c.remove("x") }, map[string]string{"other": "/"}, 0},
+		"delete and move into a new folder": {func(c *client) { c.remove("x") }, func(c *client) { c.mkdir("new"); c.rename("x", "new/x") },
+			map[string]string{"new/x": "content of x"}, 0},
+		"move elsewhere": {func(c *client) { c.rename("x", "z") }, func(c *client) { c.rename("x", "dir/z") }, map[string]string{"z": "content of x"}, 0},
+		"same name":      {func(c *client) { c.rename("x", "z") }, func(c *client) { c.rename("dir/y", "z") }, map[string]string{"z": "content of x"}, 1},
+		"both delete":    {func(c *client) { c.remove("dir") }, func(c *client) { c.remove("dir/y"); c.remove("x") }, map[string]string{"other": "/"}, 0},
 	} {
 		for when, at := range map[string]int{"before the look": 1, "before the commit": 0} {
 			t.Run(name+" "+when, func(t *testing.T) {
@@ -220,17 +222,21 @@ func TestUserIsFaster(t *testing.T) {
 	a.write("gone", "soon")
 	w.converge()
 	a.write("x", "from a")
+	a.write("new", "from a")
 	a.remove("gone")
 	a.sync()
 	// Call 1 is Changes, call 2 DownloadChunk.
 	f.set(2, disturb, func() {
 		b.write("x", "from b")
+		b.write("new", "made by b")
 		b.write("gone", "not yet")
 	})
 	b.sync()
 	tree := w.converge()
 	require.Equal(t, "from a", tree["x"])
+	require.Equal(t, "from a", tree["new"])
 	require.Equal(t, "not yet", tree["gone"])
-	require.Len(t, copies(tree), 1)
-	require.Equal(t, "from b", tree[copies(tree)[0]])
+	require.Len(t, copies(tree), 2)
+	require.Equal(t, "made by b", tree[copies(tree)[0]])
+	require.Equal(t, "from b", tree[copies(tree)[1]])
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -227,6 +228,27 @@ func TestJournalStaysSmall(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 4999, s.records[id].Version)
 	require.NoError(t, s.journal.close())
+}
+
+// A stamp that was taken too soon after a change stays in doubt until the file is read again.
+func TestRestampKeepsTheDoubt(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "x"), []byte("x"), 0o600))
+	d, err := Open(nil, Config{
+		Actor: stacksync.Actor{User: "ada", Device: stacksync.DeviceID{UUID: uuid.New()}}, Workspace: stacksync.WorkspaceID{UUID: uuid.New()},
+		Dir: dir, NoSync: true,
+	})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, d.Close()) }()
+	j := &job{Device: d}
+	require.NoError(t, j.scan(t.Context()))
+	n := j.tree.child(j.tree.root, "x")
+	require.True(t, n.stamp.Recent)
+	d.cfg.Now = func() time.Time { return time.Now().Add(time.Hour) }
+	require.NoError(t, j.restamp(n))
+	require.True(t, n.stamp.Recent)
+	require.NoError(t, j.hash(n))
+	require.False(t, n.stamp.Recent)
 }
 
 func TestForEach(t *testing.T) {

@@ -90,7 +90,7 @@ func (p *planner) planNode(n *node, r *record, at string) {
 		}
 		s.moved = r.Parent != n.parent.id || s.proposal.Name != r.Name
 		dirty := n.kind == stacksync.File && !r.Stamp.proves(n.stamp)
-		if r.Pending != nil || !s.moved && !dirty {
+		if !s.moved && !dirty {
 			return
 		}
 	}
@@ -116,8 +116,8 @@ func (p *planner) clear(proposal *stacksync.Proposal) {
 	if holder := p.holders[name]; !holder.IsZero() && holder != proposal.Item {
 		r, n := p.records[holder], p.tree.byID[holder]
 		switch {
-		case r == nil || r.Pending != nil:
-			// It stays for now; the server is going to say so.
+		case r == nil:
+			// It was planned just before: two names here are one there. The server is going to say so.
 		case n == nil && r.Kind == stacksync.File:
 			p.planDeletion(r)
 		case n == nil || p.refused[n.path()] == nil && (n.parent.id != r.Parent || !sameName(r.diskName(), n.name, p.tree.fold)):

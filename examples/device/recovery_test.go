@@ -204,10 +204,10 @@ func TestDamagedContent(t *testing.T) {
 	}
 }
 
-// cursors makes one call of Changes fail.
+// cursors makes calls of Changes fail, those for which there is a remedy.
 type cursors struct {
 	device.Service
-	remedy stacksync.Remedy
+	remedies []stacksync.Remedy
 }
 
 func (s *cursors) wrap(service device.Service) device.Service {
@@ -216,9 +216,11 @@ func (s *cursors) wrap(service device.Service) device.Service {
 }
 
 func (s *cursors) Changes(ctx context.Context, r stacksync.ChangesRequest) (stacksync.ChangesPage, error) {
-	if remedy := s.remedy; remedy != "" {
-		s.remedy = ""
-		return stacksync.ChangesPage{}, &stacksync.CursorError{Workspace: r.Workspace, Remedy: remedy, Err: stacksync.ErrCursorExpired}
+	if len(s.remedies) > 0 {
+		remedy := s.remedies[0]
+		if s.remedies = s.remedies[1:]; remedy != "" {
+			return stacksync.ChangesPage{}, &stacksync.CursorError{Workspace: r.Workspace, Remedy: remedy, Err: stacksync.ErrCursorExpired}
+		}
 	}
 	r.Limit = 1
 	return s.Service.Changes(ctx, r)
@@ -240,12 +242,28 @@ func TestResync(t *testing.T) {
 	a.sync()
 	b.write("new", "by b")
 	b.write("dir/kept", "edited by b")
-	s.remedy = stacksync.RemedyResync
+	s.remedies = []stacksync.Remedy{stacksync.RemedyResync}
 	r := b.sync()
 	require.Zero(t, r.ChunksDownloaded-1, "only what changed is fetched")
 	want := map[string]string{"stays": "content of stays", "edited": "by a", "here": "content of moved", "new": "by b", "dir": "/", "dir/kept": "edited by b"}
 	require.Equal(t, want, w.converge())
 	require.Equal(t, want, b.tree())
+}
+
+// A remedy that was not through is still owed: what the server lost must not be deleted because its cursor expired too.
+func TestReuploadOutlivesResync(t *testing.T) {
+	w := newWorld(t)
+	s := &cursors{}
+	a, b := w.device("a"), w.device("b", s.wrap)
+	for _, name := range []string{"lost", "x", "y"} {
+		a.write(name, "content of "+name)
+	}
+	w.converge()
+	a.remove("lost")
+	a.sync()
+	s.remedies = []stacksync.Remedy{stacksync.RemedyReupload, "", stacksync.RemedyResync}
+	b.sync()
+	require.Equal(t, "content of lost", w.converge()["lost"])
 }
 
 func TestForget(t *testing.T) {
@@ -254,7 +272,7 @@ func TestForget(t *testing.T) {
 	a, b := w.device("a"), w.device("b", s.wrap)
 	a.write("x", "x")
 	w.converge()
-	s.remedy = stacksync.RemedyForget
+	s.remedies = []stacksync.Remedy{stacksync.RemedyForget}
 	_, err := b.Sync(t.Context())
 	var ce *stacksync.CursorError
 	require.ErrorAs(t, err, &ce)

@@ -103,6 +103,7 @@ func TestRenameUploadsNothing(t *testing.T) {
 			r = b.sync()
 			require.Equal(t, 1, r.ItemsApplied)
 			require.Zero(t, r.ChunksDownloaded)
+			require.Zero(t, r.FilesHashed)
 			require.Equal(t, a.tree(), b.tree())
 			require.Len(t, w.converge(), 5)
 			require.Zero(t, a.sync().FilesHashed+b.sync().FilesHashed, "the new stamps were noted")

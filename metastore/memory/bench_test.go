@@ -90,7 +90,7 @@ func BenchmarkChanges(b *testing.B) {
 	for _, n := range sizes {
 		b.Run(fmt.Sprintf("of=%d", n), func(b *testing.B) {
 			s := fill(b, n)
-			p := stacksync.ChangesParams{Workspace: s.workspace, After: int64(n - 10), Limit: 1000}
+			p := stacksync.ChangesParams{Workspace: s.workspace, After: int64(n - 10), PageBound: stacksync.PageBound{Limit: 1000}}
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := s.View(b.Context(), func(ctx context.Context, r stacksync.Reader) error {

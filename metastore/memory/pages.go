@@ -14,9 +14,9 @@ func (r *reader) Children(ctx context.Context, p stacksync.ChildrenParams) (stac
 		return stacksync.ChildrenResult{}, err
 	}
 	var result stacksync.ChildrenResult
+	ends := p.Ends()
 	for row := range r.tables.children(stacksync.ItemKey{Workspace: p.Workspace, Item: p.Parent}, p.After) {
-		result.Items = append(result.Items, *row)
-		if len(result.Items) == p.Limit {
+		if result.Items = append(result.Items, *row); ends(row) {
 			break
 		}
 	}
@@ -52,15 +52,20 @@ func (r *reader) Versions(ctx context.Context, p stacksync.VersionsParams) (stac
 	}
 	item := stacksync.ItemKey{Workspace: p.Workspace, Item: p.Item}
 	var result stacksync.VersionsResult
+	ends := p.Ends()
 	if row, ok := r.tables.items.get(item); ok && (p.Before == 0 || row.Version < before) {
-		result.Items = append(result.Items, *row)
+		if result.Items = append(result.Items, *row); ends(row) {
+			return result, nil
+		}
 	}
 	first := stacksync.VersionKey{Workspace: p.Workspace, Item: p.Item, Version: before}
 	for _, row := range r.tables.superseded.below(first) {
-		if len(result.Items) == p.Limit || itemKey(row) != item {
+		if itemKey(row) != item {
 			break
 		}
-		result.Items = append(result.Items, *row)
+		if result.Items = append(result.Items, *row); ends(row) {
+			break
+		}
 	}
 	return result, nil
 }
@@ -71,6 +76,7 @@ func (r *reader) Changes(ctx context.Context, p stacksync.ChangesParams) (stacks
 		return stacksync.ChangesRows{}, err
 	}
 	var result stacksync.ChangesRows
+	ends := p.Ends()
 	for key, row := range r.tables.log.from(logKey{workspace: p.Workspace, revision: p.After}) {
 		if key.workspace != p.Workspace {
 			break
@@ -78,8 +84,7 @@ func (r *reader) Changes(ctx context.Context, p stacksync.ChangesParams) (stacks
 		if row.Revision == p.After || row.Deleted && row.Revision <= p.LiveThrough {
 			continue
 		}
-		result.Items = append(result.Items, *row)
-		if len(result.Items) == p.Limit {
+		if result.Items = append(result.Items, *row); ends(row) {
 			break
 		}
 	}

@@ -49,8 +49,8 @@ func manyRows(t T, s Suite) {
 		sameSet(t, promise, p.Superseded, loaded.Versions)
 		sameSet(t, promise, p.Chunks, loaded.Chunks)
 		sameList(t, "a page may have 10,000 items", p.Items[:n-1],
-			l.children(stacksync.ChildrenParams{Workspace: h.id(), Parent: folder.ID, Limit: n}))
-		sameSet(t, "a page may have 10,000 items", p.Items, l.changes(stacksync.ChangesParams{Workspace: h.id(), Limit: n}).Items)
+			l.children(stacksync.ChildrenParams{Workspace: h.id(), Parent: folder.ID, PageBound: stacksync.PageBound{Limit: n}}))
+		sameSet(t, "a page may have 10,000 items", p.Items, l.changes(stacksync.ChangesParams{Workspace: h.id(), PageBound: stacksync.PageBound{Limit: n}}).Items)
 	})
 }
 
@@ -68,6 +68,6 @@ func largeItem(t T, s Suite) {
 	next := r.next(row)
 	r.saveAndRead(stacksync.PutParams{Items: []stacksync.ItemRow{next}, Superseded: []stacksync.ItemRow{row}}, func(l look) {
 		sameList(t, "the chunks of an item come back in order, however many", []stacksync.ItemRow{next, row},
-			l.versions(stacksync.VersionsParams{Workspace: h.id(), Item: row.ID, Limit: 10}))
+			l.versions(stacksync.VersionsParams{Workspace: h.id(), Item: row.ID, PageBound: stacksync.PageBound{Limit: 10}}))
 	})
 }

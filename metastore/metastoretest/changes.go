@@ -33,7 +33,7 @@ func changesByRevision(t T, s Suite) {
 	p := stacksync.PutParams{Items: []stacksync.ItemRow{again}, Superseded: rows[2:3]}
 	r.saveAndRead(p, func(l look) {
 		page := func(after int64, limit int) []stacksync.ItemRow {
-			got := l.changes(stacksync.ChangesParams{Workspace: h.id(), After: after, Limit: limit})
+			got := l.changes(stacksync.ChangesParams{Workspace: h.id(), After: after, PageBound: stacksync.PageBound{Limit: limit}})
 			require.Empty(t, got.Ancestors, "items in the root have no ancestors")
 			return got.Items
 		}
@@ -46,7 +46,7 @@ func changesByRevision(t T, s Suite) {
 		sameList(t, promise, want[7:], page(rows[7].Revision, 100))
 		require.Empty(t, page(again.Revision, 100), promise)
 		require.Empty(t, page(math.MaxInt64, 100), promise)
-		unknown := stacksync.ChangesParams{Workspace: stacksync.WorkspaceID{UUID: r.uuid()}, Limit: 10}
+		unknown := stacksync.ChangesParams{Workspace: stacksync.WorkspaceID{UUID: r.uuid()}, PageBound: stacksync.PageBound{Limit: 10}}
 		require.Empty(t, l.changes(unknown).Items, "an unknown workspace has no changes")
 	})
 }
@@ -69,7 +69,7 @@ func changesLiveThrough(t T, s Suite) {
 	}
 	r.saveAndRead(putItems(rows...), func(l look) {
 		page := func(after, liveThrough int64, limit int) []stacksync.ItemRow {
-			return l.changes(stacksync.ChangesParams{Workspace: h.id(), After: after, LiveThrough: liveThrough, Limit: limit}).Items
+			return l.changes(stacksync.ChangesParams{Workspace: h.id(), After: after, LiveThrough: liveThrough, PageBound: stacksync.PageBound{Limit: limit}}).Items
 		}
 		sameList(t, "tombstones are changes too", rows, page(0, 0, 100))
 		const promise = "LiveThrough leaves out tombstones with a Revision up to this"
@@ -100,7 +100,7 @@ func changesAncestors(t T, s Suite) {
 			"as far up as an unbroken line of such items goes"
 		page := func(after int64, limit int, items, ancestors []stacksync.ItemRow) {
 			t.Helper()
-			got := l.changes(stacksync.ChangesParams{Workspace: h.id(), After: after, Limit: limit})
+			got := l.changes(stacksync.ChangesParams{Workspace: h.id(), After: after, PageBound: stacksync.PageBound{Limit: limit}})
 			sameList(t, promise, items, got.Items)
 			sameSet(t, promise, ancestors, got.Ancestors)
 		}
@@ -128,10 +128,10 @@ func changesOfTombstones(t T, s Suite) {
 	folder2 := r.next(folder)
 	stays2 := r.next(stays)
 	r.saveAndRead(putItems(dead, folder2, stays2), func(l look) {
-		got := l.changes(stacksync.ChangesParams{Workspace: h.id(), After: seen, Limit: 1})
+		got := l.changes(stacksync.ChangesParams{Workspace: h.id(), After: seen, PageBound: stacksync.PageBound{Limit: 1}})
 		sameList(t, "a deletion is a change", []stacksync.ItemRow{dead}, got.Items)
 		require.Empty(t, got.Ancestors, "only the live ones of Items bring their ancestors")
-		got = l.changes(stacksync.ChangesParams{Workspace: h.id(), After: seen, LiveThrough: dead.Revision, Limit: 1})
+		got = l.changes(stacksync.ChangesParams{Workspace: h.id(), After: seen, LiveThrough: dead.Revision, PageBound: stacksync.PageBound{Limit: 1}})
 		sameList(t, "a deletion through LiveThrough is left out", []stacksync.ItemRow{folder2}, got.Items)
 	})
 }
@@ -159,7 +159,7 @@ func changesWhileChanging(t T, s Suite) {
 	for round := 0; ; round++ {
 		var page []stacksync.ItemRow
 		r.view(func(l look) {
-			page = l.changes(stacksync.ChangesParams{Workspace: h.id(), After: after, Limit: limit}).Items
+			page = l.changes(stacksync.ChangesParams{Workspace: h.id(), After: after, PageBound: stacksync.PageBound{Limit: limit}}).Items
 		})
 		require.LessOrEqual(t, len(page), limit, "a page has at most Limit items")
 		for _, row := range page {

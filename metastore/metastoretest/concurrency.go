@@ -190,10 +190,10 @@ func readPair(l look, a, b stacksync.ItemRow, least int64) {
 	}{
 		{"Load.Items", func() []stacksync.ItemRow { return l.items(itemKeys(a, b)...) }},
 		{"Changes", func() []stacksync.ItemRow {
-			return l.changes(stacksync.ChangesParams{Workspace: a.Workspace, Limit: 10}).Items
+			return l.changes(stacksync.ChangesParams{Workspace: a.Workspace, PageBound: stacksync.PageBound{Limit: 10}}).Items
 		}},
 		{"Children", func() []stacksync.ItemRow {
-			return l.children(stacksync.ChildrenParams{Workspace: a.Workspace, Limit: 10})
+			return l.children(stacksync.ChildrenParams{Workspace: a.Workspace, PageBound: stacksync.PageBound{Limit: 10}})
 		}},
 		{"Load.Names", func() []stacksync.ItemRow { return l.named(nameKeyOf(a), nameKeyOf(b)) }},
 	} {
@@ -279,7 +279,7 @@ func (r *rig) follow(w stacksync.WorkspaceID, limit int, over func() bool) (map[
 		last := over()
 		var page []stacksync.ItemRow
 		if err := tryView(r.ctx, r.store, func(l look) {
-			page = l.changes(stacksync.ChangesParams{Workspace: w, After: after, Limit: limit}).Items
+			page = l.changes(stacksync.ChangesParams{Workspace: w, After: after, PageBound: stacksync.PageBound{Limit: limit}}).Items
 		}); err != nil {
 			return nil, err
 		}

@@ -42,6 +42,9 @@ func pageFaults() []fault {
 				}
 			}
 		}},
+		{name: "counts no chunks", breaks: []string{"a page ends with the row that brings its chunks to the bound"}, bend: func(b *bent) {
+			b.changesParams = func(p *stacksync.ChangesParams) { p.Chunks = 0 }
+		}},
 		{name: "counts After in", breaks: []string{"Changes returns current versions by revision"}, bend: func(b *bent) {
 			b.changesParams = func(p *stacksync.ChangesParams) { p.After-- }
 		}},

@@ -201,6 +201,6 @@ func reopened(t T, s Suite) {
 	row := sc.next(sc.a2)
 	sc.saveAndRead(stacksync.PutParams{Items: []stacksync.ItemRow{row}, Superseded: []stacksync.ItemRow{sc.a2}}, func(l look) {
 		sameList(t, "a reopened store works on", []stacksync.ItemRow{row, sc.a2, sc.a},
-			l.versions(stacksync.VersionsParams{Workspace: sc.h.id(), Item: row.ID, Limit: 10}))
+			l.versions(stacksync.VersionsParams{Workspace: sc.h.id(), Item: row.ID, PageBound: stacksync.PageBound{Limit: 10}}))
 	})
 }

@@ -139,9 +139,9 @@ func sharedIDs(t T, s Suite) {
 		sameSet(t, promise, []stacksync.ItemRow{a1, b1}, both.Versions)
 		sameSet(t, promise, []stacksync.ChunkRow{ac, bc}, both.Chunks)
 		sameSet(t, promise, []stacksync.ItemRow{b2}, l.named(nameKeyOf(b2)))
-		sameList(t, promise, []stacksync.ItemRow{a2}, l.children(stacksync.ChildrenParams{Workspace: h.id(), Limit: 10}))
-		sameList(t, promise, []stacksync.ItemRow{b2, b1}, l.versions(stacksync.VersionsParams{Workspace: other.id(), Item: b2.ID, Limit: 10}))
-		sameList(t, promise, []stacksync.ItemRow{a2}, l.changes(stacksync.ChangesParams{Workspace: h.id(), Limit: 10}).Items)
+		sameList(t, promise, []stacksync.ItemRow{a2}, l.children(stacksync.ChildrenParams{Workspace: h.id(), PageBound: stacksync.PageBound{Limit: 10}}))
+		sameList(t, promise, []stacksync.ItemRow{b2, b1}, l.versions(stacksync.VersionsParams{Workspace: other.id(), Item: b2.ID, PageBound: stacksync.PageBound{Limit: 10}}))
+		sameList(t, promise, []stacksync.ItemRow{a2}, l.changes(stacksync.ChangesParams{Workspace: h.id(), PageBound: stacksync.PageBound{Limit: 10}}).Items)
 	})
 }
 

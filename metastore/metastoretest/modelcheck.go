@@ -216,17 +216,17 @@ func (w *world) comparePages(t *rapid.T, l look) {
 	at := w.workspace(index(t, worldWorkspaces, "workspace"))
 	limit := rapid.IntRange(1, worldItems+1).Draw(t, "limit")
 
-	children := stacksync.ChildrenParams{Workspace: at, Parent: w.item(index(t, worldItems, "folder")), Limit: limit}
+	children := stacksync.ChildrenParams{Workspace: at, Parent: w.item(index(t, worldItems, "folder")), PageBound: stacksync.PageBound{Limit: limit}}
 	if rapid.Bool().Draw(t, "continues") {
 		children.After = w.name(index(t, worldNames, "after"))
 	}
 	sameList(t, "Children as in the model", w.model.childrenPage(children), l.children(children))
 
-	versions := stacksync.VersionsParams{Workspace: at, Item: w.item(index(t, worldItems+1, "item")), Limit: limit}
+	versions := stacksync.VersionsParams{Workspace: at, Item: w.item(index(t, worldItems+1, "item")), PageBound: stacksync.PageBound{Limit: limit}}
 	versions.Before = rapid.Int64Range(0, 4).Draw(t, "before")
 	sameList(t, "Versions as in the model", w.model.versionsPage(versions), l.versions(versions))
 
-	changes := stacksync.ChangesParams{Workspace: at, Limit: limit}
+	changes := stacksync.ChangesParams{Workspace: at, PageBound: stacksync.PageBound{Limit: limit}}
 	changes.After = rapid.Int64Range(0, 30).Draw(t, "after")
 	changes.LiveThrough = rapid.Int64Range(0, 30).Draw(t, "live through")
 	want, got := w.model.changes(changes), l.changes(changes)

@@ -16,6 +16,7 @@ func pageChecks() []check {
 		{Name: "Children continues after a key that is gone", Run: childrenAfterGone},
 		{Name: "Versions returns all versions, newest first", Run: versionsNewestFirst},
 		{Name: "a Limit below 1 is refused", Run: limitBelowOne},
+		{Name: "a page ends with the row that brings its chunks to the bound", Run: chunksEndPages},
 	}
 }
 
@@ -33,13 +34,13 @@ func childrenOfFolder(t T, s Suite) {
 	r.saveAndRead(p, func(l look) {
 		const promise = "Children returns the live items of a folder, by NameKey"
 		sameList(t, promise, []stacksync.ItemRow{b, a, renamed},
-			l.children(stacksync.ChildrenParams{Workspace: h.id(), Parent: folder.ID, Limit: 100}))
+			l.children(stacksync.ChildrenParams{Workspace: h.id(), Parent: folder.ID, PageBound: stacksync.PageBound{Limit: 100}}))
 		sameSet(t, promise+": the zero ItemID is the root", []stacksync.ItemRow{folder, moved},
-			l.children(stacksync.ChildrenParams{Workspace: h.id(), Limit: 100}))
-		require.Empty(t, l.children(stacksync.ChildrenParams{Workspace: h.id(), Parent: a.ID, Limit: 100}), "a file has no children")
-		require.Empty(t, l.children(stacksync.ChildrenParams{Workspace: h.id(), Parent: stacksync.ItemID{UUID: r.uuid()}, Limit: 100}),
+			l.children(stacksync.ChildrenParams{Workspace: h.id(), PageBound: stacksync.PageBound{Limit: 100}}))
+		require.Empty(t, l.children(stacksync.ChildrenParams{Workspace: h.id(), Parent: a.ID, PageBound: stacksync.PageBound{Limit: 100}}), "a file has no children")
+		require.Empty(t, l.children(stacksync.ChildrenParams{Workspace: h.id(), Parent: stacksync.ItemID{UUID: r.uuid()}, PageBound: stacksync.PageBound{Limit: 100}}),
 			"an unknown folder has no children")
-		require.Empty(t, l.children(stacksync.ChildrenParams{Workspace: stacksync.WorkspaceID{UUID: folder.ID.UUID}, Limit: 100}),
+		require.Empty(t, l.children(stacksync.ChildrenParams{Workspace: stacksync.WorkspaceID{UUID: folder.ID.UUID}, PageBound: stacksync.PageBound{Limit: 100}}),
 			"an unknown workspace has no items")
 	})
 }
@@ -58,7 +59,7 @@ func childrenByBytes(t T, s Suite) {
 	r.saveAndRead(putItems(rows...), func(l look) {
 		for _, limit := range []int{1, 3, len(rows) - 1, len(rows), len(rows) + 1} {
 			var got []stacksync.ItemRow
-			p := stacksync.ChildrenParams{Workspace: h.id(), Limit: limit}
+			p := stacksync.ChildrenParams{Workspace: h.id(), PageBound: stacksync.PageBound{Limit: limit}}
 			for {
 				page := l.children(p)
 				require.LessOrEqual(t, len(page), limit, "a page has at most Limit items")
@@ -86,7 +87,7 @@ func childrenAfterGone(t T, s Suite) {
 		for after, want := range map[string][]stacksync.ItemRow{
 			"": rows, "a": rows, "b": rows[1:], "c": rows[1:], "d": rows[2:], "dd": rows[2:], "gz": rows[3:], "h": nil, "z": nil,
 		} {
-			sameList(t, promise, want, l.children(stacksync.ChildrenParams{Workspace: h.id(), After: after, Limit: 10}))
+			sameList(t, promise, want, l.children(stacksync.ChildrenParams{Workspace: h.id(), After: after, PageBound: stacksync.PageBound{Limit: 10}}))
 		}
 	})
 }
@@ -111,7 +112,7 @@ func versionsNewestFirst(t T, s Suite) {
 	r.saveAndRead(p, func(l look) {
 		const promise = "Versions returns the versions of an item, current one included, newest first"
 		page := func(before int64, limit int) []stacksync.ItemRow {
-			return l.versions(stacksync.VersionsParams{Workspace: h.id(), Item: newest[0].ID, Before: before, Limit: limit})
+			return l.versions(stacksync.VersionsParams{Workspace: h.id(), Item: newest[0].ID, Before: before, PageBound: stacksync.PageBound{Limit: limit}})
 		}
 		sameList(t, promise, newest, page(0, 100))
 		sameList(t, promise+", at most Limit", newest[:1], page(0, 1))
@@ -121,7 +122,7 @@ func versionsNewestFirst(t T, s Suite) {
 		sameList(t, promise+", with Before only older than that", newest, page(13, 100))
 		sameList(t, promise+", with Before only older than that", newest, page(1<<62, 100))
 		require.Empty(t, page(1, 100), "nothing is older than version 1")
-		unknown := stacksync.VersionsParams{Workspace: h.id(), Item: stacksync.ItemID{UUID: r.uuid()}, Limit: 10}
+		unknown := stacksync.VersionsParams{Workspace: h.id(), Item: stacksync.ItemID{UUID: r.uuid()}, PageBound: stacksync.PageBound{Limit: 10}}
 		require.Empty(t, l.versions(unknown), "an unknown item has no versions")
 	})
 }
@@ -131,9 +132,15 @@ func limitBelowOne(t T, s Suite) {
 	h := r.home()
 	for _, limit := range []int{0, -1, -1 << 31} {
 		for method, call := range map[string]func(l look){
-			"Children": func(l look) { l.children(stacksync.ChildrenParams{Workspace: h.id(), Limit: limit}) },
-			"Versions": func(l look) { l.versions(stacksync.VersionsParams{Workspace: h.id(), Limit: limit}) },
-			"Changes":  func(l look) { l.changes(stacksync.ChangesParams{Workspace: h.id(), Limit: limit}) },
+			"Children": func(l look) {
+				l.children(stacksync.ChildrenParams{Workspace: h.id(), PageBound: stacksync.PageBound{Limit: limit}})
+			},
+			"Versions": func(l look) {
+				l.versions(stacksync.VersionsParams{Workspace: h.id(), PageBound: stacksync.PageBound{Limit: limit}})
+			},
+			"Changes": func(l look) {
+				l.changes(stacksync.ChangesParams{Workspace: h.id(), PageBound: stacksync.PageBound{Limit: limit}})
+			},
 		} {
 			err := tryView(r.ctx, r.store, call)
 			var field *stacksync.FieldError
@@ -142,4 +149,28 @@ func limitBelowOne(t T, s Suite) {
 			require.Equal(t, "Limit", field.Field)
 		}
 	}
+}
+
+// chunksEndPages has three files of three chunks each, and three versions of another.
+func chunksEndPages(t T, s Suite) {
+	r := newRig(t, s)
+	h := r.home()
+	many := func(row stacksync.ItemRow) stacksync.ItemRow {
+		row.Chunks = []stacksync.Chunk{{Name: "a", Size: 1}, {Name: "b", Size: 1}, {Name: "c", Size: 1}}
+		return row
+	}
+	files := []stacksync.ItemRow{many(r.file(h.id(), stacksync.ItemID{})), many(r.file(h.id(), stacksync.ItemID{})), many(r.file(h.id(), stacksync.ItemID{}))}
+	v1 := many(r.file(h.id(), stacksync.ItemID{UUID: r.uuid()}))
+	v2 := many(r.next(v1))
+	v3 := many(r.next(v2))
+	r.save(stacksync.PutParams{Items: append(files, v3), Superseded: []stacksync.ItemRow{v1, v2}})
+	r.read(func(l look) {
+		for _, c := range []struct{ chunks, rows int }{{0, 3}, {1, 1}, {3, 1}, {4, 2}, {6, 2}, {7, 3}, {100, 3}} {
+			bound := stacksync.PageBound{Limit: 3, Chunks: c.chunks}
+			const promise = "a page ends with the row that brings its chunks to PageBound.Chunks"
+			require.Len(t, l.children(stacksync.ChildrenParams{Workspace: h.id(), PageBound: bound}), c.rows, promise)
+			require.Len(t, l.changes(stacksync.ChangesParams{Workspace: h.id(), PageBound: bound}).Items, c.rows, promise)
+			require.Len(t, l.versions(stacksync.VersionsParams{Workspace: h.id(), Item: v3.ID, PageBound: bound}), c.rows, promise)
+		}
+	})
 }

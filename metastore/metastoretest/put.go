@@ -48,9 +48,9 @@ func putAll(t T, s Suite) {
 		sameSet(t, promise, p.Items, loaded.Items)
 		sameSet(t, promise, p.Superseded, loaded.Versions)
 		sameSet(t, promise, p.Chunks, loaded.Chunks)
-		sameList(t, promise, []stacksync.ItemRow{file}, l.children(stacksync.ChildrenParams{Workspace: w.ID, Parent: folder.ID, Limit: 10}))
-		sameList(t, promise, []stacksync.ItemRow{file, old}, l.versions(stacksync.VersionsParams{Workspace: w.ID, Item: file.ID, Limit: 10}))
-		sameList(t, promise, p.Items, l.changes(stacksync.ChangesParams{Workspace: w.ID, Limit: 10}).Items)
+		sameList(t, promise, []stacksync.ItemRow{file}, l.children(stacksync.ChildrenParams{Workspace: w.ID, Parent: folder.ID, PageBound: stacksync.PageBound{Limit: 10}}))
+		sameList(t, promise, []stacksync.ItemRow{file, old}, l.versions(stacksync.VersionsParams{Workspace: w.ID, Item: file.ID, PageBound: stacksync.PageBound{Limit: 10}}))
+		sameList(t, promise, p.Items, l.changes(stacksync.ChangesParams{Workspace: w.ID, PageBound: stacksync.PageBound{Limit: 10}}).Items)
 	})
 }
 
@@ -78,7 +78,7 @@ func putItemAgain(t T, s Suite) {
 		r.saveAndRead(putItems(now), func(l look) {
 			const promise = "Put replaces the item with that workspace and id, in all fields and for all methods"
 			sameSet(t, promise, []stacksync.ItemRow{now}, l.items(itemKeys(now)...))
-			sameList(t, promise, []stacksync.ItemRow{folder, now}, l.changes(stacksync.ChangesParams{Workspace: h.id(), Limit: 10}).Items)
+			sameList(t, promise, []stacksync.ItemRow{folder, now}, l.changes(stacksync.ChangesParams{Workspace: h.id(), PageBound: stacksync.PageBound{Limit: 10}}).Items)
 			live := []stacksync.ItemRow{folder}
 			if !now.Deleted {
 				live = append(live, now)
@@ -131,14 +131,14 @@ func putInSteps(t T, s Suite) {
 			if !row.Deleted {
 				live = []stacksync.ItemRow{row}
 			}
-			sameList(t, promise, live, c.children(stacksync.ChildrenParams{Workspace: h.id(), Limit: 10}))
+			sameList(t, promise, live, c.children(stacksync.ChildrenParams{Workspace: h.id(), PageBound: stacksync.PageBound{Limit: 10}}))
 			sameSet(t, promise, live, c.named(nameKeyOf(v1), nameKeyOf(v2), nameKeyOf(v4)))
-			sameList(t, promise, []stacksync.ItemRow{row}, c.changes(stacksync.ChangesParams{Workspace: h.id(), Limit: 10}).Items)
+			sameList(t, promise, []stacksync.ItemRow{row}, c.changes(stacksync.ChangesParams{Workspace: h.id(), PageBound: stacksync.PageBound{Limit: 10}}).Items)
 		}
 	})
 	r.read(func(l look) {
 		sameList(t, "the last Put of a transaction is what stays",
-			[]stacksync.ItemRow{v4, v3, v2, v1}, l.versions(stacksync.VersionsParams{Workspace: h.id(), Item: v1.ID, Limit: 10}))
+			[]stacksync.ItemRow{v4, v3, v2, v1}, l.versions(stacksync.VersionsParams{Workspace: h.id(), Item: v1.ID, PageBound: stacksync.PageBound{Limit: 10}}))
 	})
 }
 
@@ -155,8 +155,8 @@ func requireSwapped(t T, l look, a, b stacksync.ItemRow) {
 	const promise = "a store holds no rule: items of one Put, or of one transaction, may swap what only the service keeps unique"
 	sameSet(t, promise, []stacksync.ItemRow{a}, l.named(nameKeyOf(a)))
 	sameSet(t, promise, []stacksync.ItemRow{b}, l.named(nameKeyOf(b)))
-	sameSet(t, promise, []stacksync.ItemRow{a, b}, l.children(stacksync.ChildrenParams{Workspace: a.Workspace, Limit: 10}))
-	sameSet(t, promise, []stacksync.ItemRow{a, b}, l.changes(stacksync.ChangesParams{Workspace: a.Workspace, Limit: 10}).Items)
+	sameSet(t, promise, []stacksync.ItemRow{a, b}, l.children(stacksync.ChildrenParams{Workspace: a.Workspace, PageBound: stacksync.PageBound{Limit: 10}}))
+	sameSet(t, promise, []stacksync.ItemRow{a, b}, l.changes(stacksync.ChangesParams{Workspace: a.Workspace, PageBound: stacksync.PageBound{Limit: 10}}).Items)
 }
 
 func putSwap(t T, s Suite) {
@@ -196,10 +196,10 @@ func putElsewhere(t T, s Suite) {
 	}
 	r.saveAndRead(stacksync.PutParams{Items: now, Superseded: here}, func(l look) {
 		const promise = "Put touches no row but those it names"
-		require.Empty(t, l.children(stacksync.ChildrenParams{Workspace: h.id(), Limit: 10}))
-		sameList(t, promise, there[:1], l.children(stacksync.ChildrenParams{Workspace: other.id(), Limit: 10}))
-		sameList(t, promise, there, l.changes(stacksync.ChangesParams{Workspace: other.id(), Limit: 10}).Items)
-		sameList(t, promise, there[2:], l.versions(stacksync.VersionsParams{Workspace: other.id(), Item: there[2].ID, Limit: 10}))
+		require.Empty(t, l.children(stacksync.ChildrenParams{Workspace: h.id(), PageBound: stacksync.PageBound{Limit: 10}}))
+		sameList(t, promise, there[:1], l.children(stacksync.ChildrenParams{Workspace: other.id(), PageBound: stacksync.PageBound{Limit: 10}}))
+		sameList(t, promise, there, l.changes(stacksync.ChangesParams{Workspace: other.id(), PageBound: stacksync.PageBound{Limit: 10}}).Items)
+		sameList(t, promise, there[2:], l.versions(stacksync.VersionsParams{Workspace: other.id(), Item: there[2].ID, PageBound: stacksync.PageBound{Limit: 10}}))
 	})
 }
 

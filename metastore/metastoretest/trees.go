@@ -154,7 +154,7 @@ func deepTree(t T, s Suite) {
 	r.view(func(l look) {
 		sameSet(t, "Ancestors goes up to the root from any depth", chain[:len(chain)-1], loadAncestors(l, itemKeys(bottom)...))
 		sameSet(t, "Subtrees goes down to any depth", chain[1:], loadSubtrees(l, itemKeys(top)...))
-		got := l.changes(stacksync.ChangesParams{Workspace: h.id(), After: bottom.Revision - 1, Limit: 1})
+		got := l.changes(stacksync.ChangesParams{Workspace: h.id(), After: bottom.Revision - 1, PageBound: stacksync.PageBound{Limit: 1}})
 		sameList(t, "Changes returns items with Revision > After", chain[len(chain)-1:], got.Items)
 		require.Empty(t, got.Ancestors, "a reader at After has seen all ancestors")
 	})
@@ -164,7 +164,7 @@ func deepTree(t T, s Suite) {
 	}
 	r.save(putItems(touched...))
 	r.view(func(l look) {
-		got := l.changes(stacksync.ChangesParams{Workspace: h.id(), After: bottom.Revision, Limit: 1})
+		got := l.changes(stacksync.ChangesParams{Workspace: h.id(), After: bottom.Revision, PageBound: stacksync.PageBound{Limit: 1}})
 		sameList(t, "Changes returns at most Limit items, by revision", touched[len(touched)-1:], got.Items)
 		sameSet(t, "Ancestors has the whole unbroken line of unseen items, however deep", touched[:len(touched)-1], got.Ancestors)
 	})
@@ -184,7 +184,7 @@ func parentCycle(t T, s Suite) {
 		require.Subset(t, ids(c), ids(loadAncestors(l, itemKeys(c)...)...), promise)
 		require.Subset(t, ids(loadSubtrees(l, itemKeys(a)...)...), ids(b, below), promise)
 		require.Subset(t, ids(c), ids(loadSubtrees(l, itemKeys(c)...)...), promise)
-		got := l.changes(stacksync.ChangesParams{Workspace: h.id(), Limit: 1})
+		got := l.changes(stacksync.ChangesParams{Workspace: h.id(), PageBound: stacksync.PageBound{Limit: 1}})
 		sameList(t, promise, []stacksync.ItemRow{a}, got.Items)
 		sameSet(t, promise, []stacksync.ItemRow{b}, got.Ancestors)
 	})

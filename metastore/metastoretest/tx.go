@@ -94,10 +94,10 @@ func (sc *scene) require(l look, promise string, accounts stacksync.PutParams, d
 	sameSet(t, promise+" (Load)", items, got.Items)
 	sameSet(t, promise+" (Load)", superseded, got.Versions)
 	sameSet(t, promise+" (Load)", chunks, got.Chunks)
-	sameSet(t, promise+" (Children)", items, l.children(stacksync.ChildrenParams{Workspace: w, Limit: 10}))
-	sameList(t, promise+" (Changes)", items, l.changes(stacksync.ChangesParams{Workspace: w, Limit: 10}).Items)
+	sameSet(t, promise+" (Children)", items, l.children(stacksync.ChildrenParams{Workspace: w, PageBound: stacksync.PageBound{Limit: 10}}))
+	sameList(t, promise+" (Changes)", items, l.changes(stacksync.ChangesParams{Workspace: w, PageBound: stacksync.PageBound{Limit: 10}}).Items)
 	sameSet(t, promise+" (Versions)", append(superseded[:len(superseded):len(superseded)], versionOf(items, sc.a.ID)),
-		l.versions(stacksync.VersionsParams{Workspace: w, Item: sc.a.ID, Limit: 10}))
+		l.versions(stacksync.VersionsParams{Workspace: w, Item: sc.a.ID, PageBound: stacksync.PageBound{Limit: 10}}))
 }
 
 func versionOf(rows []stacksync.ItemRow, id stacksync.ItemID) (found stacksync.ItemRow) {

@@ -188,11 +188,11 @@ func intValues(t T, s Suite) {
 			sameAccess(t, promise, stacksync.LoadResult{Workspaces: p.Workspaces, Owners: p.Users}, loaded)
 			sameSet(t, promise, p.Items, loaded.Items)
 			sameSet(t, promise, p.Chunks, loaded.Chunks)
-			after := stacksync.ChangesParams{Workspace: w.ID, After: row.Revision - 1, Limit: 10}
+			after := stacksync.ChangesParams{Workspace: w.ID, After: row.Revision - 1, PageBound: stacksync.PageBound{Limit: 10}}
 			sameList(t, promise, p.Items, l.changes(after).Items)
 			after.After = row.Revision
 			require.Empty(t, l.changes(after).Items, promise)
-			sameList(t, promise, p.Items, l.versions(stacksync.VersionsParams{Workspace: w.ID, Item: row.ID, Limit: 10}))
+			sameList(t, promise, p.Items, l.versions(stacksync.VersionsParams{Workspace: w.ID, Item: row.ID, PageBound: stacksync.PageBound{Limit: 10}}))
 		})
 	}
 }
@@ -242,7 +242,7 @@ func idValues(t T, s Suite) {
 				Workspaces: p.Workspaces, Owners: []stacksync.User{u}, Members: p.Members, Devices: p.Devices,
 			}, loaded)
 			sameSet(t, promise, p.Items, loaded.Items)
-			sameList(t, promise, p.Items, l.children(stacksync.ChildrenParams{Workspace: w.ID, Parent: row.Parent, Limit: 10}))
+			sameList(t, promise, p.Items, l.children(stacksync.ChildrenParams{Workspace: w.ID, Parent: row.Parent, PageBound: stacksync.PageBound{Limit: 10}}))
 		})
 	}
 }

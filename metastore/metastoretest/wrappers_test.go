@@ -133,9 +133,9 @@ func readAll(l look) {
 	l.devices("ann")
 	l.memberships("ann")
 	l.load(stacksync.LoadParams{})
-	l.children(stacksync.ChildrenParams{Limit: 1})
-	l.versions(stacksync.VersionsParams{Limit: 1})
-	l.changes(stacksync.ChangesParams{Limit: 1})
+	l.children(stacksync.ChildrenParams{PageBound: stacksync.PageBound{Limit: 1}})
+	l.versions(stacksync.VersionsParams{PageBound: stacksync.PageBound{Limit: 1}})
+	l.changes(stacksync.ChangesParams{PageBound: stacksync.PageBound{Limit: 1}})
 }
 
 func closeAtEnd(t *testing.T, store stacksync.MetadataStore) {

@@ -209,7 +209,7 @@ func BenchmarkChanges(b *testing.B) {
 			changes := func(n int) time.Duration {
 				start := time.Now()
 				require.NoError(b, stores[n].View(b.Context(), func(ctx context.Context, r stacksync.Reader) error {
-					res, err := r.Changes(ctx, stacksync.ChangesParams{Workspace: workspaceID(1), After: int64(n - page), Limit: 1000})
+					res, err := r.Changes(ctx, stacksync.ChangesParams{Workspace: workspaceID(1), After: int64(n - page), PageBound: stacksync.PageBound{Limit: 1000}})
 					require.Len(b, res.Items, page)
 					return err
 				}))

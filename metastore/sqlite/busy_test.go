@@ -90,7 +90,7 @@ func TestViewIsOneSnapshot(t *testing.T) {
 	store := open(t, tempPath(t), Config{})
 	require.NoError(t, store.View(t.Context(), func(ctx context.Context, r stacksync.Reader) error {
 		see := func(n int) {
-			res, err := r.Changes(ctx, stacksync.ChangesParams{Workspace: workspaceID(1), Limit: 100})
+			res, err := r.Changes(ctx, stacksync.ChangesParams{Workspace: workspaceID(1), PageBound: stacksync.PageBound{Limit: 100}})
 			require.NoError(t, err)
 			require.Len(t, res.Items, n)
 		}

@@ -100,7 +100,7 @@ func count(t testing.TB, store stacksync.MetadataStore, workspace int) int {
 	t.Helper()
 	var n int
 	require.NoError(t, store.View(t.Context(), func(ctx context.Context, r stacksync.Reader) error {
-		res, err := r.Changes(ctx, stacksync.ChangesParams{Workspace: workspaceID(workspace), Limit: 10_000})
+		res, err := r.Changes(ctx, stacksync.ChangesParams{Workspace: workspaceID(workspace), PageBound: stacksync.PageBound{Limit: 10_000}})
 		n = len(res.Items)
 		return err
 	}))

@@ -30,7 +30,7 @@ func TestFullDisk(t *testing.T) {
 		require.Equal(t, sqlite3.SQLITE_FULL, code(err))
 		_, err = tx.Put(ctx, stacksync.PutParams{Items: files(1, 1, 1)})
 		require.Equal(t, sqlite3.SQLITE_FULL, code(err), "a transaction that has failed accepts nothing more")
-		_, err = tx.Changes(ctx, stacksync.ChangesParams{Workspace: workspaceID(1), Limit: 1})
+		_, err = tx.Changes(ctx, stacksync.ChangesParams{Workspace: workspaceID(1), PageBound: stacksync.PageBound{Limit: 1}})
 		require.Error(t, err)
 		return nil
 	})

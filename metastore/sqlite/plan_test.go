@@ -51,13 +51,22 @@ func read(ctx context.Context, r stacksync.Reader, keys int) error {
 		func() error { _, err := r.Users(ctx, stacksync.UsersParams{IDs: users}); return err },
 		func() error { _, err := r.Devices(ctx, stacksync.DevicesParams{User: "user-1"}); return err },
 		func() error { _, err := r.Memberships(ctx, stacksync.MembershipsParams{User: "user-1"}); return err },
-		func() error { _, err := r.Children(ctx, stacksync.ChildrenParams{Workspace: w, Limit: 10}); return err },
 		func() error {
-			_, err := r.Children(ctx, stacksync.ChildrenParams{Workspace: w, After: "a", Limit: 10})
+			_, err := r.Children(ctx, stacksync.ChildrenParams{Workspace: w, PageBound: stacksync.PageBound{Limit: 10}})
 			return err
 		},
-		func() error { _, err := r.Versions(ctx, stacksync.VersionsParams{Workspace: w, Limit: 10}); return err },
-		func() error { _, err := r.Changes(ctx, stacksync.ChangesParams{Workspace: w, Limit: 10}); return err },
+		func() error {
+			_, err := r.Children(ctx, stacksync.ChildrenParams{Workspace: w, After: "a", PageBound: stacksync.PageBound{Limit: 10}})
+			return err
+		},
+		func() error {
+			_, err := r.Versions(ctx, stacksync.VersionsParams{Workspace: w, PageBound: stacksync.PageBound{Limit: 10}})
+			return err
+		},
+		func() error {
+			_, err := r.Changes(ctx, stacksync.ChangesParams{Workspace: w, PageBound: stacksync.PageBound{Limit: 10}})
+			return err
+		},
 	}
 	for _, call := range calls {
 		if err := call(); err != nil {

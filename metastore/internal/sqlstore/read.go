@@ -44,9 +44,10 @@ func (r *reader) Memberships(ctx context.Context, p stacksync.MembershipsParams)
 	var member, noMember memberModel
 	var workspace, noWorkspace workspaceModel
 	dest := r.tables.workspaces.pointers(r.tables.members.pointers(nil, &member), &workspace)
-	err := r.query(ctx, r.tables.membershipsOf, userArgs(nil, &p.User), dest, func() {
+	err := r.query(ctx, r.tables.membershipsOf, userArgs(nil, &p.User), dest, func() bool {
 		res.Members, res.Workspaces = append(res.Members, member.row()), append(res.Workspaces, workspace.row())
 		member, workspace = noMember, noWorkspace
+		return true
 	})
 	if err != nil {
 		return stacksync.MembershipsResult{}, fmt.Errorf("read memberships: %w", err)
@@ -64,7 +65,7 @@ func (r *reader) Children(ctx context.Context, p stacksync.ChildrenParams) (stac
 		text, args = r.tables.nextChildren, append(args, p.After)
 	}
 	var res stacksync.ChildrenResult
-	err := r.tables.items.query(ctx, r.transaction, text, append(args, p.Limit), &res.Items)
+	err := r.tables.items.page(ctx, r.transaction, text, append(args, p.Limit), &res.Items, p.Ends())
 	return res, err
 }
 
@@ -82,11 +83,11 @@ func (r *reader) Versions(ctx context.Context, p stacksync.VersionsParams) (stac
 	if err := r.tables.items.query(ctx, r.transaction, r.tables.currentVersion, args, &res.Items); err != nil {
 		return stacksync.VersionsResult{}, err
 	}
-	rest := p.Limit - len(res.Items)
-	if rest == 0 {
+	ends := p.Ends()
+	if len(res.Items) > 0 && ends(&res.Items[0]) {
 		return res, nil
 	}
-	err := r.tables.superseded.query(ctx, r.transaction, r.tables.versions, append(args, rest), &res.Items)
+	err := r.tables.superseded.page(ctx, r.transaction, r.tables.versions, append(args, p.Limit-len(res.Items)), &res.Items, ends)
 	return res, err
 }
 
@@ -98,7 +99,7 @@ func (r *reader) Changes(ctx context.Context, p stacksync.ChangesParams) (stacks
 	t := r.tables
 	var rows stacksync.ChangesRows
 	args := []any{&p.Workspace.UUID, p.After, p.LiveThrough, p.Limit}
-	if err := t.items.query(ctx, r.transaction, t.changes, args, &rows.Items); err != nil {
+	if err := t.items.page(ctx, r.transaction, t.changes, args, &rows.Items, p.Ends()); err != nil {
 		return stacksync.ChangesRows{}, err
 	}
 	page := make(map[stacksync.ItemID]*stacksync.ItemRow, len(rows.Items))

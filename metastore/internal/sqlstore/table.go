@@ -108,10 +108,16 @@ func (t *table[R, M]) put(ctx context.Context, tx *transaction, rows []R) error 
 
 // query appends the rows that a statement returns.
 func (t *table[R, M]) query(ctx context.Context, tx *transaction, text string, args []any, rows *[]R) error {
+	return t.page(ctx, tx, text, args, rows, func(*R) bool { return false })
+}
+
+// page appends the rows that a statement returns, up to the one that ends the page.
+func (t *table[R, M]) page(ctx context.Context, tx *transaction, text string, args []any, rows *[]R, ends func(*R) bool) error {
 	var m, zero M
-	err := tx.query(ctx, text, args, t.pointers(nil, &m), func() {
+	err := tx.query(ctx, text, args, t.pointers(nil, &m), func() bool {
 		*rows = append(*rows, t.row(&m))
 		m = zero
+		return !ends(&(*rows)[len(*rows)-1])
 	})
 	if err != nil {
 		return fmt.Errorf("read %s: %w", t.name, err)

@@ -65,8 +65,8 @@ func (t *transaction) exec(ctx context.Context, text string, args []any) error {
 	})
 }
 
-// query calls each for every row, after it was scanned into dest.
-func (t *transaction) query(ctx context.Context, text string, args, dest []any, each func()) error {
+// query calls each for every row, after it was scanned into dest, until it returns false.
+func (t *transaction) query(ctx context.Context, text string, args, dest []any, each func() bool) error {
 	return t.do(func() error {
 		rows, err := t.conn.QueryContext(ctx, text, t.bind(args)...)
 		if err != nil {
@@ -77,7 +77,9 @@ func (t *transaction) query(ctx context.Context, text string, args, dest []any, 
 			if err := rows.Scan(dest...); err != nil {
 				return err
 			}
-			each()
+			if !each() {
+				break
+			}
 		}
 		return rows.Err()
 	})
