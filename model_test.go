@@ -107,7 +107,7 @@ func (m *model) commit(actor stacksync.Actor, atomic bool, proposals []stacksync
 	for i, p := range proposals {
 		was, saved := before.version(p.Item, p.Version)
 		switch {
-		case results[i] == stacksync.Committed, results[i] == stacksync.AlreadyCommitted && !(saved && same(was, p)):
+		case results[i] == stacksync.Committed, results[i] == stacksync.AlreadyCommitted && (!saved || !same(was, p)):
 			results[i], errs[i] = stacksync.Rejected, stacksync.ErrAborted
 		case results[i] == stacksync.InConflict && met[i].Revision > int64(len(m.log)):
 			results[i] = stacksync.Rejected
