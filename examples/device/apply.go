@@ -171,6 +171,7 @@ func (j *job) take(it *stacksync.Item, name string, s stamp) {
 	r := &record{Proposal: proposalOf(it), Stamp: s}
 	if name != it.Name {
 		r.Alias = name
+		j.report.Aliases = append(j.report.Aliases, j.tree.byID[it.ID].path())
 	}
 	j.state.put(r)
 	if j.sources != nil {

@@ -11,6 +11,7 @@ import (
 )
 
 func TestBothEdit(t *testing.T) {
+	t.Parallel()
 	w, a, b := twins(t, "notes.txt")
 	a.write("notes.txt", "from a")
 	b.write("notes.txt", "from b")
@@ -29,6 +30,7 @@ func TestBothEdit(t *testing.T) {
 }
 
 func TestBothEditAlike(t *testing.T) {
+	t.Parallel()
 	w, a, b := twins(t, "x")
 	a.write("x", "the same")
 	b.write("x", "the same")
@@ -38,6 +40,7 @@ func TestBothEditAlike(t *testing.T) {
 }
 
 func TestBothMake(t *testing.T) {
+	t.Parallel()
 	w, a, b := twins(t)
 	a.write("same/x", "alike")
 	b.write("same/x", "alike")
@@ -56,6 +59,7 @@ func TestBothMake(t *testing.T) {
 
 // The other device commits between this one's look and its commit.
 func TestLosesTheRace(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		first, second func(c *client)
 		want          map[string]string
@@ -82,6 +86,7 @@ func TestLosesTheRace(t *testing.T) {
 	} {
 		for when, at := range map[string]int{"before the look": 1, "before the commit": 0} {
 			t.Run(name+" "+when, func(t *testing.T) {
+				t.Parallel()
 				w := newWorld(t)
 				a := w.device("a")
 				f := &race{}
@@ -111,6 +116,7 @@ func TestLosesTheRace(t *testing.T) {
 
 // A folder that was moved on the server, and here copied to the same place and deleted: its things are found again in the copy.
 func TestCopiedWhereItMoved(t *testing.T) {
+	t.Parallel()
 	w, a, b := twins(t, "dir/x")
 	a.write("dir/empty", "")
 	w.converge()
@@ -127,6 +133,7 @@ func TestCopiedWhereItMoved(t *testing.T) {
 // What one device deletes with its folder, in the moment in which another puts something there, is gone from the trees. The server
 // remembers it.
 func TestSweptAway(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	f := &race{}
 	a, b := w.device("a", f.wrap), w.device("b")
@@ -142,6 +149,7 @@ func TestSweptAway(t *testing.T) {
 
 // To a server that folds case, two names on this disk may be one.
 func TestServerFoldsCase(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(c *stacksync.Config) { c.FoldCase = true })
 	a, b := w.device("a"), w.device("b")
 	a.write("readme", "lower")
@@ -161,13 +169,14 @@ func TestServerFoldsCase(t *testing.T) {
 
 // To a disk that folds case, two names of the server may be one. The second gets a name of its own here, and keeps its name there.
 func TestDiskFoldsCase(t *testing.T) {
+	t.Parallel()
 	w, a, b := twins(t, "readme", "x")
 	b.Fold()
 	a.write("README", "upper")
 	a.write("dir/A", "A")
 	a.write("dir/a", "a")
 	a.sync()
-	b.sync()
+	require.Len(t, b.sync().Aliases, 2)
 	tree := b.tree()
 	require.Len(t, tree, 6)
 	require.Equal(t, "content of readme", tree["readme"])
@@ -196,6 +205,7 @@ func TestDiskFoldsCase(t *testing.T) {
 
 // No name of the server's gets out of the synced folder, or into the state folder.
 func TestHostileNames(t *testing.T) {
+	t.Parallel()
 	w, a, b := twins(t, "x")
 	evil := &hostile{}
 	b.restart(evil.wrap)
@@ -215,6 +225,7 @@ func TestHostileNames(t *testing.T) {
 
 // The user edits a file in the moment in which the device is about to replace it.
 func TestUserIsFaster(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	f := &faults{}
 	a, b := w.device("a"), w.device("b", f.wrap)

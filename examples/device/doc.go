@@ -1,6 +1,6 @@
 // Package device is a sync client: it keeps a folder on disk equal to a workspace of a stacksync.SyncService.
 //
-//	d, err := device.Open(service, device.Config{Actor: actor, Workspace: workspace, Dir: "/home/ada/Sync"})
+//	d, err := device.Open(service, device.Config{Actor: actor, Workspace: workspace, Dir: dir})
 //	if err != nil { … }
 //	defer d.Close()
 //	report, err := d.Sync(ctx) // once
@@ -57,6 +57,6 @@
 // # Limits
 //
 // Only files and folders are synced, of their modes only the executable bit. Links and special files are left alone and
-// counted. An item whose name is impossible on this disk has another one here. Hard links become files of their own. Changes of the
-// disk are found by scanning, so a Sync takes time in proportion to the number of files (about 5 µs each).
+// counted. An item whose name is impossible on this disk has another one here. Hard links become files of their own. Changes of
+// the disk are found by scanning, so a Sync takes time in proportion to the number of files (about 10 µs each).
 package device

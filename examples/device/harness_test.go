@@ -53,12 +53,12 @@ type world struct {
 }
 
 func newWorld(t *testing.T, configure ...func(*stacksync.Config)) *world {
-	w := openWorld(t, t.Context(), t.TempDir(), configure...)
+	w := openWorld(t.Context(), t, t.TempDir(), configure...)
 	t.Cleanup(w.close)
 	return w
 }
 
-func openWorld(t tb, ctx context.Context, dir string, configure ...func(*stacksync.Config)) *world {
+func openWorld(ctx context.Context, t tb, dir string, configure ...func(*stacksync.Config)) *world {
 	w := &world{
 		t: t, ctx: ctx, dir: dir, notifier: local.New(), actor: stacksync.Actor{User: "ada"}, workers: 2,
 		proposed: map[stacksync.ItemID]bool{},

@@ -35,7 +35,7 @@ func sameName(a, b string, fold bool) bool {
 
 // diskName returns the name that an item has on this disk: its own, unless that is impossible here or, in the synced folder
 // itself, the one of the state folder. Whatever the server sends, the result is one plain path element.
-func diskName(it *stacksync.Item, fold bool) string {
+func diskName(it *stacksync.Item) string {
 	if possible(it.Name) && (!it.Parent.IsZero() || diskKey(it.Name, true) != stateDir) {
 		return it.Name
 	}

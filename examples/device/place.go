@@ -14,7 +14,7 @@ func (j *job) target(it *stacksync.Item) (parent *node, name string, err error) 
 	if err != nil {
 		return nil, "", err
 	}
-	name = diskName(it, j.fold)
+	name = diskName(it)
 	if o := j.tree.child(parent, name); o != nil && o.id != it.ID && j.fold {
 		// To the server, "A" and "a" may be two names.
 		if r := j.state.records[o.id]; r != nil && j.inPlace(o, r) && !sameName(r.Name, it.Name, true) {

@@ -21,11 +21,12 @@ import (
 // answers, with users who go on working meanwhile, and with crashes that lose what was not saved yet. In the end all trees must be
 // equal, and nothing that somebody wrote may be lost but what somebody overwrote or deleted on purpose.
 func TestRandom(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	runs := 0
 	rapid.Check(t, func(t *rapid.T) {
 		runs++
-		w := openWorld(t, t.Context(), filepath.Join(dir, fmt.Sprint(runs)))
+		w := openWorld(t.Context(), t, filepath.Join(dir, fmt.Sprint(runs)))
 		require.NoError(t, os.Mkdir(w.dir, 0o755))
 		defer func() {
 			w.close()
@@ -38,7 +39,7 @@ func TestRandom(t *testing.T) {
 			m.faults = append(m.faults, f)
 			w.device(fmt.Sprintf("dev%d", i), f.wrap)
 		}
-		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+		for range rapid.IntRange(1, 40).Draw(t, "steps") {
 			m.step(rapid.IntRange(0, len(w.devices)-1).Draw(t, "device"))
 		}
 		tree := w.converge()

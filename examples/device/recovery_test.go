@@ -18,8 +18,10 @@ import (
 
 // The answer to a commit is lost. The same commit is sent again, also after the user has gone on, and after a restart.
 func TestLostAnswer(t *testing.T) {
+	t.Parallel()
 	for _, restart := range []bool{false, true} {
 		t.Run(fmt.Sprint("restart ", restart), func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			f := &faults{}
 			a, b := w.device("a", f.wrap), w.device("b")
@@ -49,46 +51,53 @@ func TestLostAnswer(t *testing.T) {
 
 // A device is killed after each of its calls in turn, and forgets what it had not saved.
 func TestCrashAtEveryCall(t *testing.T) {
-	for _, percent := range []int{0, 50, 100} {
-		for call, crashed := 1, true; crashed; call++ {
-			w := newWorld(t)
-			f := &faults{pageLimit: 2}
-			a, b := w.device("a"), w.device("b", f.wrap)
-			for _, name := range []string{"x", "y", "dir/one", "dir/two", "old/three", "old/four"} {
-				a.write(name, "content of "+name)
+	t.Parallel()
+	for _, percent := range []int{0, 100} {
+		t.Run(fmt.Sprint(percent, " percent saved"), func(t *testing.T) {
+			t.Parallel()
+			for call := 1; crashAt(t, call, percent); call++ {
 			}
-			w.converge()
-			a.write("x", "from a")
-			a.rename("dir", "renamed")
-			a.rename("y", "tmp")
-			a.rename("renamed/one", "y")
-			a.rename("tmp", "renamed/one")
-			a.remove("old")
-			a.sync()
-			b.write("new/from b", "new")
-			b.write("dir/two", "from b")
-			b.rename("y", "z")
-
-			before := b.journal()
-			f.set(call, dieAfter, nil)
-			_, err := b.Sync(t.Context())
-			f.clear()
-			if crashed = err != nil; crashed {
-				require.ErrorIs(t, err, errFault)
-			}
-			require.NoError(t, b.Close())
-			if crashed {
-				b.cutJournal(before, percent)
-			}
-			b.open()
-			tree := w.converge()
-			require.Equal(t, sums(tree), w.serverSums())
-			for _, content := range []string{"from a", "new", "from b", "content of y", "content of dir/one"} {
-				require.Contains(t, values(tree), content, "crash at call %d, %d %% saved: %v", call, percent, tree)
-			}
-			require.NotContains(t, values(tree), "content of old/three")
-		}
+		})
 	}
+}
+
+// crashAt kills a device after one of its calls. It returns false when there are fewer calls.
+func crashAt(t *testing.T, call, percent int) (crashed bool) {
+	w := newWorld(t)
+	f := &faults{pageLimit: 2}
+	a, b := w.device("a"), w.device("b", f.wrap)
+	for _, name := range []string{"x", "y", "dir/one", "dir/two", "old/three", "old/four"} {
+		a.write(name, "content of "+name)
+	}
+	w.converge()
+	a.write("x", "from a")
+	a.rename("dir", "renamed")
+	a.rename("y", "tmp")
+	a.rename("renamed/one", "y")
+	a.rename("tmp", "renamed/one")
+	a.remove("old")
+	a.sync()
+	b.write("new/from b", "new")
+	b.write("dir/two", "from b")
+	b.rename("y", "z")
+
+	before := b.journal()
+	f.set(call, dieAfter, nil)
+	_, err := b.Sync(t.Context())
+	f.clear()
+	require.NoError(t, b.Close())
+	if err != nil {
+		require.ErrorIs(t, err, errFault)
+		b.cutJournal(before, percent)
+	}
+	b.open()
+	tree := w.converge()
+	require.Equal(t, sums(tree), w.serverSums())
+	for _, content := range []string{"from a", "new", "from b", "content of y", "content of dir/one"} {
+		require.Contains(t, values(tree), content, "crash at call %d", call)
+	}
+	require.NotContains(t, values(tree), "content of old/three")
+	return err != nil
 }
 
 func values(tree map[string]string) (values []string) {
@@ -119,6 +128,7 @@ func (s *eager) PrepareUpload(ctx context.Context, r stacksync.PrepareUploadRequ
 }
 
 func TestFileChangesDuringUpload(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	s := &eager{times: 3}
 	a, b := w.device("a", s.wrap), w.device("b")
@@ -169,8 +179,10 @@ func (s *damaged) DownloadChunk(ctx context.Context, r stacksync.DownloadChunkRe
 }
 
 func TestDamagedContent(t *testing.T) {
+	t.Parallel()
 	for name, content := range map[string]string{"lost": "", "changed": "what it never was", "short": "n"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			s := &damaged{chunk: sum("new content"), content: content}
 			a, b := w.device("a"), w.device("b", s.wrap)
@@ -228,6 +240,7 @@ func (s *cursors) Changes(ctx context.Context, r stacksync.ChangesRequest) (stac
 
 // After a resync, what the server does not show was deleted there; what is new here stays new.
 func TestResync(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	s := &cursors{}
 	a, b := w.device("a"), w.device("b", s.wrap)
@@ -252,6 +265,7 @@ func TestResync(t *testing.T) {
 
 // A remedy that was not through is still owed: what the server lost must not be deleted because its cursor expired too.
 func TestReuploadOutlivesResync(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	s := &cursors{}
 	a, b := w.device("a"), w.device("b", s.wrap)
@@ -267,6 +281,7 @@ func TestReuploadOutlivesResync(t *testing.T) {
 }
 
 func TestForget(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	s := &cursors{}
 	a, b := w.device("a"), w.device("b", s.wrap)
@@ -285,6 +300,7 @@ func TestForget(t *testing.T) {
 
 // The server is restored from a backup: what it lost comes back from the devices, and what others have done since stays.
 func TestReupload(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	open := func(name string) stacksync.MetadataStore {
 		s, err := sqlite.Open(t.Context(), filepath.Join(dir, name), sqlite.Config{Synchronous: sqlite.Normal})

@@ -21,6 +21,8 @@ type Report struct {
 	BytesUploaded, BytesDownloaded, BytesReused    int64
 	// Conflicts are the paths of the conflicted copies that were made.
 	Conflicts []string
+	// Aliases are the paths of items that were given another name here, since their own is impossible on this disk.
+	Aliases []string
 	// Skipped is how many things in the folder are neither files nor folders, or have a name that is not UTF-8.
 	Skipped int
 	// Problems are what could not be synced, by path.

@@ -25,10 +25,10 @@ func (d *Device) Run(ctx context.Context) error {
 			d.cfg.OnSync(report, err)
 		}
 		switch {
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
 		case errors.Is(err, stacksync.ErrDeviceRevoked), errors.Is(err, stacksync.ErrNotFound):
 			return err
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
 		case err != nil:
 			failures++
 			d.cfg.Logger.Warn("sync failed", "failures", failures, "error", err)

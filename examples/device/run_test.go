@@ -65,6 +65,7 @@ func (r *running) until(t *testing.T, is func(outcome) bool) outcome {
 func idle(o outcome) bool { return o.err == nil && o.Committed == 0 && o.ItemsApplied == 0 }
 
 func TestRunFollows(t *testing.T) {
+	t.Parallel()
 	_, a, b := twins(t, "x")
 	rb := b.run(t)
 	rb.until(t, idle)
@@ -82,6 +83,7 @@ func TestRunFollows(t *testing.T) {
 }
 
 func TestRunLooksForItself(t *testing.T) {
+	t.Parallel()
 	_, a, _ := twins(t, "x")
 	a.cfg.Interval = time.Millisecond
 	ra := a.run(t)
@@ -91,6 +93,7 @@ func TestRunLooksForItself(t *testing.T) {
 }
 
 func TestRunTriesAgain(t *testing.T) {
+	t.Parallel()
 	_, a, b := twins(t, "x")
 	f := &faults{}
 	rb := b.run(t, f.wrap)
@@ -104,6 +107,7 @@ func TestRunTriesAgain(t *testing.T) {
 }
 
 func TestRunGivesUp(t *testing.T) {
+	t.Parallel()
 	w, _, b := twins(t, "x")
 	rb := b.run(t)
 	rb.until(t, idle)

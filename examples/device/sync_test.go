@@ -16,6 +16,7 @@ import (
 )
 
 func TestFirstSync(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	a, b := w.device("a"), w.device("b")
 	a.write("readme", "hello")
@@ -63,6 +64,7 @@ func twins(t *testing.T, files ...string) (w *world, a, b *client) {
 }
 
 func TestNothingToDoCostsNothing(t *testing.T) {
+	t.Parallel()
 	_, a, _ := twins(t, "x", "dir/y")
 	a.sync()
 	r := a.sync()
@@ -71,6 +73,7 @@ func TestNothingToDoCostsNothing(t *testing.T) {
 }
 
 func TestLargeChangeMovesLittle(t *testing.T) {
+	t.Parallel()
 	w, a, b := twins(t)
 	big := []byte(random(8 << 20))
 	a.write("big", string(big))
@@ -85,140 +88,9 @@ func TestLargeChangeMovesLittle(t *testing.T) {
 	require.Equal(t, a.tree(), b.tree())
 }
 
-func TestRenameUploadsNothing(t *testing.T) {
-	for name, move := range map[string]func(a *client){
-		"rename":    func(a *client) { a.rename("dir/x", "dir/z") },
-		"move":      func(a *client) { a.rename("dir/x", "x") },
-		"both":      func(a *client) { a.rename("dir/x", "other/z") },
-		"folder":    func(a *client) { a.rename("dir", "renamed") },
-		"into":      func(a *client) { a.rename("dir", "other/dir") },
-		"move copy": func(a *client) { a.write("z", a.tree()["dir/x"]); a.remove("dir/x") },
-	} {
-		t.Run(name, func(t *testing.T) {
-			w, a, b := twins(t, "dir/x", "dir/y", "other/o")
-			move(a)
-			r := a.sync()
-			require.Equal(t, 1, r.Committed)
-			require.Zero(t, r.ChunksUploaded)
-			r = b.sync()
-			require.Equal(t, 1, r.ItemsApplied)
-			require.Zero(t, r.ChunksDownloaded)
-			require.Zero(t, r.FilesHashed)
-			require.Equal(t, a.tree(), b.tree())
-			require.Len(t, w.converge(), 5)
-			require.Zero(t, a.sync().FilesHashed+b.sync().FilesHashed, "the new stamps were noted")
-		})
-	}
-}
-
-func TestRenameAndEdit(t *testing.T) {
-	w, a, b := twins(t, "dir/x", "dir/y")
-	before := w.item("dir/x")
-	a.rename("dir", "moved")
-	a.write("moved/x", "changed")
-	require.Equal(t, 2, a.sync().Committed)
-	b.sync()
-	require.Equal(t, a.tree(), b.tree())
-	require.Equal(t, before.ID, w.item("moved/x").ID)
-}
-
-func TestNamesChangeHands(t *testing.T) {
-	for name, shuffle := range map[string]func(a *client){
-		"swap": func(a *client) {
-			a.rename("x", "tmp")
-			a.rename("y", "x")
-			a.rename("tmp", "y")
-		},
-		"swap folders": func(a *client) {
-			a.rename("p", "tmp")
-			a.rename("q", "p")
-			a.rename("tmp", "q")
-		},
-		"circle": func(a *client) {
-			a.rename("x", "tmp")
-			a.rename("y", "x")
-			a.rename("z", "y")
-			a.rename("tmp", "z")
-		},
-		"chain": func(a *client) {
-			a.rename("z", "w")
-			a.rename("y", "z")
-			a.rename("x", "y")
-		},
-		"turn over": func(a *client) {
-			a.rename("p/in", "tmp")
-			a.rename("p", "tmp/p")
-			a.rename("tmp", "in")
-		},
-		"turn over in place": func(a *client) {
-			a.rename("p/in", "tmp")
-			a.rename("p", "tmp/in")
-			a.rename("tmp", "p")
-		},
-		"file for folder": func(a *client) {
-			a.remove("q")
-			a.rename("x", "q")
-		},
-		"swap file and folder": func(a *client) {
-			a.rename("x", "tmp")
-			a.rename("p", "x")
-			a.rename("tmp", "p")
-		},
-		"folder for file": func(a *client) {
-			a.remove("x")
-			a.mkdir("x/y/z")
-			a.rename("y", "x/y/y")
-		},
-		"case": func(a *client) {
-			a.rename("x", "X")
-			a.rename("p", "P")
-		},
-		"save by renaming": func(a *client) {
-			a.write("tmp", "new content of x")
-			a.rename("x", "x~")
-			a.rename("tmp", "x")
-		},
-	} {
-		for _, pageLimit := range []int{1, 1000} {
-			t.Run(fmt.Sprint(name, " in pages of ", pageLimit), func(t *testing.T) {
-				w := newWorld(t)
-				a, b := w.device("a"), w.device("b", (&faults{pageLimit: pageLimit}).wrap)
-				for _, name := range []string{"x", "y", "z", "p/one", "p/in/two", "q/one"} {
-					a.write(name, "content of "+name)
-				}
-				w.converge()
-				shuffle(a)
-				want := a.tree()
-				require.Equal(t, 2, a.sync().Rounds, "nothing had to be proposed twice")
-				require.Zero(t, len(copies(w.converge())))
-				require.Equal(t, want, b.tree())
-				require.Equal(t, sums(want), w.serverSums())
-			})
-		}
-	}
-}
-
-func TestDeletedFolderIsOneCommit(t *testing.T) {
-	w, a, b := twins(t, "dir/x", "dir/sub/y", "stays")
-	a.remove("dir")
-	require.Equal(t, 1, a.sync().Committed)
-	b.sync()
-	require.Equal(t, []string{"stays"}, paths(b.tree()))
-	require.Equal(t, []string{"stays"}, paths(w.converge()))
-}
-
-func TestMovedOutOfDeletedFolder(t *testing.T) {
-	w, a, b := twins(t, "dir/x", "dir/sub/y")
-	a.rename("dir/sub/y", "y")
-	a.remove("dir")
-	a.sync()
-	b.sync()
-	require.Equal(t, map[string]string{"y": "content of dir/sub/y"}, b.tree())
-	w.converge()
-}
-
 // A device that was away reads what changed, not the workspace.
 func TestCatchUp(t *testing.T) {
+	t.Parallel()
 	w, a, b := twins(t)
 	for i := range 300 {
 		a.write(fmt.Sprintf("dir%d/file%d", i%10, i), fmt.Sprint(i))
@@ -235,6 +107,7 @@ func TestCatchUp(t *testing.T) {
 }
 
 func TestTouchedFileIsNotCommitted(t *testing.T) {
+	t.Parallel()
 	w, a, _ := twins(t, "x")
 	at := time.Now().Add(-time.Hour)
 	require.NoError(t, os.Chtimes(a.at("x"), at, at))
@@ -247,6 +120,7 @@ func TestTouchedFileIsNotCommitted(t *testing.T) {
 
 // A change that leaves size and time alone is seen all the same, as long as the file was old when it was hashed.
 func TestHiddenChangeIsSeen(t *testing.T) {
+	t.Parallel()
 	w, a, b := twins(t)
 	at := time.Now().Add(-time.Hour)
 	a.write("x", "one")
@@ -259,6 +133,7 @@ func TestHiddenChangeIsSeen(t *testing.T) {
 }
 
 func TestExecutableBit(t *testing.T) {
+	t.Parallel()
 	w, a, b := twins(t, "tool", "old")
 	executable := func(c *client, name string) bool {
 		info, err := os.Stat(c.at(name))
@@ -280,6 +155,7 @@ func TestExecutableBit(t *testing.T) {
 
 // Two changes of one file, on two devices, that have nothing to do with each other.
 func TestChangesAreMerged(t *testing.T) {
+	t.Parallel()
 	changes := map[string]func(c *client){
 		"edit":   func(c *client) { c.write("x", "edited") },
 		"rename": func(c *client) { c.rename("x", "z") },
@@ -291,6 +167,7 @@ func TestChangesAreMerged(t *testing.T) {
 				continue
 			}
 			t.Run(first+" and "+second, func(t *testing.T) {
+				t.Parallel()
 				w, a, b := twins(t, "x")
 				changes[first](a)
 				changes[second](b)
@@ -311,6 +188,7 @@ func TestChangesAreMerged(t *testing.T) {
 }
 
 func TestWhatIsNoFileIsSkipped(t *testing.T) {
+	t.Parallel()
 	w, a, b := twins(t, "x")
 	require.NoError(t, os.Symlink("x", a.at("link")))
 	require.NoError(t, os.Symlink("/", a.at("root")))
@@ -336,6 +214,7 @@ func TestWhatIsNoFileIsSkipped(t *testing.T) {
 
 // What one entry suffers from holds up no other.
 func TestProblems(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(c *stacksync.Config) {
 		c.Policy = func(_ context.Context, r stacksync.PolicyRequest) error {
 			if strings.HasSuffix(r.Proposed.Name, ".exe") {
@@ -364,6 +243,7 @@ func TestProblems(t *testing.T) {
 }
 
 func TestQuota(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(c *stacksync.Config) { c.QuotaLimit = 2500 })
 	a, b := w.device("a"), w.device("b")
 	for i := range 5 {
@@ -390,6 +270,7 @@ func TestQuota(t *testing.T) {
 }
 
 func TestStateBelongsToOneDevice(t *testing.T) {
+	t.Parallel()
 	w, a, b := twins(t, "x")
 	require.NoError(t, a.Close())
 	a.cfg.Actor.Device = b.cfg.Actor.Device
@@ -400,6 +281,7 @@ func TestStateBelongsToOneDevice(t *testing.T) {
 
 // A folder that is not there (a disk that was not mounted) is no empty folder.
 func TestMissingFolderDeletesNothing(t *testing.T) {
+	t.Parallel()
 	w, a, b := twins(t, "x", "y")
 	a.rename(".", "../away")
 	_, err := a.Sync(t.Context())
@@ -413,7 +295,22 @@ func TestMissingFolderDeletesNothing(t *testing.T) {
 	require.Len(t, a.tree(), 2)
 }
 
+// A device that lost its memory finds its files again, and fetches and sends nothing.
+func TestLostState(t *testing.T) {
+	t.Parallel()
+	w, a, b := twins(t, "x", "dir/y", "dir/sub/z")
+	require.NoError(t, b.Close())
+	b.remove(".stacksync")
+	b.open()
+	r := b.sync()
+	require.Zero(t, r.ChunksDownloaded+r.Committed+len(r.Conflicts))
+	a.rename("dir", "renamed")
+	w.converge()
+	require.Len(t, b.tree(), 5)
+}
+
 func TestEmptiedFolderWithoutStateIsAnError(t *testing.T) {
+	t.Parallel()
 	_, a, b := twins(t, "x")
 	a.remove(".stacksync")
 	a.remove("x")

@@ -32,7 +32,7 @@ func (o *output) line(step, format string, args ...any) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.erase()
-	fmt.Fprintf(o.w, "%-18s %s\n", step, fmt.Sprintf(format, args...))
+	o.printf("%-18s %s\n", step, fmt.Sprintf(format, args...))
 }
 
 // progress returns a function that draws how far a step is. total is the number of items, if that is known.
@@ -57,12 +57,15 @@ func (o *output) draw(step string, p device.Progress) {
 	if p.Total > 0 {
 		full = min(width*p.Done/p.Total, width)
 	}
-	fmt.Fprintf(o.w, "\r\x1b[K%-18s [%s%s] %s items, %s", step, strings.Repeat("=", full), strings.Repeat(" ", width-full), count(p.Done), size(p.Bytes))
+	o.printf("\r\x1b[K%-18s [%s%s] %s items, %s", step, strings.Repeat("=", full), strings.Repeat(" ", width-full), count(p.Done), size(p.Bytes))
 }
+
+// printf ignores errors: where nobody can read what is written, the exit status still tells.
+func (o *output) printf(format string, args ...any) { _, _ = fmt.Fprintf(o.w, format, args...) }
 
 func (o *output) erase() {
 	if o.drawn {
-		fmt.Fprint(o.w, "\r\x1b[K")
+		o.printf("\r\x1b[K")
 		o.drawn = false
 	}
 }
