@@ -1,4 +1,4 @@
-FUZZTIME ?= 10s
+FUZZTIME ?= 100000x
 
 .DEFAULT_GOAL := help
 .PHONY: help test race bench fuzz lint ci
@@ -15,7 +15,7 @@ race: ## run all tests with the race detector, in random order, uncached
 bench: ## run all benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
-fuzz: ## run each fuzz target for a while: make fuzz FUZZTIME=1m
+fuzz: ## run each fuzz target on some inputs: make fuzz FUZZTIME=1000000x
 	FUZZTIME=$(FUZZTIME) .ci/run fuzz
 
 lint: ## check the formatting, go vet and golangci-lint
