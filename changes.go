@@ -17,9 +17,10 @@ type Feed interface {
 	// Limits.Depth more for each. It may also have fewer, as Limits.PageChunks bounds it too.
 	// The tombstones of a deleted folder come deepest first.
 	//
-	// A client applies a page in order and only then saves its cursor. It holds items by id, since names may clash for a
-	// moment in the middle of a catch-up (two items that swapped names), and removes a deleted folder from disk only when
-	// it is empty at the end of the catch-up (an item that moved out may have its latest change further on).
+	// A client applies a page in order and only then saves its cursor. It holds items by id, since in the middle of a catch-up
+	// names may clash for a moment (two items that swapped names), and a folder may seem to lie below itself (the folders
+	// above it moved too, and one of them changes once more further on). It removes a deleted folder from disk only when it
+	// is empty at the end of the catch-up (an item that moved out may have its latest change further on).
 	//
 	// A cursor that can't be continued, and a workspace that is not the actor's (any more), give a *CursorError.
 	Changes(ctx context.Context, r ChangesRequest) (ChangesPage, error)

@@ -10,7 +10,8 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// commit proposes the steps and learns from the answers.
+// commit proposes the steps and learns from the answers. Where the service finds fault with the request as a whole (the host may have
+// set its limits low), it proposes fewer.
 func (j *job) commit(ctx context.Context, steps []*step) error {
 	f := &flight{RequestID: uuid.NewString()}
 	for _, s := range steps {
@@ -19,6 +20,17 @@ func (j *job) commit(ctx context.Context, steps []*step) error {
 	}
 	j.state.setFlight(f)
 	outcomes, err := j.send(ctx)
+	if errors.Is(err, stacksync.ErrInvalid) {
+		half := len(steps) / 2
+		if half == 0 {
+			j.failed(steps[0].path, err)
+			return nil
+		}
+		if err := j.commit(ctx, steps[:half]); err != nil {
+			return err
+		}
+		return j.commit(ctx, steps[half:])
+	}
 	if err != nil {
 		return err
 	}

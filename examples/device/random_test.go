@@ -39,7 +39,7 @@ func TestRandom(t *testing.T) {
 			m.faults = append(m.faults, f)
 			w.device(fmt.Sprintf("dev%d", i), f.wrap)
 		}
-		for range rapid.IntRange(1, 40).Draw(t, "steps") {
+		for range rapid.IntRange(1, 30).Draw(t, "steps") {
 			m.step(rapid.IntRange(0, len(w.devices)-1).Draw(t, "device"))
 		}
 		tree := w.converge()

@@ -71,12 +71,12 @@ func TestRunFollows(t *testing.T) {
 	rb.until(t, idle)
 	a.write("y", "new")
 	a.sync()
-	rb.until(t, func(o outcome) bool { return o.ItemsApplied == 1 })
+	rb.until(t, func(o outcome) bool { return o.ItemsApplied > 0 })
 	require.Equal(t, a.tree(), b.tree())
 	// And the other way, when told.
 	b.write("z", "from b")
 	b.Notify()
-	rb.until(t, func(o outcome) bool { return o.Committed == 1 })
+	rb.until(t, func(o outcome) bool { return o.Committed > 0 })
 	a.sync()
 	require.Equal(t, a.tree(), b.tree())
 	require.ErrorIs(t, rb.end(), context.Canceled)
@@ -88,8 +88,8 @@ func TestRunLooksForItself(t *testing.T) {
 	a.cfg.Interval = time.Millisecond
 	ra := a.run(t)
 	ra.until(t, idle)
-	a.write("y", "nobody was told")
-	ra.until(t, func(o outcome) bool { return o.Committed == 1 })
+	a.write("y", "nobody was told") // in steps, each of which may be seen
+	ra.until(t, func(o outcome) bool { return o.Committed > 0 })
 }
 
 func TestRunTriesAgain(t *testing.T) {
@@ -103,7 +103,7 @@ func TestRunTriesAgain(t *testing.T) {
 	a.sync()
 	rb.until(t, func(o outcome) bool { return errors.Is(o.err, errFault) })
 	f.clear()
-	rb.until(t, func(o outcome) bool { return o.ItemsApplied == 1 })
+	rb.until(t, func(o outcome) bool { return o.ItemsApplied > 0 })
 }
 
 func TestRunGivesUp(t *testing.T) {

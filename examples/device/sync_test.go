@@ -269,6 +269,25 @@ func TestQuota(t *testing.T) {
 	require.Equal(t, []string{"file2", "file3"}, paths(b.tree()))
 }
 
+// A host's limits may be lower than what a device asks for at a time.
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *stacksync.Config) { c.Limits = stacksync.Limits{Proposals: 7, FileSize: 1000, Chunks: 500} })
+	a, b := w.device("a"), w.device("b")
+	for i := range 40 {
+		a.write(fmt.Sprintf("dir%d/file%d", i%3, i), fmt.Sprint(i))
+	}
+	a.write("dir1/large", random(1001))
+	r, err := a.Sync(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 43, r.Committed)
+	require.Len(t, r.Problems, 1)
+	require.Equal(t, "dir1/large", r.Problems[0].Path)
+	require.ErrorIs(t, r.Problems[0].Err, stacksync.ErrSize)
+	b.sync()
+	require.Len(t, b.tree(), 43)
+}
+
 func TestStateBelongsToOneDevice(t *testing.T) {
 	t.Parallel()
 	w, a, b := twins(t, "x")

@@ -48,13 +48,13 @@ func (j *job) upload(ctx context.Context, steps []*step) error {
 	return nil
 }
 
-// lacking asks which chunks the server lacks. Where the quota does not hold them all, it asks for fewer.
+// lacking asks which chunks the server lacks. Where it does not want them all, it asks for fewer.
 func (j *job) lacking(ctx context.Context, chunks []stacksync.Chunk, pieces map[string]piece) ([]stacksync.Chunk, error) {
 	res, err := j.service.PrepareUpload(ctx, stacksync.PrepareUploadRequest{Actor: j.cfg.Actor, Workspace: j.cfg.Workspace, Chunks: chunks})
 	switch {
 	case err == nil:
 		return res.Missing, checkVia(res.Via)
-	case !errors.Is(err, stacksync.ErrQuotaExceeded):
+	case !unwanted(err):
 		return nil, fmt.Errorf("prepare upload: %w", err)
 	case len(chunks) == 1:
 		pieces[chunks[0].Name].step.err = err
@@ -69,6 +69,11 @@ func (j *job) lacking(ctx context.Context, chunks []stacksync.Chunk, pieces map[
 	return append(first, second...), err
 }
 
+// unwanted reports whether the service won't have some content, because of the quota or a limit.
+func unwanted(err error) bool {
+	return errors.Is(err, stacksync.ErrQuotaExceeded) || errors.Is(err, stacksync.ErrInvalid)
+}
+
 func (j *job) uploadPiece(ctx context.Context, p piece) error {
 	buf := j.buffers.Get().(*[cutBuffer]byte)
 	defer j.buffers.Put(buf)
@@ -80,7 +85,7 @@ func (j *job) uploadPiece(ctx context.Context, p piece) error {
 	_, err := j.service.UploadChunk(ctx, stacksync.UploadChunkRequest{
 		Actor: j.cfg.Actor, Workspace: j.cfg.Workspace, Chunk: p.Chunk, Content: bytes.NewReader(data),
 	})
-	if errors.Is(err, stacksync.ErrQuotaExceeded) {
+	if unwanted(err) {
 		j.count(func(*Report) { p.step.err = err })
 		return nil
 	}
