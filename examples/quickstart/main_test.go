@@ -25,7 +25,12 @@ func TestMain(m *testing.M) {
 
 func TestQuickstart(t *testing.T) {
 	source := t.TempDir()
-	for name, content := range map[string]string{"top": "1", "dir/sub/file": "2", "dir/empty": "", "other/file": "3"} {
+	for name, content := range map[string]string{
+		"top": "1", "dir/sub/file": "2", "dir/empty": "", "other/file": "3", "third/file": "4",
+		// Names that the story would give to what it moves.
+		"dir/other/x": "5", "dir/third/x": "6", "other/dir/x": "7", "other/third/x": "8", "third/dir/x": "9", "third/other/x": "10",
+		"dir renamed/x": "11", "other renamed/x": "12", "third renamed/x": "13",
+	} {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(source, name)), 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(source, name), []byte(content), 0o644))
 	}

@@ -198,6 +198,17 @@ func (c *client) edit(name, added string) error {
 	return errors.Join(err, file.Close())
 }
 
+// vacant returns the name, with a number where the user's tree has it already.
+func (c *client) vacant(name string) string {
+	free := name
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(c.path(free)); err != nil {
+			return free // rename says what else may be wrong
+		}
+		free = fmt.Sprintf("%s %d", name, n)
+	}
+}
+
 func (c *client) rename(from, to string) error { return os.Rename(c.path(from), c.path(to)) }
 
 // endsWith looks whether a file ends with what was added to it.

@@ -106,8 +106,11 @@ func (s *show) renameAndMove(ctx context.Context) error {
 		return err
 	}
 	renamed, moved := s.folders[0], s.folders[2]
-	to := renamed + " renamed"
-	if err := errors.Join(s.laptop.rename(renamed, to), s.laptop.rename(moved, to+"/"+moved)); err != nil {
+	to := s.laptop.vacant(renamed + " renamed")
+	if err := s.laptop.rename(renamed, to); err != nil {
+		return err
+	}
+	if err := s.laptop.rename(moved, s.laptop.vacant(to+"/"+moved)); err != nil {
 		return err
 	}
 	sent, received, elapsed, err := s.both(ctx, step)
