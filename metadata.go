@@ -89,7 +89,8 @@ type Locker interface {
 type Writer interface {
 	// Put inserts each row or replaces the one with its key: User.ID; Device.User and ID; Workspace.ID; Member.Workspace and
 	// User; Items by Workspace and ID; Superseded by Workspace, ID and Version; Chunks by Workspace and Name. No list
-	// holds a key twice. Two items may swap their names in one Put, so that names can't be unique in an index. The caller
+	// holds a key twice. A user is Put before or with the devices, workspaces and memberships that name it, a workspace before
+	// or with its members, so that a store may have foreign keys there. Two items may swap their names in one Put, so that names can't be unique in an index. The caller
 	// has locked the workspaces and users concerned.
 	Put(ctx context.Context, p PutParams) (PutResult, error)
 }

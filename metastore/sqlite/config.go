@@ -104,9 +104,9 @@ func (d database) dsn(r role) string {
 		"_defensive":    {"1"},
 		"_error_rc":     {"1"},
 		"_pragma": {
-			"trusted_schema(0)",            // what a foreign schema says is not run
-			"temp_store(MEMORY)",           // what a statement needs to undo itself
-			"fullfsync(1)",                 // macOS: an fsync alone does not reach the disk
+			"trusted_schema(0)",               // what a foreign schema says is not run
+			"temp_store(MEMORY)",              // what a statement needs to undo itself
+			"fullfsync(1)", "foreign_keys(1)", // macOS: an fsync alone does not reach the disk
 			"wal_autocheckpoint(4000)",     // pages, 16 MB: a quarter less time for large commits than with SQLite's 1000
 			"journal_size_limit(67108864)", // bytes that the -wal file keeps after a large transaction
 		},

@@ -88,7 +88,8 @@ func TestKilledWhileCommitting(t *testing.T) {
 		for {
 			require.NoError(t, put(t.Context(), store, stacksync.PutParams{
 				Items:      files(1, revision+1, 2),
-				Workspaces: []stacksync.Workspace{{ID: workspaceID(1), Revision: int64(revision + 2)}},
+				Users:      []stacksync.User{{ID: "ada"}},
+				Workspaces: []stacksync.Workspace{{ID: workspaceID(1), Owner: "ada", Revision: int64(revision + 2)}},
 			}))
 			revision += 2
 			fmt.Println(said + strconv.Itoa(revision))

@@ -197,6 +197,8 @@ func TestConnections(t *testing.T) {
 		writerReadsOnly, readerReadsOnly := pragma("query_only")
 		assert.EqualValues(t, 0, writerReadsOnly)
 		assert.EqualValues(t, 1, readerReadsOnly)
+		keys, _ := pragma("foreign_keys")
+		assert.EqualValues(t, 1, keys)
 		cache, _ := pragma("cache_size")
 		assert.EqualValues(t, -32768, cache)
 		timeout, _ := pragma("busy_timeout")
@@ -231,4 +233,18 @@ func TestDeletedFile(t *testing.T) {
 	err := store.View(t.Context(), nil)
 	require.ErrorContains(t, err, "unable to open")
 	require.NoFileExists(t, path)
+}
+
+// No row of an account outlives, or comes before, what it belongs to.
+func TestForeignKeys(t *testing.T) {
+	t.Parallel()
+	store := open(t, tempPath(t), Config{})
+	for name, p := range map[string]stacksync.PutParams{
+		"device without user":      {Devices: []stacksync.Device{{User: "nobody"}}},
+		"workspace without owner":  {Workspaces: []stacksync.Workspace{{Owner: "nobody"}}},
+		"member without workspace": {Users: []stacksync.User{{ID: "ada"}}, Members: []stacksync.Member{{User: "ada"}}},
+		"member without user":      {Users: []stacksync.User{{ID: "ada"}}, Workspaces: []stacksync.Workspace{{Owner: "ada"}}, Members: []stacksync.Member{{User: "nobody"}}},
+	} {
+		require.ErrorContains(t, put(t.Context(), store, p), "FOREIGN KEY", name)
+	}
 }

@@ -1,6 +1,6 @@
 -- Ids are 16 bytes, times microseconds since 1970 (NULL: none), numbers of kinds, statuses and roles those of the Go constants.
--- There are no foreign keys: the rules are kept by the service, in one place for all stores, and each key would cost the
--- commit one more lookup for every row it saves.
+-- Foreign keys guard accounts and memberships. Items, versions and chunks have none: the service keeps what they refer to,
+-- under a lock, and each key would cost the commit one more lookup for every row it saves.
 
 CREATE TABLE users (
 	id                   TEXT    NOT NULL PRIMARY KEY,
@@ -11,7 +11,7 @@ CREATE TABLE users (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE devices (
-	user_id    TEXT    NOT NULL,
+	user_id    TEXT    NOT NULL REFERENCES users,
 	device_id  BLOB    NOT NULL,
 	name       TEXT    NOT NULL,
 	revoked    INTEGER NOT NULL,
@@ -21,7 +21,7 @@ CREATE TABLE devices (
 
 CREATE TABLE workspaces (
 	id          BLOB    NOT NULL PRIMARY KEY,
-	owner_id    TEXT    NOT NULL,
+	owner_id    TEXT    NOT NULL REFERENCES users,
 	container   TEXT    NOT NULL,
 	revision    INTEGER NOT NULL,
 	floor       INTEGER NOT NULL,
@@ -32,8 +32,8 @@ CREATE TABLE workspaces (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE members (
-	workspace_id    BLOB    NOT NULL,
-	user_id         TEXT    NOT NULL,
+	workspace_id    BLOB    NOT NULL REFERENCES workspaces,
+	user_id         TEXT    NOT NULL REFERENCES users,
 	role            INTEGER NOT NULL,
 	mount_name      TEXT    NOT NULL,
 	mount_parent_id BLOB    NOT NULL,
