@@ -22,6 +22,7 @@ type gate struct {
 	entered chan struct{}                   // gets a value when an Update begins, if not nil
 	open    chan struct{}                   // an Update waits for a value, if not nil
 	fail    func(stacksync.PutParams) error // fails a Put
+	load    func(stacksync.LoadParams)      // sees each Load of an Update
 }
 
 func (g *gate) Unwrap() stacksync.MetadataStore { return g.MetadataStore }
@@ -40,6 +41,13 @@ func (g *gate) Update(ctx context.Context, fn func(context.Context, stacksync.Tx
 type gateTx struct {
 	stacksync.Tx
 	gate *gate
+}
+
+func (tx *gateTx) Load(ctx context.Context, p stacksync.LoadParams) (stacksync.LoadResult, error) {
+	if tx.gate.load != nil {
+		tx.gate.load(p)
+	}
+	return tx.Tx.Load(ctx, p)
 }
 
 func (tx *gateTx) Put(ctx context.Context, p stacksync.PutParams) (stacksync.PutResult, error) {
@@ -162,4 +170,35 @@ func TestCallerGoesAway(t *testing.T) {
 	require.NoError(t, w.svc.Close(), "Close waits for the transaction that runs")
 	rows := w.rows(stacksync.LoadParams{Access: []stacksync.AccessKey{{Workspace: w.ws, User: w.actor.User}}})
 	require.EqualValues(t, 1, rows.Workspaces[0].Revision, "the one that ran was saved, the one that waited was not")
+}
+
+// What lies below a folder is read only where the folder is going to be deleted: a subtree may be large, and others wait for its lock.
+func TestSubtreesAreReadForDeletionsOnly(t *testing.T) {
+	g := &gate{MetadataStore: memory.New()}
+	w := newWorld(t, g)
+	tr := newTree(w)
+	stranger, _ := w.join("eve")
+	read := 0
+	g.load = func(p stacksync.LoadParams) { read += len(p.Subtrees) }
+	renamed := next(tr.sub, func(p *stacksync.Proposal) { p.Name = "renamed" })
+	for _, row := range []struct {
+		name  string
+		actor stacksync.Actor
+		batch []stacksync.Proposal
+		want  int
+	}{
+		{"a stranger's deletion", stranger, []stacksync.Proposal{deletion(tr.docs)}, 0},
+		{"a rename, and the deletion of a file", w.actor, []stacksync.Proposal{renamed, deletion(tr.a)}, 0},
+		{"a deletion that comes too late", w.actor, []stacksync.Proposal{deletion(tr.sub)}, 0},
+		{"a deletion", w.actor, []stacksync.Proposal{deletion(tr.docs)}, 1},
+	} {
+		read = 0
+		_, err := w.svc.Commit(t.Context(), stacksync.CommitRequest{Actor: row.actor, Workspace: w.ws, Proposals: row.batch})
+		if row.actor == stranger {
+			require.ErrorIs(t, err, stacksync.ErrWorkspaceNotFound)
+		} else {
+			require.NoError(t, err, row.name)
+		}
+		require.Equal(t, row.want, read, row.name)
+	}
 }

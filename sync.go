@@ -83,7 +83,7 @@ type Config struct {
 	NewID func() (uuid.UUID, error)
 }
 
-// Limits bounds what clients may ask for. Passing one is an ErrLimit, in a *FieldError that names it.
+// Limits bounds what clients may ask for. Passing one is an ErrLimit (FileSize: an ErrSize), in a *FieldError that names it.
 type Limits struct {
 	Proposals int // proposals a commit; defaults to 10,000
 	Chunks    int // chunks an item, and a Prepare call; defaults to 65,536
