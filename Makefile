@@ -1,10 +1,10 @@
 FUZZTIME ?= 100000x
 
 .DEFAULT_GOAL := help
-.PHONY: help test race bench fuzz lint ci
+.PHONY: help test race bench fuzz lint services ci
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: ## run all tests
 	go test ./...
@@ -20,6 +20,9 @@ fuzz: ## run each fuzz target on some inputs: make fuzz FUZZTIME=1000000x
 
 lint: ## check the formatting, go vet and golangci-lint
 	.ci/run gofmt vet lint
+
+services: ## install what tests start: PostgreSQL
+	.ci/run services
 
 ci: ## run all checks that a change must pass
 	.ci/run

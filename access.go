@@ -53,7 +53,7 @@ func (u UserID) check(field string) error {
 
 // permit decides whether the actor may do something that needs n in a workspace, from rows that were loaded for
 // actor.key(w). All that a stranger learns is that the workspace is not there for them.
-func (r *LoadResult) permit(actor Actor, w WorkspaceID, n needs) (access, error) {
+func (r *AccessRows) permit(actor Actor, w WorkspaceID, n needs) (access, error) {
 	var acc access
 	for i := range r.Members {
 		if m := &r.Members[i]; m.Workspace == w && m.User == actor.User {
@@ -85,7 +85,7 @@ func (r *LoadResult) permit(actor Actor, w WorkspaceID, n needs) (access, error)
 	return acc, nil
 }
 
-func (r *LoadResult) permitDevice(actor Actor) error {
+func (r *AccessRows) permitDevice(actor Actor) error {
 	if actor.Device.IsZero() {
 		return nil
 	}

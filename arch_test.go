@@ -63,11 +63,13 @@ var drivers = map[string][]string{
 	"backend/dir":                 {modulePath + "/backend/internal/check", "golang.org/x/sys"},
 	"backend/memory":              {modulePath + "/backend/internal/check"},
 	"metastore/internal/sqlstore": {"github.com/uptrace/bun"},
-	"metastore/postgres":          {modulePath + "/metastore/internal/sqlstore", "github.com/uptrace/bun"},
+	"metastore/postgres":          {modulePath + "/metastore/internal/sqlstore", modulePath + "/internal/pgconn", "github.com/uptrace/bun"},
 	"metastore/sqlite":            {modulePath + "/metastore/internal/sqlstore", "github.com/uptrace/bun", "modernc.org/sqlite"},
+	"notify/local":                {modulePath + "/notify/internal/fanout"},
+	"notify/postgres":             {modulePath + "/notify/internal/fanout", modulePath + "/internal/pgconn", "github.com/uptrace/bun"},
 }
 
-var testLibraries = []string{"testing", "github.com/stretchr/testify", "go.uber.org/goleak", "pgregory.net/rapid", modulePath + "/internal/conformance"}
+var testLibraries = []string{"testing", "github.com/stretchr/testify", "go.uber.org/goleak", "pgregory.net/rapid", modulePath + "/internal/conformance", modulePath + "/internal/pgtest"}
 
 var families = []string{"metastore", "notify", "backend"}
 

@@ -119,12 +119,23 @@ func newFile() stacksync.Proposal {
 		Size: 7, Checksum: hash, Chunks: []stacksync.Chunk{{Name: hash, Size: 7}}}
 }
 
+// caller is a user who commits to a workspace.
+type caller struct {
+	actor stacksync.Actor
+	ws    stacksync.WorkspaceID
+}
+
 func (w *world) commitFiles(ctx context.Context, n int) error {
+	return caller{w.actor, w.ws}.commit(ctx, w.svc, n)
+}
+
+// commit saves n new files in one commit.
+func (c caller) commit(ctx context.Context, svc *stacksync.Service, n int) error {
 	proposals := make([]stacksync.Proposal, n)
 	for i := range proposals {
 		proposals[i] = newFile()
 	}
-	res, err := w.svc.Commit(ctx, stacksync.CommitRequest{Actor: w.actor, Workspace: w.ws, Proposals: proposals})
+	res, err := svc.Commit(ctx, stacksync.CommitRequest{Actor: c.actor, Workspace: c.ws, Proposals: proposals})
 	if err != nil {
 		return err
 	}

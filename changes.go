@@ -76,24 +76,29 @@ func (s *Service) changes(ctx context.Context, r ChangesRequest) (ChangesPage, e
 	if err != nil {
 		return ChangesPage{}, err
 	}
-	var page ChangesPage
-	err = s.view(ctx, r.Actor, r.Workspace, toRead, func(ctx context.Context, rd Reader, acc access) error {
-		from, err := acc.workspace.resume(r.Cursor)
-		if err != nil {
-			return err
-		}
-		if from.revision == acc.workspace.Revision && r.Cursor != "" {
-			page = ChangesPage{Cursor: r.Cursor, Revision: from.revision}
-			return nil
-		}
-		rows, err := rd.Changes(ctx, ChangesParams{Workspace: r.Workspace, After: from.revision, LiveThrough: from.snapshot, PageBound: bound})
-		if err != nil {
-			return err
-		}
-		page = from.page(rows, bound.reached(rows.Items), acc.workspace.Revision)
-		return nil
+	if err := r.Actor.check(toRead); err != nil {
+		return ChangesPage{}, err
+	}
+	// One read brings the rights and the page, of one snapshot. What is wrong with the cursor shows against the workspace.
+	after, liveThrough := r.Cursor.reads()
+	rows, err := s.store.Changes(ctx, ChangesParams{
+		Workspace: r.Workspace, After: after, LiveThrough: liveThrough, Access: r.Actor.key(r.Workspace), PageBound: bound,
 	})
-	return page, err
+	if err != nil {
+		return ChangesPage{}, err
+	}
+	acc, err := rows.permit(r.Actor, r.Workspace, toRead)
+	if err != nil {
+		return ChangesPage{}, err
+	}
+	from, err := acc.workspace.resume(r.Cursor)
+	if err != nil {
+		return ChangesPage{}, err
+	}
+	if from.revision == acc.workspace.Revision && r.Cursor != "" {
+		return ChangesPage{Cursor: r.Cursor, Revision: from.revision}, nil
+	}
+	return from.page(rows, bound.reached(rows.Items), acc.workspace.Revision), nil
 }
 
 // page arranges what was read after p. revision is the workspace's, of the same snapshot or before.

@@ -8,13 +8,17 @@ import (
 // lookup asks which chunks of a workspace are known to be stored.
 type lookup struct {
 	job
-	actor     Actor
-	workspace WorkspaceID
-	needs     needs
-	names     []string
+	actor Actor
+	needs needs
+	names []string
 
 	access access
 	known  map[string]int64 // sizes by name
+}
+
+func newLookup(actor Actor, w WorkspaceID, n needs, names []string) *lookup {
+	names = unique(names)
+	return &lookup{job: job{workspace: w, weight: len(names)}, actor: actor, needs: n, names: names}
 }
 
 // lookUpBatch answers gathered lookups with one read.
@@ -30,11 +34,7 @@ func (s *Service) lookUpBatch(ctx context.Context, batch []*lookup) {
 			p.Chunks = append(p.Chunks, ChunkKey{l.workspace, name})
 		}
 	}
-	var rows LoadResult
-	err := s.store.View(ctx, func(ctx context.Context, r Reader) (err error) {
-		rows, err = r.Load(ctx, p)
-		return err
-	})
+	rows, err := s.store.Load(ctx, p)
 	switch {
 	case err != nil && len(batch) == 1:
 		batch[0].err = err
@@ -91,8 +91,9 @@ func (s *Service) stat(ctx context.Context, l *lookup) (stored map[string]int64,
 	return stored, nil
 }
 
-// findChunks fills in which of a commit's chunks the storage has although no commit has named them yet.
-func (s *Service) findChunks(ctx context.Context, j *commitJob) error {
+// findChunks fills in which of a commit's chunks the storage has although no commit has named them yet. What the chunk table knows is
+// found by ask.
+func (s *Service) findChunks(ctx context.Context, j *commitJob, ask func(context.Context, *lookup) error) error {
 	if j.unchecked {
 		return nil
 	}
@@ -108,9 +109,8 @@ func (s *Service) findChunks(ctx context.Context, j *commitJob) error {
 	if len(names) == 0 {
 		return nil
 	}
-	l := &lookup{actor: j.actor, workspace: j.workspace, needs: toWrite, names: unique(names)}
-	l.weight = len(l.names)
-	err := s.lookups.do(ctx, l)
+	l := newLookup(j.actor, j.workspace, toWrite, names)
+	err := ask(ctx, l)
 	if err == nil {
 		j.stored, err = s.stat(ctx, l)
 	}

@@ -2,8 +2,10 @@ package stacksync
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Commits saves metadata.
@@ -38,7 +40,6 @@ type CommitResult struct {
 // commitJob is a commit on its way through the gatherer.
 type commitJob struct {
 	job
-	workspace WorkspaceID
 	request
 	result CommitResult
 }
@@ -57,7 +58,7 @@ func (s *Service) commit(ctx context.Context, r CommitRequest) (CommitResult, er
 		return CommitResult{}, err
 	}
 	// The storage is asked before the workspace is locked: it may be slow.
-	if err := s.findChunks(ctx, j); err != nil {
+	if err := s.findChunks(ctx, j, s.lookups.do); err != nil {
 		return CommitResult{}, err
 	}
 	if err := s.commits.do(ctx, j); err != nil {
@@ -78,7 +79,7 @@ func (s *Service) prepare(r CommitRequest) (*commitJob, error) {
 	if n := len(r.Proposals); n == 0 || n > limits.Proposals {
 		return nil, &FieldError{Field: "Proposals", Reason: fmt.Sprintf("are not 1 to %d", limits.Proposals), Err: ErrLimit}
 	}
-	j := &commitJob{workspace: r.Workspace, request: request{
+	j := &commitJob{job: job{workspace: r.Workspace}, request: request{
 		actor: r.Actor, id: r.RequestID, atomic: r.Atomic, unchecked: s.storage == nil,
 		proposals: slices.Clone(r.Proposals), keys: make([]string, len(r.Proposals)),
 	}}
@@ -112,41 +113,63 @@ func (s *Service) checkProposal(j *commitJob, i int) error {
 	return nil
 }
 
-// commitBatch saves gathered commits in one transaction. If that fails, each is tried alone, so that none can fail its
-// neighbours.
-func (s *Service) commitBatch(ctx context.Context, batch []*commitJob) {
-	err := s.saveBatch(ctx, batch)
+// patience is how long gathered commits wait for what others have locked, before each workspace waits apart.
+const patience = 100 * time.Millisecond
+
+// commitBatch saves gathered commits in one transaction. If that fails, those of each workspace are tried apart, for as long as the store
+// lets them wait, and if that fails too each commit alone, so that none can fail its neighbours.
+func (s *Service) commitBatch(ctx context.Context, batch []*commitJob, apart bool) (again bool) {
+	wait := patience
+	if apart {
+		wait = 0
+	}
+	err := s.saveBatch(ctx, batch, wait)
 	if err == nil {
-		return
+		return false
 	}
-	if len(batch) == 1 {
-		batch[0].err = err
-		return
+	busy := errors.Is(err, ErrBusy)
+	if !busy && len(batch) > 1 {
+		s.log.Warn("gathered commits failed: they are tried apart", "commits", len(batch), "error", err)
 	}
-	s.log.Warn("gathered commits failed: each is tried alone", "commits", len(batch), "error", err)
+	switch {
+	case !apart && (busy || len(batch) > 1):
+		return true
+	case busy || len(batch) == 1:
+		failAll(batch, err) // not tried alone: each would wait for the workspace as long as all of them have
+		return false
+	}
 	for i := range batch {
-		if err := s.saveBatch(batchContext(batch[i:i+1]), batch[i:i+1]); err != nil {
+		err := s.saveBatch(batchContext(batch[i:i+1]), batch[i:i+1], wait)
+		if errors.Is(err, ErrBusy) {
+			failAll(batch[i:], err)
+			break
+		}
+		if err != nil {
 			batch[i].err = err
 		}
 	}
+	return false
 }
 
-func (s *Service) saveBatch(ctx context.Context, batch []*commitJob) (err error) {
-	if s.cfg.Observer != nil {
-		var end func(Observation)
-		ctx, end = s.cfg.Observer.Begin(ctx, "commit.batch")
-		defer func() {
-			items := 0
-			for _, j := range batch {
-				items += len(j.proposals)
-			}
-			end(Observation{Err: err, Items: items, Commits: len(batch)})
-		}()
+func failAll(batch []*commitJob, err error) {
+	for _, j := range batch {
+		j.err = err
 	}
-	var hints []Notification
+}
+
+func (s *Service) saveBatch(ctx context.Context, batch []*commitJob, wait time.Duration) (err error) {
+	ctx, end := s.observe(ctx, "commit.batch")
+	defer func() {
+		items := 0
+		for _, j := range batch {
+			items += len(j.proposals)
+		}
+		end(Observation{Err: err, Items: items, Commits: len(batch)})
+	}()
+	var hints []hint
 	err = s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
 		var err error
-		hints, err = s.commitIn(ctx, tx, batch)
+		hints, err = s.commitIn(ctx, tx, batch, wait)
 		return err
 	})
 	if err == nil {
@@ -155,9 +178,10 @@ func (s *Service) saveBatch(ctx context.Context, batch []*commitJob) (err error)
 	return err
 }
 
-// commitIn is the whole commit of a batch: load, decide, save. It may run again.
-func (s *Service) commitIn(ctx context.Context, tx Tx, batch []*commitJob) ([]Notification, error) {
-	if _, err := tx.Lock(ctx, lockParams(batch)); err != nil {
+// commitIn is the whole commit of a batch: load, decide, save. It may run again. What it returns is to be published once the transaction
+// has committed.
+func (s *Service) commitIn(ctx context.Context, tx Tx, batch []*commitJob, wait time.Duration) ([]hint, error) {
+	if _, err := tx.Lock(ctx, lockParams(batch, wait)); err != nil {
 		return nil, err
 	}
 	rows, err := tx.Load(ctx, loadParams(batch))
@@ -186,27 +210,33 @@ func (s *Service) commitIn(ctx context.Context, tx Tx, batch []*commitJob) ([]No
 		j.result.Outcomes = d.decide(sp, &j.request)
 		j.result.Revision = sp.Revision
 	}
-	return saveSpaces(ctx, tx, spaces)
+	return saveSpaces(ctx, tx, spaces, s.hintDue())
 }
 
-func saveSpaces(ctx context.Context, tx Tx, spaces map[WorkspaceID]*space) ([]Notification, error) {
+// saveSpaces saves what a batch has changed. Who commits has until hintDue to send the hints.
+func saveSpaces(ctx context.Context, tx Tx, spaces map[WorkspaceID]*space, hintDue time.Time) ([]hint, error) {
 	var put PutParams
-	var hints []Notification
+	var hints []hint
 	owners := make(map[UserID]bool)
 	for _, sp := range spaces {
 		if len(sp.changed) == 0 {
 			continue
+		}
+		if sp.Notified >= sp.loaded { // else a hint is owed already, and due when it was
+			sp.HintDue = hintDue
 		}
 		sp.writes(&put)
 		if !owners[sp.owner.ID] {
 			owners[sp.owner.ID] = true
 			put.Users = append(put.Users, *sp.owner)
 		}
-		hints = append(hints, Notification{Topic: WorkspaceTopic(sp.ID), Revision: sp.Revision})
+		hints = append(hints, sp.hint())
 	}
 	if len(hints) == 0 {
 		return nil, nil
 	}
-	_, err := tx.Put(ctx, put)
-	return hints, err
+	if _, err := tx.Put(ctx, put); err != nil {
+		return nil, err
+	}
+	return hints, nil
 }

@@ -64,6 +64,19 @@ func decodeCursor(c Cursor) (position, error) {
 	return p, nil
 }
 
+// reads returns what a reader with the cursor has seen, and through which revision tombstones are left out. From the empty
+// cursor that is all there are; a damaged cursor has seen everything.
+func (c Cursor) reads() (after, liveThrough int64) {
+	if c == "" {
+		return 0, math.MaxInt64
+	}
+	p, err := decodeCursor(c)
+	if err != nil {
+		return math.MaxInt64, 0
+	}
+	return p.revision, p.snapshot
+}
+
 // resume finds the position from which a client with a cursor reads on in a workspace.
 func (w *Workspace) resume(c Cursor) (position, error) {
 	if c == "" {

@@ -91,7 +91,7 @@ func (s *Service) RevokeDevice(ctx context.Context, r RevokeDeviceRequest) (Revo
 			return Device{}, ErrDeviceNotFound
 		})
 		if err == nil {
-			s.hints.publish(Notification{Topic: UserTopic(r.User)})
+			s.hints.publish(hint{Notification: Notification{Topic: UserTopic(r.User)}})
 		}
 		return RevokeDeviceResult{Device: d}, 1, err
 	})
@@ -125,7 +125,7 @@ func devicesOf(ctx context.Context, r Reader, actor Actor) ([]Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := LoadResult{Devices: res.Devices}
+	rows := AccessRows{Devices: res.Devices}
 	return res.Devices, rows.permitDevice(actor)
 }
 

@@ -33,6 +33,8 @@ sent again, because its answer was lost, gets the same answer and saves nothing 
 What is wrong with a whole request is an error of the call. What is wrong with one proposal is in its outcome, and harms no other, unless
 [CommitRequest.Atomic] asks for all or nothing.
 
+A host whose own rows are in the same database saves them together with a commit by [Service.CommitIn].
+
 # The change log
 
 Each saved version takes the next revision of its workspace. [Feed.Changes] reads pages from a [Cursor], and [Feed.Follow] goes on with

@@ -25,6 +25,11 @@ var (
 	ErrAborted = errors.New("not saved: another proposal of the atomic commit failed")
 	// ErrFoldCase: Config.FoldCase is not what it was when the workspace was made. The host has to mend its configuration.
 	ErrFoldCase = errors.New("the workspace was made with another Config.FoldCase")
+	// ErrBusy: others hold the workspace for too long. Nothing was saved; try again later.
+	ErrBusy = errors.New("busy")
+	// ErrUncertain: the connection to the database broke in such a way that nobody can tell whether the call was saved. Send it again: a
+	// commit that was saved answers as it would have.
+	ErrUncertain = errors.New("can't tell whether it was saved")
 	// ErrClosed: the service, store, notifier or subscription is closed.
 	ErrClosed = errors.New("closed")
 )

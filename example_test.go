@@ -65,6 +65,9 @@ func Example() {
 	for _, item := range page.Items {
 		fmt.Printf("phone: %s is %s, version %d, %d bytes\n", item.Name, item.Status, item.Version, item.Size)
 	}
+	if err := svc.Close(); err != nil {
+		log.Fatal(err)
+	}
 	// Output:
 	// laptop: committed
 	// phone: hello.txt is new, version 1, 5 bytes
@@ -91,6 +94,9 @@ func ExampleOutcome() {
 	outcome := commit(phone, photos)
 	fmt.Println(outcome.Result, errors.Is(outcome.Err, stacksync.ErrVersionConflict))
 	fmt.Println("the server has", outcome.Item.Name)
+	if err := svc.Close(); err != nil {
+		log.Fatal(err)
+	}
 	// Output:
 	// conflict true
 	// the server has pictures
@@ -122,6 +128,9 @@ func ExampleService_Follow() {
 		}
 		live = true
 		mkdir("while it looks")
+	}
+	if err := svc.Close(); err != nil {
+		log.Fatal(err)
 	}
 	// Output:
 	// while the phone was away

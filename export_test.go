@@ -12,7 +12,7 @@ func (s *Service) CommitTogether(ctx context.Context, requests []CommitRequest) 
 	for i, r := range requests {
 		j, err := s.prepare(r)
 		if err == nil {
-			err = s.findChunks(ctx, j)
+			err = s.findChunks(ctx, j, s.lookUp)
 		}
 		if err != nil {
 			panic(err)
@@ -20,7 +20,11 @@ func (s *Service) CommitTogether(ctx context.Context, requests []CommitRequest) 
 		j.job.ctx = ctx
 		batch[i] = j
 	}
-	s.commitBatch(ctx, batch)
+	if s.commitBatch(ctx, batch, false) {
+		for _, part := range byWorkspace(batch) {
+			s.commitBatch(ctx, part, true)
+		}
+	}
 	results := make([]CommitResult, len(requests))
 	for i, j := range batch {
 		results[i], errs[i] = j.result, j.err
@@ -28,13 +32,32 @@ func (s *Service) CommitTogether(ctx context.Context, requests []CommitRequest) 
 	return results, errs
 }
 
-// AwaitQueued returns when n commits wait for the running one.
+// AwaitQueued returns when n commits wait for others that run.
 func (s *Service) AwaitQueued(n int) {
 	for {
 		s.commits.mu.Lock()
-		queued := len(s.commits.queue)
+		queued := 0
+		for _, l := range s.commits.lanes {
+			queued += len(l.queue)
+		}
 		s.commits.mu.Unlock()
 		if queued >= n {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+// AwaitRunning returns when a commit runs.
+func (s *Service) AwaitRunning() {
+	for {
+		s.commits.mu.Lock()
+		running := false
+		for _, l := range s.commits.lanes {
+			running = running || l.busy
+		}
+		s.commits.mu.Unlock()
+		if running {
 			return
 		}
 		runtime.Gosched()

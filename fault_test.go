@@ -29,7 +29,7 @@ func TestCommitFailsWhole(t *testing.T) {
 				return (*f)(at)
 			}
 			return nil
-		}))
+		}), quiet)
 		for n := 1; ; n++ {
 			w := house.guest(t, n)
 			tr := newTree(w)

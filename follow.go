@@ -72,8 +72,7 @@ func (s *Service) subscribe(ctx context.Context, r FollowRequest) (Subscription,
 
 // await returns nil when it is time to look at the change log beyond the revision that was seen.
 func (s *Service) await(ctx context.Context, sub Subscription, w WorkspaceID, seen int64) error {
-	poll := time.Duration(float64(s.cfg.PollInterval) * (0.8 + 0.4*rand.Float64()))
-	waiting, cancel := context.WithTimeout(ctx, poll)
+	waiting, cancel := context.WithTimeout(ctx, spread(s.cfg.PollInterval))
 	defer cancel()
 	topic := WorkspaceTopic(w)
 	for {
@@ -90,6 +89,9 @@ func (s *Service) await(ctx context.Context, sub Subscription, w WorkspaceID, se
 		}
 	}
 }
+
+// spread returns an interval within ±20 % of d, so that those who wait do not march in step. d is at most maxInterval.
+func spread(d time.Duration) time.Duration { return d/5*4 + rand.N(d/5*2+1) }
 
 // silence is the subscription of a service without a Notifier.
 type silence struct{}

@@ -3,6 +3,7 @@ package stacksync
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -20,27 +21,38 @@ type gatherable interface {
 
 // job is the part of a gathered request that the gatherer needs.
 type job struct {
-	weight  int // how many rows it is about
-	ctx     context.Context
-	err     error
-	done    chan struct{}
-	dropped atomic.Bool // nobody waits for it any more
+	workspace WorkspaceID
+	weight    int // how many rows it is about
+	ctx       context.Context
+	err       error
+	done      chan struct{}
+	dropped   atomic.Bool // nobody waits for it any more
 }
 
 func (j *job) base() *job { return j }
 
-// gatherer runs requests that come while others run as one batch: none waits when nothing runs, and a busy workspace costs one
-// transaction for many commits. Its goroutine lives only while there is work.
+// gatherer runs requests that come while others run as one batch: none waits when a batch can begin, and a busy workspace costs one
+// transaction for many commits. Its goroutines live only while there is work.
 type gatherer[J gatherable] struct {
-	run func(ctx context.Context, batch []J) // sets err of each job
-	wg  *sync.WaitGroup                      // what Close waits for
-	// turn is shared by gatherers of which one is to gather while the other runs: a commit that waits for the batch before it has
-	// time for its lookup. 64 callers on SQLite then need a tenth of the reads.
+	// run sets err of each job, or asks to run the batch again, each workspace apart: those then run at once, beyond the number of writers
+	// (apart is true), so that one which has to wait holds up no other. Then it can't ask again.
+	run     func(ctx context.Context, batch []J, apart bool) (again bool)
+	writers int             // how many batches run at once; at least 1
+	wg      *sync.WaitGroup // what Close waits for
+	// turn, if not nil, is shared by gatherers of which one is to gather while the other runs: a commit that waits for the batch before
+	// it has time for its lookup. 64 callers on SQLite then need a tenth of the reads.
 	turn *sync.Mutex
 
 	mu      sync.Mutex
-	queue   []J
-	running bool
+	lanes   map[WorkspaceID]*lane[J] // of the workspaces that have jobs
+	ready   []*lane[J]               // those that can run, the longest ready first
+	running int                      // loops
+}
+
+// lane is the queue of one workspace. While some of its jobs run the others wait and gather, rather than for their own process's lock.
+type lane[J gatherable] struct {
+	queue []J
+	busy  bool // jobs of it are in a batch
 }
 
 // do runs j in a batch and returns its error. When ctx ends first, j may still run: the error says so.
@@ -48,11 +60,8 @@ func (g *gatherer[J]) do(ctx context.Context, j J) error {
 	b := j.base()
 	b.ctx, b.done = ctx, make(chan struct{})
 	g.mu.Lock()
-	g.queue = append(g.queue, j)
-	if !g.running {
-		g.running = true
-		g.wg.Go(g.loop)
-	}
+	g.enqueue(j)
+	g.start()
 	g.mu.Unlock()
 	select {
 	case <-b.done:
@@ -63,50 +72,44 @@ func (g *gatherer[J]) do(ctx context.Context, j J) error {
 	}
 }
 
-func (g *gatherer[J]) loop() {
-	ended := false
-	defer func() {
-		if !ended { // a host's function has ended the goroutine: others wait for it
-			g.wg.Go(g.loop)
+func (g *gatherer[J]) enqueue(j J) {
+	w := j.base().workspace
+	l := g.lanes[w]
+	if l == nil {
+		if g.lanes == nil {
+			g.lanes = make(map[WorkspaceID]*lane[J])
 		}
-	}()
+		l = new(lane[J])
+		g.lanes[w] = l
+		g.ready = append(g.ready, l)
+	}
+	l.queue = append(l.queue, j)
+}
+
+// start makes sure that what is ready runs.
+func (g *gatherer[J]) start() {
+	if len(g.ready) > 0 && g.running < g.writers {
+		g.running++
+		persist(g.wg, g.loop)
+	}
+}
+
+func (g *gatherer[J]) loop() {
 	for g.next() {
 	}
-	ended = true
 }
 
 // next runs a batch. It reports false when there was none, and the loop has ended.
 func (g *gatherer[J]) next() (more bool) {
-	g.turn.Lock()
-	defer g.turn.Unlock()
+	if g.turn != nil {
+		g.turn.Lock()
+		defer g.turn.Unlock()
+	}
 	batch := g.take()
 	if batch == nil {
 		return false
 	}
-	live := batch[:0:len(batch)]
-	for _, j := range batch {
-		if !j.base().dropped.Load() {
-			live = append(live, j)
-		}
-	}
-	returned := false
-	defer func() {
-		if !returned {
-			// What panicked belongs to the host (its store, its observer), and the goroutine to nobody who could recover.
-			err := fmt.Errorf("%w: %v", errPanicked, recover())
-			for _, j := range live {
-				j.base().err = err
-			}
-			more = true
-		}
-		for _, j := range live {
-			close(j.base().done)
-		}
-	}()
-	if len(live) > 0 {
-		g.run(batchContext(live), live)
-	}
-	returned = true
+	g.runBatch(batch, false)
 	return true
 }
 
@@ -114,22 +117,85 @@ func (g *gatherer[J]) next() (more bool) {
 func (g *gatherer[J]) take() []J {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.queue) == 0 {
-		g.running = false
-		g.queue = nil
-		return nil
-	}
-	n, weight := 0, 0
-	for n < len(g.queue) && n < gatherJobs {
-		weight += g.queue[n].base().weight
-		if n > 0 && weight > gatherWeight {
+	var batch []J
+	for weight := 0; len(g.ready) > 0; g.ready = g.ready[1:] {
+		l, n := g.ready[0], 0
+		for n < len(l.queue) && len(batch)+n < gatherJobs {
+			next := weight + l.queue[n].base().weight
+			if len(batch)+n > 0 && next > gatherWeight {
+				break
+			}
+			weight = next
+			n++
+		}
+		if n == 0 {
 			break
 		}
-		n++
+		batch = append(batch, l.queue[:n]...)
+		l.queue, l.busy = l.queue[n:], true
 	}
-	batch := g.queue[:n:n]
-	g.queue = g.queue[n:]
+	if batch == nil {
+		g.running--
+	}
 	return batch
+}
+
+// runBatch runs a batch and answers its callers.
+func (g *gatherer[J]) runBatch(batch []J, apart bool) {
+	again, returned := false, false
+	defer func() {
+		if again {
+			for _, part := range byWorkspace(batch) {
+				g.wg.Go(func() { g.runBatch(part, true) })
+			}
+			return
+		}
+		if !returned {
+			// What panicked belongs to the host (its store, its observer), and the goroutine to nobody who could recover.
+			err := fmt.Errorf("%w: %v", errPanicked, recover())
+			for _, j := range batch {
+				j.base().err = err
+			}
+		}
+		for _, j := range batch {
+			close(j.base().done)
+		}
+		g.release(batch)
+	}()
+	live := slices.DeleteFunc(slices.Clone(batch), func(j J) bool { return j.base().dropped.Load() })
+	if len(live) > 0 {
+		again = g.run(batchContext(live), live, apart) && !apart
+	}
+	returned = true
+}
+
+// release lets what has waited for the workspaces of a batch run.
+func (g *gatherer[J]) release(batch []J) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, j := range batch {
+		w := j.base().workspace
+		l := g.lanes[w]
+		if l == nil || !l.busy {
+			continue // an earlier job of the batch was of the same workspace
+		}
+		if l.busy = false; len(l.queue) > 0 {
+			g.ready = append(g.ready, l)
+		} else {
+			delete(g.lanes, w)
+		}
+	}
+	g.start()
+}
+
+// byWorkspace divides a batch. The jobs of each workspace stay in order.
+func byWorkspace[J gatherable](batch []J) map[WorkspaceID][]J {
+	parts := make(map[WorkspaceID][]J)
+	for _, j := range batch {
+		w := j.base().workspace
+		parts[w] = append(parts[w], j)
+	}
+	return parts
 }
 
 // batchContext is what a batch runs under. It must not end because one of its callers went away, so only a caller alone in its batch
@@ -139,4 +205,19 @@ func batchContext[J gatherable](batch []J) context.Context {
 		return context.WithoutCancel(batch[0].base().ctx)
 	}
 	return context.Background()
+}
+
+// persist runs f in a goroutine that wg counts. Should a host's function in it end the goroutine (runtime.Goexit), f begins anew in
+// another.
+func persist(wg *sync.WaitGroup, f func()) {
+	wg.Go(func() {
+		ended := false
+		defer func() {
+			if !ended {
+				persist(wg, f)
+			}
+		}()
+		f()
+		ended = true
+	})
 }

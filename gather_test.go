@@ -59,6 +59,9 @@ func (tx *gateTx) Put(ctx context.Context, p stacksync.PutParams) (stacksync.Put
 	return tx.Tx.Put(ctx, p)
 }
 
+// quiet leaves a service without Notifier, so that it writes nothing beside what its callers ask for.
+func quiet(c *stacksync.Config) { c.Notifier = nil }
+
 // hold makes transactions wait from here on.
 func (g *gate) hold() {
 	g.open = make(chan struct{})
@@ -67,7 +70,7 @@ func (g *gate) hold() {
 
 func TestConcurrentCommitsShareTransactions(t *testing.T) {
 	g := &gate{MetadataStore: memory.New()}
-	w := newWorld(t, g)
+	w := newWorld(t, g, quiet)
 	g.hold()
 	before := g.updates.Load()
 	var running sync.WaitGroup
@@ -146,7 +149,7 @@ func (panicking) Read([]byte) (int, error) { panic("reader is broken") }
 // A caller that goes away while it waits gets its context's error; what had not begun is then not done.
 func TestCallerGoesAway(t *testing.T) {
 	g := &gate{MetadataStore: memory.New()}
-	w := newWorld(t, g)
+	w := newWorld(t, g, quiet)
 	g.hold()
 	errs := make(chan error)
 	commit := func(ctx context.Context, name string) {

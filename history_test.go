@@ -37,11 +37,11 @@ func TestHistory(t *testing.T) {
 		var mu sync.Mutex
 		winners := map[stacksync.VersionKey]string{}
 		for n := range writers {
-			actor := w.device(w.actor.User)
+			actor, svc := w.device(w.actor.User), w.each[n%len(w.each)]
 			writing.Go(func() {
 				for round := range rounds {
 					it := shared[(n+round)%items]
-					now, err := w.svc.GetItem(t.Context(), stacksync.GetItemRequest{Actor: actor, Workspace: w.ws, Item: it.Item})
+					now, err := svc.GetItem(t.Context(), stacksync.GetItemRequest{Actor: actor, Workspace: w.ws, Item: it.Item})
 					if err != nil {
 						t.Errorf("get: %v", err)
 						return
@@ -50,7 +50,7 @@ func TestHistory(t *testing.T) {
 					c := chunks[(n+round)%len(chunks)]
 					p := stacksync.Proposal{Item: it.Item, Version: now.Item.Version + 1, Parent: folder.Item, Name: it.Name, Kind: stacksync.File,
 						Size: c.Size, Chunks: []stacksync.Chunk{c}, Attrs: map[string]string{"who": who}}
-					res, err := w.svc.Commit(t.Context(), stacksync.CommitRequest{Actor: actor, Workspace: w.ws, Proposals: []stacksync.Proposal{p}})
+					res, err := svc.Commit(t.Context(), stacksync.CommitRequest{Actor: actor, Workspace: w.ws, Proposals: []stacksync.Proposal{p}})
 					if err != nil {
 						t.Errorf("commit: %v", err)
 						return
@@ -111,7 +111,7 @@ func followWhile(t *testing.T, w *world, f *follower, limit int, done chan struc
 			over = true
 		default:
 		}
-		page, err := w.svc.Changes(t.Context(), stacksync.ChangesRequest{Actor: f.actor, Workspace: w.ws, Cursor: f.cursor, Limit: limit})
+		page, err := w.each[limit%len(w.each)].Changes(t.Context(), stacksync.ChangesRequest{Actor: f.actor, Workspace: w.ws, Cursor: f.cursor, Limit: limit})
 		if err != nil {
 			t.Errorf("changes: %v", err)
 			return
@@ -139,11 +139,11 @@ func TestTreeSurvivesCrossedMoves(t *testing.T) {
 		var running sync.WaitGroup
 		var moved atomic.Int64
 		for n := range 8 {
-			actor := w.device(w.actor.User)
+			actor, svc := w.device(w.actor.User), w.each[n%len(w.each)]
 			running.Go(func() {
 				for round := range 25 {
 					from, to := folders[(n+round)%6], folders[(n*5+round*3+1)%6]
-					now, err := w.svc.GetItem(t.Context(), stacksync.GetItemRequest{Actor: actor, Workspace: w.ws, Item: from.Item})
+					now, err := svc.GetItem(t.Context(), stacksync.GetItemRequest{Actor: actor, Workspace: w.ws, Item: from.Item})
 					if err != nil {
 						t.Errorf("get: %v", err)
 						return
@@ -154,7 +154,7 @@ func TestTreeSurvivesCrossedMoves(t *testing.T) {
 						p.Parent = stacksync.ItemID{}
 					}
 					p.Delete = round%10 == 9
-					res, err := w.svc.Commit(t.Context(), stacksync.CommitRequest{Actor: actor, Workspace: w.ws, Proposals: []stacksync.Proposal{p}})
+					res, err := svc.Commit(t.Context(), stacksync.CommitRequest{Actor: actor, Workspace: w.ws, Proposals: []stacksync.Proposal{p}})
 					if err != nil {
 						t.Errorf("commit: %v", err)
 						return
@@ -184,9 +184,9 @@ func TestQuotaHoldsUnderConcurrency(t *testing.T) {
 		}
 		var fit, refused atomic.Int64
 		var running sync.WaitGroup
-		for _, f := range files {
+		for i, f := range files {
 			running.Go(func() {
-				res, err := w.svc.Commit(t.Context(), stacksync.CommitRequest{Actor: w.actor, Workspace: w.ws, Proposals: []stacksync.Proposal{f}})
+				res, err := w.each[i%len(w.each)].Commit(t.Context(), stacksync.CommitRequest{Actor: w.actor, Workspace: w.ws, Proposals: []stacksync.Proposal{f}})
 				switch {
 				case err != nil:
 					t.Errorf("commit: %v", err)
@@ -214,11 +214,11 @@ func TestNothingIsSavedAfterRevocation(t *testing.T) {
 			started := make(chan struct{})
 			var running sync.WaitGroup
 			var once sync.Once
-			for range 4 {
+			for n := range 4 {
 				running.Go(func() {
 					for ctx.Err() == nil {
 						p := stacksync.Proposal{Item: newID(), Version: 1, Name: newID().String(), Kind: stacksync.Folder}
-						_, err := w.svc.Commit(t.Context(), stacksync.CommitRequest{Actor: lost, Workspace: w.ws, Proposals: []stacksync.Proposal{p}})
+						_, err := w.each[n%len(w.each)].Commit(t.Context(), stacksync.CommitRequest{Actor: lost, Workspace: w.ws, Proposals: []stacksync.Proposal{p}})
 						if err != nil && !errors.Is(err, stacksync.ErrDeviceRevoked) {
 							t.Errorf("commit: %v", err)
 						}

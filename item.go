@@ -183,6 +183,10 @@ type Workspace struct {
 	// FoldCase is Config.FoldCase when the workspace was made.
 	FoldCase  bool      `json:"fold_case,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
+	// Notified is the revision up to which followers were told. A higher Revision is owed a hint, by whoever committed it
+	// until HintDue, and from then on by everybody: see Outbox. HintDue is zero where nothing is owed.
+	Notified int64     `json:"-"`
+	HintDue  time.Time `json:"-"`
 }
 
 // Member is a user in a workspace, with the role there and the place the user gave it.

@@ -1,13 +1,16 @@
 package stacksync
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // What a batch of commits reads, known from its proposals alone, so that one Load brings it.
 
 // lockParams locks the workspaces and, with their owners, the users who act: a revocation of one of their devices then comes
 // before the batch or after it.
-func lockParams(batch []*commitJob) LockParams {
-	var p LockParams
+func lockParams(batch []*commitJob, wait time.Duration) LockParams {
+	p := LockParams{Wait: wait}
 	spaces, users := make(map[WorkspaceID]bool), make(map[UserID]bool)
 	for _, j := range batch {
 		if !spaces[j.workspace] {

@@ -1,6 +1,9 @@
 package stacksync
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // MetadataStore keeps users, devices, workspaces, items, their history and the names of stored chunks, in short
 // transactions. It holds no rule: what may be saved is decided by the service, in one place for all stores.
@@ -14,21 +17,32 @@ import "context"
 //     whether the transaction was saved.
 //   - Nobody sees a row before the transaction that Put it has committed. A Tx sees its own rows.
 //   - Readers never wait for writers, nor writers for readers. The reads of one View see one snapshot, which has all that was
-//     committed before the View began.
+//     committed before the View began. Load and Changes of the store itself are each a View of their own: the two reads that
+//     most traffic is made of, for which a database need not begin a transaction.
 //   - Methods are set-based: a call with 1,000 keys is one or a few statements. Keys may be given twice, unknown keys are left
 //     out of the answer, and rows come in no promised order unless the method says so.
 //   - Strings are compared and ordered by their bytes. Times are kept to the microsecond, in UTC, over years 1 to 9999. Slices and maps of
 //     length 0 may come back nil.
 //   - Rows handed out may be shared: nobody writes to them. What is handed in stays the caller's: the store keeps none of it.
 //   - A Limit below 1 is a *FieldError for "Limit".
-//   - After Close, Update and View return ErrClosed.
+//   - An Update of which can't be told whether it was saved (the connection broke during the commit, and who was asked
+//     afterwards does not know) returns ErrUncertain. Every other error of an Update says that nothing was saved, ctx's too.
+//   - After Close, all methods return ErrClosed.
 //
 // All methods may be called from many goroutines; a Tx or Reader belongs to its closure and must not be used after it.
 type MetadataStore interface {
+	Loader
+	LogReader
 	Update(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
 	View(ctx context.Context, fn func(ctx context.Context, r Reader) error) error
 	// Close waits for running closures. A second Close does nothing.
 	Close() error
+}
+
+// ManyWriters is for a MetadataStore that gains from several Updates at once. The service runs one at a time on other stores.
+type ManyWriters interface {
+	// Writers returns how many Updates of gathered commits should run at once: 1 or more.
+	Writers() int
 }
 
 // Tx is a read-write transaction.
@@ -36,6 +50,7 @@ type Tx interface {
 	Reader
 	Locker
 	Writer
+	Outbox
 }
 
 // Reader reads what is committed, and in a Tx also what that has Put.
@@ -81,7 +96,7 @@ type Locker interface {
 	// id, then Users and the owners of Workspaces by id, so that transactions which lock once, first of all, never
 	// deadlock. An unknown user is locked too (two transactions may be about to make it), an unknown workspace is ignored.
 	// Reads of this transaction after Lock see all that was committed before Lock returned. An id that is locked already, or
-	// given twice, is no harm.
+	// given twice, is no harm. Where LockParams.Wait is over first, it returns ErrBusy, and the transaction has failed.
 	Lock(ctx context.Context, p LockParams) (LockResult, error)
 }
 
@@ -93,6 +108,18 @@ type Writer interface {
 	// or with its members, so that a store may have foreign keys there. Two items may swap their names in one Put, so that names can't be unique in an index. The caller
 	// has locked the workspaces and users concerned.
 	Put(ctx context.Context, p PutParams) (PutResult, error)
+}
+
+// Outbox keeps which workspaces owe a hint: those whose Revision is ahead of Notified, which is how far hints are known to be
+// sent. Workspace.HintDue says until when the one who should send it has time; then everybody may. Where nothing is owed, a store
+// keeps no HintDue: it is zero. The change log itself is the outbox, so that no hint needs a row.
+type Outbox interface {
+	// Claim picks workspaces that owe a hint and whose HintDue is not after Now, the longest due ones, and returns them with
+	// HintDue set to Until. It needs no lock, and passes over what other transactions have locked.
+	Claim(ctx context.Context, p ClaimParams) (ClaimResult, error)
+	// MarkNotified raises Notified to the given revisions where it is lower, and sets HintDue to Due where a hint is still
+	// owed afterwards. It locks the workspaces, by id; unknown ones are ignored.
+	MarkNotified(ctx context.Context, p MarkNotifiedParams) (MarkNotifiedResult, error)
 }
 
 // ItemRow is an item as a store keeps it.
@@ -183,12 +210,17 @@ type LoadParams struct {
 	Chunks []ChunkKey
 }
 
+// AccessRows are what AccessKeys ask for.
+type AccessRows struct {
+	Workspaces []Workspace // each once
+	Owners     []User      // of Workspaces; each once
+	Members    []Member    // each once
+	Devices    []Device    // each once
+}
+
 // LoadResult is that of Loader.Load.
 type LoadResult struct {
-	Workspaces []Workspace // of Access; each once
-	Owners     []User      // of Workspaces; each once
-	Members    []Member    // of Access; each once
-	Devices    []Device    // of Access; each once
+	AccessRows // of Access
 	// Items has what Items, Names, Ancestors and Subtrees ask for. A row that several ask for may come several times.
 	Items    []ItemRow
 	Versions []ItemRow
@@ -250,12 +282,16 @@ type ChangesParams struct {
 	After int64
 	// LiveThrough leaves out tombstones with a Revision up to this.
 	LiveThrough int64
+	// Access asks what LoadParams.Access does, from the same snapshot. Its workspace is Workspace. No items are read for a user who is
+	// not a member. Zero: nobody asks.
+	Access AccessKey
 	PageBound
 }
 
 // ChangesRows is the result of LogReader.Changes.
 type ChangesRows struct {
-	Items []ItemRow // by Revision
+	AccessRows           // of Access
+	Items      []ItemRow // by Revision
 	// Ancestors has those items above the live ones of Items that have a Revision > After and are not in Items, as far up
 	// as an unbroken line of such items goes (one in Items does not break it). No order.
 	Ancestors []ItemRow
@@ -265,6 +301,9 @@ type ChangesRows struct {
 type LockParams struct {
 	Workspaces []WorkspaceID
 	Users      []UserID
+	// Wait is how long to wait for other transactions. 0 leaves it to the store, which has a bound of its own. A store whose
+	// transactions wait before they begin ignores it.
+	Wait time.Duration
 }
 
 // LockResult is that of Locker.Lock.
@@ -283,3 +322,21 @@ type PutParams struct {
 
 // PutResult is that of Writer.Put.
 type PutResult struct{}
+
+// ClaimParams are those of Outbox.Claim.
+type ClaimParams struct {
+	Now, Until time.Time
+	Limit      int // workspaces; at least 1
+}
+
+// ClaimResult is that of Outbox.Claim.
+type ClaimResult struct{ Workspaces []Workspace }
+
+// MarkNotifiedParams are those of Outbox.MarkNotified.
+type MarkNotifiedParams struct {
+	Notified map[WorkspaceID]int64 // revisions
+	Due      time.Time
+}
+
+// MarkNotifiedResult is that of Outbox.MarkNotified.
+type MarkNotifiedResult struct{}

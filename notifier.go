@@ -42,8 +42,8 @@ func (n Notification) Merge(later Notification) Notification {
 //
 // All methods may be called from many goroutines.
 type Notifier interface {
-	// Publish sends hints. It returns when they are handed over, not when they are received. An error means that some may
-	// not have been: the service logs it, and followers find the change by polling.
+	// Publish sends hints. It returns when they are handed over, not when they are received, and soon after ctx has ended. An error
+	// means that some may not have been: the service logs it, and sends those of workspaces again later (Config.RelayInterval).
 	Publish(ctx context.Context, p PublishParams) (PublishResult, error)
 	// Subscribe returns a subscription that gets all hints published from now on under the given topics.
 	Subscribe(ctx context.Context, p SubscribeParams) (Subscription, error)

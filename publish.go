@@ -2,6 +2,7 @@ package stacksync
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -10,60 +11,128 @@ import (
 // publishTimeout bounds one Publish, so that a notifier that hangs can't keep Close waiting for ever.
 const publishTimeout = 10 * time.Second
 
+// hint is a notification on its way to the notifier.
+type hint struct {
+	Notification
+	// workspace is the one whose change log has grown: it owes the hint until that is marked. Zero for other hints, which nobody owes.
+	workspace WorkspaceID
+}
+
+// hint is what followers of w are to be told.
+func (w *Workspace) hint() hint {
+	return hint{Notification{Topic: WorkspaceTopic(w.ID), Revision: w.Revision}, w.ID}
+}
+
 // publisher hands hints to the notifier beside the calls that cause them: a slow broker delays hints, never commits. What waits
 // is merged by topic. Its goroutine lives only while there is something to publish.
 type publisher struct {
 	notifier Notifier
-	log      *slog.Logger
 	wg       *sync.WaitGroup // what Close waits for
+	sent     func([]hint)    // is told what was published
+	trouble  outage
 
 	mu      sync.Mutex
-	pending map[Topic]Notification
+	pending map[Topic]hint
 	running bool
 }
 
 // publish hands hints over and returns at once. Its caller is itself counted in wg.
-func (p *publisher) publish(notes ...Notification) {
-	if p.notifier == nil || len(notes) == 0 {
+func (p *publisher) publish(hints ...hint) {
+	if p.notifier == nil || len(hints) == 0 {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.pending == nil {
-		p.pending = make(map[Topic]Notification)
+		p.pending = make(map[Topic]hint)
 	}
-	for _, n := range notes {
-		if was, ok := p.pending[n.Topic]; ok {
-			n = was.Merge(n)
+	for _, h := range hints {
+		if was, ok := p.pending[h.Topic]; ok {
+			h.Notification = was.Merge(h.Notification)
 		}
-		p.pending[n.Topic] = n
+		p.pending[h.Topic] = h
 	}
 	if !p.running {
 		p.running = true
-		p.wg.Go(p.drain)
+		persist(p.wg, p.drain)
 	}
 }
 
 func (p *publisher) drain() {
 	for {
-		p.mu.Lock()
-		if len(p.pending) == 0 {
-			p.running = false
-			p.mu.Unlock()
+		batch := p.take()
+		if batch == nil {
 			return
 		}
-		batch := make([]Notification, 0, len(p.pending))
-		for _, n := range p.pending {
-			batch = append(batch, n)
-		}
-		clear(p.pending)
-		p.mu.Unlock()
+		p.send(context.Background(), batch)
+	}
+}
 
-		ctx, cancel := context.WithTimeout(context.Background(), publishTimeout)
-		_, err := p.notifier.Publish(ctx, PublishParams{Notifications: batch})
-		cancel()
-		if err != nil {
-			p.log.Error("publish hints: followers find the changes when they poll", "topics", len(batch), "error", err)
+// take returns all that waits, or ends the goroutine with nil.
+func (p *publisher) take() []hint {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.pending) == 0 {
+		p.running = false
+		return nil
+	}
+	batch := make([]hint, 0, len(p.pending))
+	for _, h := range p.pending {
+		batch = append(batch, h)
+	}
+	clear(p.pending)
+	return batch
+}
+
+// send publishes hints and reports, when that is done, whether it was. Those of workspaces otherwise stay owed.
+func (p *publisher) send(parent context.Context, batch []hint) (ok bool) {
+	notes := make([]Notification, len(batch))
+	for i := range batch {
+		notes[i] = batch[i].Notification
+	}
+	ctx, cancel := context.WithTimeout(parent, publishTimeout)
+	defer cancel()
+	err := contain(func() error {
+		_, err := p.notifier.Publish(ctx, PublishParams{Notifications: notes})
+		return err
+	})
+	if parent.Err() == nil {
+		p.trouble.report(err)
+	}
+	if err == nil {
+		p.sent(batch)
+	}
+	return err == nil
+}
+
+// contain makes an error of a panic in what the host has brought, for goroutines that belong to nobody who could recover.
+func contain(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("%w: %v", errPanicked, v)
 		}
+	}()
+	return f()
+}
+
+// outage logs when something begins to fail, and when it works again, and nothing in between.
+type outage struct {
+	log  *slog.Logger
+	what string
+
+	mu      sync.Mutex
+	failing bool
+}
+
+func (o *outage) report(err error) {
+	o.mu.Lock()
+	was := o.failing
+	o.failing = err != nil
+	o.mu.Unlock()
+	switch {
+	case err != nil && !was:
+		o.log.Warn(o.what+" fails, which is not logged again until it works", "error", err)
+	case err == nil && was:
+		o.log.Info(o.what + " works again")
 	}
 }

@@ -56,6 +56,7 @@ type machine struct {
 	known     []stacksync.ItemID
 	sent      []stacksync.CommitRequest
 	followers []*follower
+	turn      int
 }
 
 func (m *machine) start(user string) {
@@ -365,6 +366,8 @@ func (m *machine) intrude(t *rapid.T) {
 
 // check runs after every step.
 func (m *machine) check(t *rapid.T) {
+	m.turn++
+	m.w.svc = m.w.each[m.turn%len(m.w.each)] // the next call goes to another process
 	user, err := m.w.svc.GetUser(m.w.Context(), stacksync.GetUserRequest{User: m.devices[0].User})
 	if err != nil {
 		t.Fatalf("user: %v", err)

@@ -27,6 +27,7 @@ func TestNewRefusesABadConfig(t *testing.T) {
 		"Config.Limits.FileSize":  {Limits: stacksync.Limits{FileSize: 1<<50 + 1}},
 		"Config.QuotaLimit":       {QuotaLimit: -1},
 		"Config.PollInterval":     {PollInterval: -1},
+		"Config.RelayInterval":    {RelayInterval: -1},
 	} {
 		_, err := stacksync.New(store, cfg)
 		var fe *stacksync.FieldError

@@ -8,6 +8,7 @@ import (
 // space is the loaded part of one workspace, and what a batch of commits changes in it.
 type space struct {
 	*Workspace
+	loaded   int64 // the Revision that was loaded
 	owner    *User
 	items    map[ItemID]*ItemRow
 	names    map[place]ItemID // may be stale: holder looks twice
@@ -34,7 +35,7 @@ type place struct {
 
 func newSpace(w *Workspace, owner *User) *space {
 	return &space{
-		Workspace: w, owner: owner,
+		Workspace: w, loaded: w.Revision, owner: owner,
 		items:     make(map[ItemID]*ItemRow),
 		names:     make(map[place]ItemID),
 		versions:  make(map[VersionKey]*ItemRow),

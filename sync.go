@@ -41,13 +41,19 @@ type Config struct {
 	// they are stored, and the calls of Transfers return errors.ErrUnsupported. New logs a warning about it.
 	Storage StorageProvisioner
 
-	// Notifier carries hints between those who commit and those who follow. The host closes it. Defaults to none: Follow then finds
-	// changes by polling, and New logs a warning about it.
+	// Notifier carries hints between those who commit and those who follow. The host closes it. A hint that can't be sent at once stays
+	// owed: see RelayInterval. Defaults to none: Follow then finds changes by polling, and New logs a warning about it.
 	Notifier Notifier
 
-	// PollInterval is how often Follow looks at the change log without having been told to, in case a hint was lost. Each wait
-	// is spread by ±20 % so that followers do not march in step. Defaults to 1 minute; to 2 seconds without a Notifier.
+	// PollInterval is how often Follow looks at the change log without having been told to, in case a hint was lost on its way. Each
+	// wait is spread by ±20 % so that followers do not march in step. Defaults to 1 minute; to 2 seconds without a Notifier.
 	PollInterval time.Duration
+
+	// RelayInterval is how often the service looks for hints that are owed: those whose sender has crashed, or found the Notifier
+	// failing. Each wait is spread by ±20 %. Who commits has twice the interval to send the hint and to note that it was sent; then the
+	// relay of any service with a Notifier sends it, in whatever process on the same store. So followers learn within about 3 intervals
+	// of a commit whose process has crashed. Defaults to 5 seconds. Without a Notifier there is no relay.
+	RelayInterval time.Duration
 
 	// Policy may veto a proposal that has passed all rules, inside the transaction: a non-nil error makes it
 	// Rejected, with ErrVetoed and that error. It must be quick, since others wait for the workspace meanwhile, and may be asked
@@ -76,7 +82,8 @@ type Config struct {
 	// Observer is told of every call, for metrics and traces. Defaults to none.
 	Observer Observer
 
-	// Now is the clock. What it says is only ever shown, and never orders anything. Defaults to time.Now.
+	// Now is the clock. What it says is shown, and says when an owed hint is due: clocks that are apart let hints come late or twice.
+	// It never orders anything else. Defaults to time.Now.
 	Now func() time.Time
 
 	// NewID makes the ids of workspaces and devices. Defaults to uuid.NewV7.
@@ -104,18 +111,22 @@ type Limits struct {
 
 const maxFileSize = 1 << 50
 
+// maxInterval is as good as never, and what is reckoned from it still is a time that stores can keep.
+const maxInterval = 50 * 365 * 24 * time.Hour
+
 // Observer is told of every call of a Service. A Follow shows as the calls of Changes that it makes.
 type Observer interface {
 	// Begin is called at the start of op, which is the name of the method ("Commit"), or "commit.batch" for each
-	// transaction that saves gathered commits. The returned context is used for the call (a trace's span travels in it). The returned
-	// function, which must not be nil, is called at its end.
+	// transaction that saves gathered commits, "relay" for each that looks for owed hints, and "mark" for each that notes which hints
+	// were sent. The returned context is used for the call (a trace's span travels in it). The returned function, which must not be
+	// nil, is called at its end.
 	Begin(ctx context.Context, op string) (context.Context, func(Observation))
 }
 
 // Observation is how an operation ended.
 type Observation struct {
 	Err error
-	// Items is how many proposals came in, or items or chunks went out.
+	// Items is how many proposals came in, items or chunks went out, or workspaces a relay or mark was about.
 	Items int
 	// Commits is how many Commit calls a commit.batch gathered.
 	Commits int
@@ -141,8 +152,8 @@ type Service struct {
 
 	lookups gatherer[*lookup]
 	commits gatherer[*commitJob]
-	turn    sync.Mutex // of lookups and commits
 	hints   publisher
+	marks   marker
 
 	closing context.Context // ends with ErrClosed when Close is called
 	shut    context.CancelCauseFunc
@@ -152,7 +163,8 @@ type Service struct {
 
 var _ SyncService = (*Service)(nil)
 
-// New makes a service on a store. It does no I/O. The host keeps the store, storage and notifier, and closes them after the service.
+// New makes a service on a store. It does no I/O; with a Notifier it starts a goroutine, the relay, which Close ends. The host keeps the
+// store, storage and notifier, and closes them after the service.
 func New(store MetadataStore, cfg Config) (*Service, error) {
 	if store == nil {
 		return nil, &FieldError{Field: "store", Reason: "is nil"}
@@ -175,14 +187,30 @@ func New(store MetadataStore, cfg Config) (*Service, error) {
 		s.log.Warn("no Notifier: followers poll", "interval", cfg.PollInterval)
 	}
 	s.closing, s.shut = context.WithCancelCause(context.Background())
-	s.lookups = gatherer[*lookup]{run: s.lookUpBatch, wg: &s.running, turn: &s.turn}
-	s.commits = gatherer[*commitJob]{run: s.commitBatch, wg: &s.running, turn: &s.turn}
-	s.hints = publisher{notifier: cfg.Notifier, log: s.log, wg: &s.running}
+	s.gather()
+	s.marks = marker{service: s, trouble: outage{log: s.log, what: "noting which hints were sent"}}
+	s.hints = publisher{notifier: cfg.Notifier, wg: &s.running, sent: s.marks.add, trouble: outage{log: s.log, what: "publishing hints"}}
+	if cfg.Notifier != nil {
+		persist(&s.running, s.relay)
+	}
 	return s, nil
 }
 
-// Close refuses new calls with ErrClosed, ends every Follow, and waits for the calls that run. It closes neither store, storage nor
-// notifier. A second Close waits too.
+// gather sets up how requests share transactions.
+func (s *Service) gather() {
+	writers, turn := 1, new(sync.Mutex)
+	if m, ok := As[ManyWriters](s.store); ok && m.Writers() > 1 {
+		writers, turn = m.Writers(), nil
+	}
+	s.lookups = gatherer[*lookup]{writers: 1, wg: &s.running, turn: turn, run: func(ctx context.Context, batch []*lookup, _ bool) bool {
+		s.lookUpBatch(ctx, batch)
+		return false
+	}}
+	s.commits = gatherer[*commitJob]{writers: writers, wg: &s.running, turn: turn, run: s.commitBatch}
+}
+
+// Close refuses new calls with ErrClosed, ends every Follow, and waits for the calls that run, and for their hints: a notifier that hangs
+// is given 10 seconds. It closes neither store, storage nor notifier. A second Close waits too.
 func (s *Service) Close() error {
 	s.mu.Lock()
 	s.shut(ErrClosed)
@@ -207,14 +235,19 @@ func (s *Service) begin(ctx context.Context, op string) (context.Context, func(i
 	if !s.enter() {
 		return ctx, nil, ErrClosed
 	}
-	observed := func(Observation) {}
-	if s.cfg.Observer != nil {
-		ctx, observed = s.cfg.Observer.Begin(ctx, op)
-	}
+	ctx, observed := s.observe(ctx, op)
 	return ctx, func(items int, err error) {
 		observed(Observation{Err: err, Items: items})
 		s.running.Done()
 	}, nil
+}
+
+// observe tells the Observer of op, and returns what tells it of the end.
+func (s *Service) observe(ctx context.Context, op string) (context.Context, func(Observation)) {
+	if s.cfg.Observer == nil {
+		return ctx, func(Observation) {}
+	}
+	return s.cfg.Observer.Begin(ctx, op)
 }
 
 // call runs one method of the service between its begin and its end, and says in the error what was being done.
@@ -274,12 +307,19 @@ func (c *Config) setDefaults() error {
 	if c.PollInterval < 0 {
 		return &FieldError{Field: "Config.PollInterval", Reason: "is negative"}
 	}
+	if c.RelayInterval < 0 {
+		return &FieldError{Field: "Config.RelayInterval", Reason: "is negative"}
+	}
+	if c.RelayInterval == 0 {
+		c.RelayInterval = 5 * time.Second
+	}
 	if c.PollInterval == 0 {
 		c.PollInterval = time.Minute
 		if c.Notifier == nil {
 			c.PollInterval = 2 * time.Second
 		}
 	}
+	c.PollInterval, c.RelayInterval = min(c.PollInterval, maxInterval), min(c.RelayInterval, maxInterval)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

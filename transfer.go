@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 )
 
 // Transfers is how clients get content into and out of the container of a workspace. Its calls return errors.ErrUnsupported in a
@@ -114,7 +115,7 @@ func (s *Service) prepareUpload(ctx context.Context, r PrepareUploadRequest) (Pr
 		wanted[c.Name] = c.Size
 		names = append(names, c.Name)
 	}
-	l := &lookup{actor: r.Actor, workspace: r.Workspace, needs: toWrite, names: unique(names)}
+	l := newLookup(r.Actor, r.Workspace, toWrite, names)
 	if err := s.lookUp(ctx, l); err != nil {
 		return none, err
 	}
@@ -176,7 +177,7 @@ func (s *Service) prepareDownload(ctx context.Context, r PrepareDownloadRequest)
 			return none, checkChunkName(fmt.Sprintf("Names[%d]", i), name)
 		}
 	}
-	l := &lookup{actor: r.Actor, workspace: r.Workspace, needs: toDownload, names: unique(append([]string(nil), r.Names...))}
+	l := newLookup(r.Actor, r.Workspace, toDownload, slices.Clone(r.Names))
 	if err := s.lookUp(ctx, l); err != nil {
 		return none, err
 	}

@@ -19,7 +19,9 @@ import (
 
 	"github.com/stacksync/stacksync-go"
 	storage "github.com/stacksync/stacksync-go/backend/memory"
+	"github.com/stacksync/stacksync-go/internal/pgtest"
 	"github.com/stacksync/stacksync-go/metastore/memory"
+	"github.com/stacksync/stacksync-go/metastore/postgres"
 	"github.com/stacksync/stacksync-go/metastore/sqlite"
 	"github.com/stacksync/stacksync-go/notify/local"
 )
@@ -28,7 +30,10 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(crashDir); dir != "" {
 		crashChild(dir)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		pgtest.Stop()
+		os.Exit(code)
+	}))
 }
 
 // stores are the metadata stores that every test of the service runs on.
@@ -39,6 +44,22 @@ var stores = map[string]func(t testing.TB) stacksync.MetadataStore{
 		require.NoError(t, err)
 		return store
 	},
+	"postgres": func(t testing.TB) stacksync.MetadataStore {
+		server := pgtest.Shared(t)
+		return openPostgres(t, postgres.Config{DSN: server.DSN(), Schema: server.Schema(t)})
+	},
+}
+
+// shared is a store whose database other processes can open too.
+type shared struct {
+	*postgres.Store
+	config postgres.Config
+}
+
+func openPostgres(t testing.TB, config postgres.Config) shared {
+	store, err := postgres.Open(t.Context(), config)
+	require.NoError(t, err)
+	return shared{store, config}
 }
 
 // onEachStore runs a test on every store.
@@ -55,6 +76,7 @@ func onEachStore(t *testing.T, test func(t *testing.T, open func(t testing.TB) s
 type world struct {
 	testing.TB
 	svc     *stacksync.Service
+	each    []*stacksync.Service // svc, and where others can open the store too, a service with a handle of its own, as another process has
 	store   stacksync.MetadataStore
 	storage *storage.Storage
 	actor   stacksync.Actor
@@ -69,13 +91,24 @@ func newWorld(t testing.TB, store stacksync.MetadataStore, configure ...func(*st
 	for _, f := range configure {
 		f(&cfg)
 	}
-	var err error
-	w.svc, err = stacksync.New(store, cfg)
-	require.NoError(t, err)
+	handles := []stacksync.MetadataStore{store}
+	if s, ok := stacksync.As[shared](store); ok {
+		handles = append(handles, openPostgres(t, s.config))
+	}
+	for _, handle := range handles {
+		svc, err := stacksync.New(handle, cfg)
+		require.NoError(t, err)
+		w.each = append(w.each, svc)
+	}
+	w.svc = w.each[0]
 	t.Cleanup(func() {
-		require.NoError(t, w.svc.Close())
+		for _, svc := range w.each {
+			require.NoError(t, svc.Close())
+		}
 		require.NoError(t, notifier.Close())
-		require.NoError(t, store.Close())
+		for _, handle := range handles {
+			require.NoError(t, handle.Close())
+		}
 	})
 	w.actor, w.ws = w.join("ada")
 	return w

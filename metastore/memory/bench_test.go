@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/metastore/memory"
@@ -93,15 +94,49 @@ func BenchmarkChanges(b *testing.B) {
 			p := stacksync.ChangesParams{Workspace: s.workspace, After: int64(n - 10), PageBound: stacksync.PageBound{Limit: 1000}}
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := s.View(b.Context(), func(ctx context.Context, r stacksync.Reader) error {
-					got, err := r.Changes(ctx, p)
-					if err == nil && len(got.Items) != 10 {
-						err = fmt.Errorf("got %d items", len(got.Items))
-					}
-					return err
-				}); err != nil {
+				got, err := s.Changes(b.Context(), p)
+				if err == nil && len(got.Items) != 10 {
+					err = fmt.Errorf("got %d items", len(got.Items))
+				}
+				if err != nil {
 					b.Fatal(err)
 				}
+			}
+		})
+	}
+}
+
+// BenchmarkClaim claims ten of the workspaces that are due, among many that owe a hint.
+func BenchmarkClaim(b *testing.B) {
+	for _, n := range sizes {
+		b.Run(fmt.Sprintf("of=%d", n), func(b *testing.B) {
+			store := memory.New()
+			b.Cleanup(func() { _ = store.Close() })
+			now := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+			p := stacksync.PutParams{Workspaces: make([]stacksync.Workspace, n)}
+			for i := range p.Workspaces {
+				w := &p.Workspaces[i]
+				binary.BigEndian.PutUint64(w.ID.UUID[8:], uint64(i))
+				w.Revision, w.HintDue = 1, now
+			}
+			update := func(fn func(ctx context.Context, tx stacksync.Tx) error) {
+				if err := store.Update(b.Context(), fn); err != nil {
+					b.Fatal(err)
+				}
+			}
+			update(func(ctx context.Context, tx stacksync.Tx) error {
+				_, err := tx.Put(ctx, p)
+				return err
+			})
+			b.ReportAllocs()
+			for b.Loop() {
+				update(func(ctx context.Context, tx stacksync.Tx) error {
+					got, err := tx.Claim(ctx, stacksync.ClaimParams{Now: now, Until: now, Limit: 10})
+					if err == nil && len(got.Workspaces) != 10 {
+						err = fmt.Errorf("claimed %d workspaces", len(got.Workspaces))
+					}
+					return err
+				})
 			}
 		})
 	}

@@ -12,7 +12,7 @@ func (r *reader) Load(ctx context.Context, p stacksync.LoadParams) (stacksync.Lo
 		return stacksync.LoadResult{}, err
 	}
 	t := &r.tables
-	result := t.access(p.Access)
+	result := stacksync.LoadResult{AccessRows: t.access(p.Access)}
 	result.Items = values(lookup(&t.items, p.Items))
 	result.Items = t.appendNames(result.Items, p.Names)
 	result.Items = t.appendAncestors(result.Items, p.Ancestors)
@@ -23,8 +23,8 @@ func (r *reader) Load(ctx context.Context, p stacksync.LoadParams) (stacksync.Lo
 }
 
 // access answers Access.
-func (t *tables) access(keys []stacksync.AccessKey) stacksync.LoadResult {
-	var result stacksync.LoadResult
+func (t *tables) access(keys []stacksync.AccessKey) stacksync.AccessRows {
+	var result stacksync.AccessRows
 	workspaces := make([]stacksync.WorkspaceID, 0, len(keys))
 	members := make([]memberKey, 0, len(keys))
 	devices := make([]deviceKey, 0, len(keys))

@@ -76,6 +76,12 @@ func (r *reader) Changes(ctx context.Context, p stacksync.ChangesParams) (stacks
 		return stacksync.ChangesRows{}, err
 	}
 	var result stacksync.ChangesRows
+	if p.Access != (stacksync.AccessKey{}) {
+		result.AccessRows = r.tables.access([]stacksync.AccessKey{p.Access})
+		if len(result.Members) == 0 {
+			return result, nil
+		}
+	}
 	ends := p.Ends()
 	for key, row := range r.tables.log.from(logKey{workspace: p.Workspace, revision: p.After}) {
 		if key.workspace != p.Workspace {

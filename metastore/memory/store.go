@@ -82,6 +82,25 @@ func (s *Store) View(ctx context.Context, fn func(ctx context.Context, r stacksy
 	return fn(ctx, r)
 }
 
+// Load is a View of its own.
+func (s *Store) Load(ctx context.Context, p stacksync.LoadParams) (stacksync.LoadResult, error) {
+	return view(ctx, s, p, (*reader).Load)
+}
+
+// Changes is a View of its own.
+func (s *Store) Changes(ctx context.Context, p stacksync.ChangesParams) (stacksync.ChangesRows, error) {
+	return view(ctx, s, p, (*reader).Changes)
+}
+
+// view is a View that calls one method.
+func view[P, R any](ctx context.Context, s *Store, p P, method func(*reader, context.Context, P) (R, error)) (result R, err error) {
+	if err := s.enter(ctx); err != nil {
+		return result, err
+	}
+	defer s.running.Done()
+	return method(&reader{tables: *s.committed.Load()}, ctx, p)
+}
+
 // enter counts a closure in, unless the store is closed or ctx has ended.
 func (s *Store) enter(ctx context.Context) error {
 	s.mu.Lock()

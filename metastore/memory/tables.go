@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -15,6 +16,7 @@ type tables struct {
 	users      table[stacksync.UserID, stacksync.User]
 	devices    table[deviceKey, stacksync.Device]
 	workspaces table[stacksync.WorkspaceID, stacksync.Workspace]
+	owing      table[owingKey, struct{}] // the workspaces that owe a hint
 	members    table[memberKey, stacksync.Member]
 	items      table[stacksync.ItemKey, *stacksync.ItemRow]
 	log        table[logKey, *stacksync.ItemRow]
@@ -28,6 +30,7 @@ func newTables() *tables {
 		users:      table[stacksync.UserID, stacksync.User]{compare: cmp.Compare[stacksync.UserID]},
 		devices:    table[deviceKey, stacksync.Device]{compare: deviceKey.compare},
 		workspaces: table[stacksync.WorkspaceID, stacksync.Workspace]{compare: compareWorkspaces},
+		owing:      table[owingKey, struct{}]{compare: owingKey.compare},
 		members:    table[memberKey, stacksync.Member]{compare: memberKey.compare},
 		items:      table[stacksync.ItemKey, *stacksync.ItemRow]{compare: compareItems},
 		log:        table[logKey, *stacksync.ItemRow]{compare: logKey.compare},
@@ -53,6 +56,18 @@ type memberKey struct {
 
 func (a memberKey) compare(b memberKey) int {
 	return cmp.Or(cmp.Compare(a.user, b.user), compareWorkspaces(a.workspace, b.workspace))
+}
+
+const minDue = math.MinInt64
+
+// owingKey begins with the time from which everybody may send the hint.
+type owingKey struct {
+	due       int64 // microseconds since 1970
+	workspace stacksync.WorkspaceID
+}
+
+func (a owingKey) compare(b owingKey) int {
+	return cmp.Or(cmp.Compare(a.due, b.due), compareWorkspaces(a.workspace, b.workspace))
 }
 
 // logKey ends with the item because that revisions are unique is not for a store to assume.
@@ -117,6 +132,24 @@ func compareChunks(a, b stacksync.ChunkKey) int {
 		return c
 	}
 	return cmp.Compare(a.Name, b.Name)
+}
+
+// putWorkspace inserts or replaces a workspace.
+func (t *tables) putWorkspace(o *owner, w stacksync.Workspace) {
+	if old, ok := t.workspaces.get(w.ID); ok && old.Revision > old.Notified {
+		t.owing.delete(o, owing(&old))
+	}
+	if w.Revision <= w.Notified {
+		w.HintDue = time.Time{}
+	}
+	t.workspaces.set(o, w.ID, w)
+	if w.Revision > w.Notified {
+		t.owing.set(o, owing(&w), struct{}{})
+	}
+}
+
+func owing(w *stacksync.Workspace) owingKey {
+	return owingKey{due: w.HintDue.UnixMicro(), workspace: w.ID}
 }
 
 // putItem makes row the current version of its item.

@@ -54,8 +54,8 @@ func (t *tx) Put(ctx context.Context, p stacksync.PutParams) (stacksync.PutResul
 		to.devices.set(o, deviceKey{user: d.User, device: d.ID}, d)
 	}
 	for _, w := range p.Workspaces {
-		w.CreatedAt = keptTime(w.CreatedAt)
-		to.workspaces.set(o, w.ID, w)
+		w.CreatedAt, w.HintDue = keptTime(w.CreatedAt), keptTime(w.HintDue)
+		to.putWorkspace(o, w)
 	}
 	for _, m := range p.Members {
 		m.JoinedAt = keptTime(m.JoinedAt)

@@ -17,7 +17,7 @@ func accessChecks() []check {
 	}
 }
 
-func sameAccess(t T, promise string, want, got stacksync.LoadResult) {
+func sameAccess(t tester, promise string, want, got stacksync.AccessRows) {
 	t.Helper()
 	sameOnce(t, promise+" (Workspaces)", want.Workspaces, got.Workspaces)
 	sameOnce(t, promise+" (Owners)", want.Owners, got.Owners)
@@ -32,12 +32,12 @@ func accessOfOne(t T, s Suite) {
 	p := stacksync.PutParams{Members: []stacksync.Member{m}, Devices: []stacksync.Device{d, r.device(guest.user.ID), r.device(h.user.ID)}}
 	r.saveAndRead(p, func(l look) {
 		got := l.load(stacksync.LoadParams{Access: []stacksync.AccessKey{accessKey(h.id(), guest.user.ID, d.ID)}})
-		sameAccess(t, "Access asks for the workspace, its owner, the user's membership and the user's device", stacksync.LoadResult{
+		sameAccess(t, "Access asks for the workspace, its owner, the user's membership and the user's device", stacksync.AccessRows{
 			Workspaces: []stacksync.Workspace{h.workspace},
 			Owners:     []stacksync.User{h.user},
 			Members:    []stacksync.Member{m},
 			Devices:    []stacksync.Device{d},
-		}, got)
+		}, got.AccessRows)
 		require.Empty(t, got.Items, "Items were not asked for")
 		require.Empty(t, got.Versions, "Versions were not asked for")
 		require.Empty(t, got.Chunks, "Chunks were not asked for")
@@ -59,12 +59,12 @@ func accessOnce(t T, s Suite) {
 			accessKey(second.ID, guest.user.ID, devices[1].ID),
 			accessKey(second.ID, guest.user.ID, stacksync.DeviceID{}),
 		}})
-		sameAccess(t, "each once, though several keys ask for it", stacksync.LoadResult{
+		sameAccess(t, "each once, though several keys ask for it", stacksync.AccessRows{
 			Workspaces: []stacksync.Workspace{h.workspace, second},
 			Owners:     []stacksync.User{h.user},
 			Members:    append([]stacksync.Member{h.member}, members...),
 			Devices:    devices,
-		}, got)
+		}, got.AccessRows)
 	})
 }
 
@@ -77,21 +77,21 @@ func accessUnknown(t T, s Suite) {
 	r.read(func(l look) {
 		const promise = "unknown keys are left out of the answer, and what is known is not"
 		got := l.load(stacksync.LoadParams{Access: []stacksync.AccessKey{accessKey(h.id(), stranger.user.ID, d.ID)}})
-		sameAccess(t, promise+": the user is no member", stacksync.LoadResult{
+		sameAccess(t, promise+": the user is no member", stacksync.AccessRows{
 			Workspaces: []stacksync.Workspace{h.workspace}, Owners: []stacksync.User{h.user}, Devices: []stacksync.Device{d},
-		}, got)
+		}, got.AccessRows)
 		got = l.load(stacksync.LoadParams{Access: []stacksync.AccessKey{accessKey(h.id(), h.user.ID, unknownDevice)}})
-		sameAccess(t, promise+": the device is unknown", stacksync.LoadResult{
+		sameAccess(t, promise+": the device is unknown", stacksync.AccessRows{
 			Workspaces: []stacksync.Workspace{h.workspace}, Owners: []stacksync.User{h.user}, Members: []stacksync.Member{h.member},
-		}, got)
+		}, got.AccessRows)
 		got = l.load(stacksync.LoadParams{Access: []stacksync.AccessKey{accessKey(h.id(), "nobody", unknownDevice)}})
-		sameAccess(t, promise+": the user is unknown", stacksync.LoadResult{
+		sameAccess(t, promise+": the user is unknown", stacksync.AccessRows{
 			Workspaces: []stacksync.Workspace{h.workspace}, Owners: []stacksync.User{h.user},
-		}, got)
+		}, got.AccessRows)
 		got = l.load(stacksync.LoadParams{Access: []stacksync.AccessKey{
 			accessKey(stacksync.WorkspaceID(unknownDevice), h.user.ID, stacksync.DeviceID{}),
 		}})
-		sameAccess(t, promise+": the workspace is unknown", stacksync.LoadResult{}, got)
+		sameAccess(t, promise+": the workspace is unknown", stacksync.AccessRows{}, got.AccessRows)
 	})
 }
 
@@ -100,9 +100,9 @@ func accessWithoutDevice(t T, s Suite) {
 	h := r.home()
 	r.saveAndRead(stacksync.PutParams{Devices: []stacksync.Device{r.device(h.user.ID)}}, func(l look) {
 		got := l.load(stacksync.LoadParams{Access: []stacksync.AccessKey{accessKey(h.id(), h.user.ID, stacksync.DeviceID{})}})
-		sameAccess(t, "the zero DeviceID asks for no device", stacksync.LoadResult{
+		sameAccess(t, "the zero DeviceID asks for no device", stacksync.AccessRows{
 			Workspaces: []stacksync.Workspace{h.workspace}, Owners: []stacksync.User{h.user}, Members: []stacksync.Member{h.member},
-		}, got)
+		}, got.AccessRows)
 	})
 }
 
@@ -117,10 +117,10 @@ func accessForeignDevice(t T, s Suite) {
 			accessKey(h.id(), h.user.ID, foreign.ID),
 			accessKey(h.id(), h.user.ID, shared.ID),
 		}})
-		sameAccess(t, "no device id reaches into another account", stacksync.LoadResult{
+		sameAccess(t, "no device id reaches into another account", stacksync.AccessRows{
 			Workspaces: []stacksync.Workspace{h.workspace}, Owners: []stacksync.User{h.user}, Members: []stacksync.Member{h.member},
 			Devices: []stacksync.Device{own},
-		}, got)
+		}, got.AccessRows)
 	})
 }
 
@@ -134,9 +134,9 @@ func workspaceReplaced(t T, s Suite) {
 			accessKey(h.id(), h.user.ID, stacksync.DeviceID{}),
 			accessKey(heir.id(), heir.user.ID, stacksync.DeviceID{}),
 		}})
-		sameAccess(t, "Put replaces the workspace with that id, in all fields, and no other", stacksync.LoadResult{
+		sameAccess(t, "Put replaces the workspace with that id, in all fields, and no other", stacksync.AccessRows{
 			Workspaces: []stacksync.Workspace{now, heir.workspace}, Owners: []stacksync.User{heir.user},
 			Members: []stacksync.Member{h.member, heir.member},
-		}, got)
+		}, got.AccessRows)
 	})
 }

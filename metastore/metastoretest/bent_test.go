@@ -27,6 +27,12 @@ type bent struct {
 	changesParams  func(p *stacksync.ChangesParams)
 	changes        func(ctx context.Context, below stacksync.Reader, p stacksync.ChangesParams, r *stacksync.ChangesRows) error
 	put            func(ctx context.Context, below stacksync.Tx, p *stacksync.PutParams) error
+	claim          func(ctx context.Context, below stacksync.Tx, p stacksync.ClaimParams) (stacksync.ClaimResult, error)
+	mark           func(ctx context.Context, below stacksync.Tx, p stacksync.MarkNotifiedParams) error
+
+	// Of the store itself. Without them it reads as a View does, with the faults of that.
+	directLoad    func(ctx context.Context, p stacksync.LoadParams) (stacksync.LoadResult, error)
+	directChanges func(ctx context.Context, p stacksync.ChangesParams) (stacksync.ChangesRows, error)
 }
 
 func (b *bent) Update(ctx context.Context, fn func(ctx context.Context, tx stacksync.Tx) error) error {
@@ -43,6 +49,28 @@ func (b *bent) View(ctx context.Context, fn func(ctx context.Context, r stacksyn
 		return b.view(ctx, bend)
 	}
 	return b.MetadataStore.View(ctx, bend)
+}
+
+func (b *bent) Load(ctx context.Context, p stacksync.LoadParams) (result stacksync.LoadResult, err error) {
+	if b.directLoad != nil {
+		return b.directLoad(ctx, p)
+	}
+	err = b.View(ctx, func(ctx context.Context, r stacksync.Reader) error {
+		result, err = r.Load(ctx, p)
+		return err
+	})
+	return result, err
+}
+
+func (b *bent) Changes(ctx context.Context, p stacksync.ChangesParams) (result stacksync.ChangesRows, err error) {
+	if b.directChanges != nil {
+		return b.directChanges(ctx, p)
+	}
+	err = b.View(ctx, func(ctx context.Context, r stacksync.Reader) error {
+		result, err = r.Changes(ctx, p)
+		return err
+	})
+	return result, err
 }
 
 func (b *bent) Close() error {
@@ -136,6 +164,20 @@ type bentTx struct {
 
 func (t bentTx) Lock(ctx context.Context, p stacksync.LockParams) (stacksync.LockResult, error) {
 	return t.tx.Lock(ctx, p)
+}
+
+func (t bentTx) Claim(ctx context.Context, p stacksync.ClaimParams) (stacksync.ClaimResult, error) {
+	if t.b.claim != nil {
+		return t.b.claim(ctx, t.tx, p)
+	}
+	return t.tx.Claim(ctx, p)
+}
+
+func (t bentTx) MarkNotified(ctx context.Context, p stacksync.MarkNotifiedParams) (stacksync.MarkNotifiedResult, error) {
+	if t.b.mark != nil {
+		return stacksync.MarkNotifiedResult{}, t.b.mark(ctx, t.tx, p)
+	}
+	return t.tx.MarkNotified(ctx, p)
 }
 
 func (t bentTx) Put(ctx context.Context, p stacksync.PutParams) (stacksync.PutResult, error) {

@@ -44,7 +44,7 @@ func manyRows(t T, s Suite) {
 		const promise = "methods are set-based: a call may have 10,000 keys"
 		sameSet(t, promise, p.Users, l.users(ids...))
 		loaded := l.load(load)
-		sameAccess(t, promise, stacksync.LoadResult{Workspaces: p.Workspaces, Owners: p.Users, Members: p.Members, Devices: p.Devices}, loaded)
+		sameAccess(t, promise, stacksync.AccessRows{Workspaces: p.Workspaces, Owners: p.Users, Members: p.Members, Devices: p.Devices}, loaded.AccessRows)
 		sameSet(t, promise, p.Items, loaded.Items)
 		sameSet(t, promise, p.Superseded, loaded.Versions)
 		sameSet(t, promise, p.Chunks, loaded.Chunks)

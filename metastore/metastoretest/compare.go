@@ -135,6 +135,7 @@ func equal(want, got any) bool {
 	case stacksync.Workspace:
 		b, _ := got.(stacksync.Workspace)
 		a.CreatedAt, b.CreatedAt = a.CreatedAt.UTC(), b.CreatedAt.UTC()
+		a.HintDue, b.HintDue = a.HintDue.UTC(), b.HintDue.UTC()
 		return a == b
 	case stacksync.Member:
 		b, _ := got.(stacksync.Member)

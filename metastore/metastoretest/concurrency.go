@@ -2,7 +2,6 @@ package metastoretest
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"runtime"
 	"slices"
 	"sync/atomic"
@@ -15,8 +14,6 @@ import (
 func concurrencyChecks() []check {
 	return []check{
 		{Name: "no update is lost under a lock", Run: noLostUpdates},
-		{Name: "locks in opposite orders don't deadlock", Run: oppositeOrders},
-		{Name: "64 callers over overlapping sets of locks", Run: overlappingLocks},
 		{Name: "readers see whole transactions, in order", Run: wholeTransactions},
 		{Name: "a follower of the change log misses nothing", Run: followers},
 	}
@@ -59,73 +56,6 @@ func addOne(c change, ids []stacksync.UserID) {
 func noLostUpdates(t T, s Suite) {
 	r := newRig(t, s)
 	r.requireNoneLost([]stacksync.MetadataStore{r.store}, 8, 20)
-}
-
-func oppositeOrders(t T, s Suite) {
-	r := newRig(t, s)
-	a, b, c := r.home(), r.home(), r.home()
-	orders := []stacksync.LockParams{
-		{Workspaces: []stacksync.WorkspaceID{a.id(), b.id()}, Users: []stacksync.UserID{c.user.ID}},
-		{Workspaces: []stacksync.WorkspaceID{b.id(), a.id()}},
-		{Workspaces: []stacksync.WorkspaceID{c.id()}, Users: []stacksync.UserID{b.user.ID, a.user.ID}},
-		{Users: []stacksync.UserID{a.user.ID, b.user.ID, c.user.ID}},
-		{Users: []stacksync.UserID{c.user.ID, "nobody", b.user.ID}},
-		{Workspaces: []stacksync.WorkspaceID{c.id(), b.id(), a.id()}, Users: []stacksync.UserID{"nobody"}},
-	}
-	fs := make([]func() error, 2*len(orders))
-	for i := range fs {
-		fs[i] = func() error {
-			for range 15 {
-				if err := tryUpdate(r.ctx, r.store, func(c change) { c.lock(orders[i%len(orders)]) }); err != nil {
-					return fmt.Errorf("promised: transactions which lock once, first of all, never deadlock: %w", err)
-				}
-			}
-			return nil
-		}
-	}
-	r.together(fs...)
-}
-
-func overlappingLocks(t T, s Suite) {
-	r := newRig(t, s)
-	const callers, rounds, seed = 64, 3, 20_261_123
-	t.Logf("seed %d", seed)
-	users := make([]stacksync.User, 8)
-	for i := range users {
-		users[i] = r.user()
-	}
-	r.save(stacksync.PutParams{Users: users})
-
-	var counted [8]atomic.Int64
-	fs := make([]func() error, callers)
-	for i := range fs {
-		random := rand.New(rand.NewPCG(seed, uint64(i)))
-		fs[i] = func() error {
-			for range rounds {
-				picked := random.Perm(len(users))[:1+random.IntN(4)]
-				ids := make([]stacksync.UserID, len(picked))
-				for j, k := range picked {
-					ids[j] = users[k].ID
-				}
-				if err := tryUpdate(r.ctx, r.store, func(c change) { addOne(c, ids) }); err != nil {
-					return err
-				}
-				for _, k := range picked {
-					counted[k].Add(1)
-				}
-			}
-			return nil
-		}
-	}
-	r.together(fs...)
-	ids := make([]stacksync.UserID, len(users))
-	for i := range users {
-		ids[i] = users[i].ID
-		users[i].QuotaUsed += counted[i].Load()
-	}
-	r.view(func(l look) {
-		sameSet(t, "of transactions over overlapping sets of locks, none is lost, and all end", users, l.users(ids...))
-	})
 }
 
 // wholeTransactions has writers on several workspaces save two items with one size in each transaction, while readers

@@ -45,6 +45,6 @@ func ExampleFaulty() {
 		return err
 	})
 	// Output:
-	// error: connection lost
+	// error: can't tell whether it was saved: connection lost
 	// users saved: 1
 }

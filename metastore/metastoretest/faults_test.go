@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/internal/conformance"
 	"github.com/stacksync/stacksync-go/metastore/memory"
 )
 
@@ -27,7 +28,8 @@ type fault struct {
 }
 
 func faults() []fault {
-	return slices.Concat(accountFaults(), loadFaults(), pageFaults(), putFaults(), valueFaults(), txFaults(), lockFaults())
+	return slices.Concat(accountFaults(), loadFaults(), pageFaults(), putFaults(), valueFaults(), directFaults(), outboxFaults(), txFaults(),
+		lockFaults(), outboxLockFaults(), busyFaults())
 }
 
 // TestFaultsAreFound runs each check on a store that breaks what it checks.
@@ -56,6 +58,16 @@ func TestFaultsAreFound(t *testing.T) {
 	for _, c := range checks() {
 		require.True(t, found[c.Name], "no fault breaks %q: that check may be one that can't fail", c.Name)
 	}
+}
+
+// TestChecksOfLocksAcceptManyWriters shows that a store is not taken for faulty because its transactions run at the same
+// time, as those of the memory store don't.
+func TestChecksOfLocksAcceptManyWriters(t *testing.T) {
+	open := shared(func(*loose) {})
+	conformance.Run(t, Suite{New: func(T) Opener {
+		handle := open()
+		return func(T) stacksync.MetadataStore { return handle() }
+	}}, slices.Concat(lockChecks(), busyChecks(), outboxLockChecks(), concurrencyChecks(), gapChecks(), deadlockChecks()), nil)
 }
 
 func (f fault) suite() Suite {

@@ -143,7 +143,7 @@ func txFaults() []fault {
 			}
 		}},
 
-		{name: "never closes", breaks: []string{"after Close, Update and View return ErrClosed"}, bend: func(b *bent) {
+		{name: "never closes", breaks: []string{"after Close, every method returns ErrClosed"}, bend: func(b *bent) {
 			b.close = func() error { return nil }
 		}},
 		{
@@ -158,7 +158,7 @@ func txFaults() []fault {
 		},
 		{
 			name:   "has its own error for what is closed",
-			breaks: []string{"Close while many work: each call is whole or ErrClosed", "after Close, Update and View return ErrClosed"},
+			breaks: []string{"Close while many work: each call is whole or ErrClosed", "after Close, every method returns ErrClosed"},
 			bend: func(b *bent) {
 				b.update = func(ctx context.Context, fn func(context.Context, stacksync.Tx) error) error {
 					return opaque(b.MetadataStore.Update(ctx, fn))
@@ -179,67 +179,4 @@ func opaque(err error) error {
 		err = errors.New("the store failed: " + err.Error())
 	}
 	return err
-}
-
-func lockFaults() []fault {
-	shared := func(change func(l *loose)) func() func() stacksync.MetadataStore {
-		return func() func() stacksync.MetadataStore {
-			l := &loose{MetadataStore: newMemory()}
-			change(l)
-			return func() stacksync.MetadataStore { return l }
-		}
-	}
-	return []fault{
-		{
-			name: "locks nothing",
-			breaks: []string{
-				"Lock holds off those that lock one of the same ids", "no update is lost under a lock",
-				"64 callers over overlapping sets of locks", "a follower of the change log misses nothing",
-			},
-			open: shared(func(l *loose) { l.noLocks = true }),
-		},
-		{
-			name: "does not lock owners", breaks: []string{"Lock also locks the owners of the workspaces"},
-			open: shared(func(l *loose) { l.noOwners = true }),
-		},
-		{
-			name: "does not lock users it does not know", breaks: []string{"Lock locks users that don't exist yet"},
-			open: shared(func(l *loose) { l.noUnknownUsers = true }),
-		},
-		{
-			name: "locks in the order asked", hangs: true,
-			breaks: []string{"Lock ignores unknown workspaces and repeated ids", "locks in opposite orders don't deadlock"},
-			open:   shared(func(l *loose) { l.asAsked = true }),
-		},
-		{
-			name: "waits for a lock longer than ctx", hangs: true, breaks: []string{"an Update that waits ends with its ctx"},
-			open: shared(func(l *loose) { l.deaf = true }),
-		},
-		{
-			name:   "reads an old snapshot after Lock",
-			breaks: []string{"reads after Lock see all that was committed before it returned"},
-			open:   shared(func(l *loose) { l.snapshot = true }),
-		},
-		{
-			name: "keeps the locks of what failed", hangs: true, breaks: []string{"locks end with a failed transaction"},
-			open: shared(func(l *loose) { l.sticky = true }),
-		},
-		{
-			name:   "commits each Put at once",
-			breaks: []string{"an Update sees nothing of another open Update"},
-			open:   shared(func(l *loose) { l.early = true }),
-		},
-		{
-			name:   "commits each Put on its own",
-			breaks: []string{"readers see whole transactions, in order"},
-			open:   shared(func(l *loose) { l.piecemeal = true }),
-		},
-		{
-			name: "has locks of its own in each handle", breaks: []string{SecondHandleLocks},
-			open: func() func() stacksync.MetadataStore {
-				data := newMemory()
-				return func() stacksync.MetadataStore { return &loose{MetadataStore: data} }
-			},
-		},
-	}
 }

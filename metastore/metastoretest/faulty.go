@@ -2,6 +2,7 @@ package metastoretest
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync/atomic"
 
@@ -14,7 +15,7 @@ type Point string
 // The points, in the order in which an Update passes them. Those of methods come before the method does anything.
 const (
 	AtUpdate      Point = "Update" // before the closure runs
-	AtView        Point = "View"   // before the closure runs
+	AtView        Point = "View"   // before the closure runs; Load and Changes of the store pass it too
 	AtLock        Point = "Lock"
 	AtLoad        Point = "Load"
 	AtUsers       Point = "Users"
@@ -24,10 +25,12 @@ const (
 	AtVersions    Point = "Versions"
 	AtChanges     Point = "Changes"
 	AtPut         Point = "Put"
+	AtClaim       Point = "Claim"
+	AtMark        Point = "MarkNotified"
 	// AtCommit is when the closure of an Update has returned nil. A failure rolls the transaction back: nothing is saved.
 	AtCommit Point = "commit"
-	// AfterCommit is when all is saved. A failure is what a caller sees whose connection broke before it heard so: an
-	// error, though the transaction has committed.
+	// AfterCommit is when all is saved. A failure is what a caller sees whose connection broke before it heard so:
+	// stacksync.ErrUncertain, which wraps the error of fail beside it, though the transaction has committed.
 	AfterCommit Point = "after commit"
 )
 
@@ -73,7 +76,10 @@ func (f faulty) Update(ctx context.Context, fn func(ctx context.Context, tx stac
 	if err != nil {
 		return err
 	}
-	return f.fail(AfterCommit)
+	if err := f.fail(AfterCommit); err != nil {
+		return fmt.Errorf("%w: %w", stacksync.ErrUncertain, err)
+	}
+	return nil
 }
 
 func (f faulty) View(ctx context.Context, fn func(ctx context.Context, r stacksync.Reader) error) error {
@@ -83,6 +89,20 @@ func (f faulty) View(ctx context.Context, fn func(ctx context.Context, r stacksy
 	return f.MetadataStore.View(ctx, func(ctx context.Context, r stacksync.Reader) error {
 		return fn(ctx, faultyReader{r, f.fail})
 	})
+}
+
+func (f faulty) Load(ctx context.Context, p stacksync.LoadParams) (result stacksync.LoadResult, err error) {
+	if err := f.fail(AtView); err != nil {
+		return result, err
+	}
+	return pass(ctx, f.fail, AtLoad, p, f.MetadataStore.Load)
+}
+
+func (f faulty) Changes(ctx context.Context, p stacksync.ChangesParams) (result stacksync.ChangesRows, err error) {
+	if err := f.fail(AtView); err != nil {
+		return result, err
+	}
+	return pass(ctx, f.fail, AtChanges, p, f.MetadataStore.Changes)
 }
 
 // pass calls method unless the point fails.
@@ -138,4 +158,12 @@ func (f faultyTx) Lock(ctx context.Context, p stacksync.LockParams) (stacksync.L
 
 func (f faultyTx) Put(ctx context.Context, p stacksync.PutParams) (stacksync.PutResult, error) {
 	return pass(ctx, f.fail, AtPut, p, f.tx.Put)
+}
+
+func (f faultyTx) Claim(ctx context.Context, p stacksync.ClaimParams) (stacksync.ClaimResult, error) {
+	return pass(ctx, f.fail, AtClaim, p, f.tx.Claim)
+}
+
+func (f faultyTx) MarkNotified(ctx context.Context, p stacksync.MarkNotifiedParams) (stacksync.MarkNotifiedResult, error) {
+	return pass(ctx, f.fail, AtMark, p, f.tx.MarkNotified)
 }

@@ -24,7 +24,7 @@ const (
 
 func handleChecks() []check {
 	return []check{
-		{Name: "after Close, Update and View return ErrClosed", Run: closed},
+		{Name: "after Close, every method returns ErrClosed", Run: closed},
 		{Name: "Close waits for a running Update, which commits", Run: closeWaitsForUpdate},
 		{Name: "Close waits for a running View", Run: closeWaitsForView},
 		{Name: "Close while many work: each call is whole or ErrClosed", Run: closeUnderLoad},
@@ -43,6 +43,10 @@ func closed(t T, s Suite) {
 		require.ErrorIs(t, err, stacksync.ErrClosed, "after Close, Update returns ErrClosed")
 		err = tryView(r.ctx, r.store, func(look) { t.Errorf("View ran its closure after Close") })
 		require.ErrorIs(t, err, stacksync.ErrClosed, "after Close, View returns ErrClosed")
+		_, err = r.store.Load(r.ctx, stacksync.LoadParams{})
+		require.ErrorIs(t, err, stacksync.ErrClosed, "after Close, Load returns ErrClosed")
+		_, err = r.store.Changes(r.ctx, stacksync.ChangesParams{PageBound: stacksync.PageBound{Limit: 1}})
+		require.ErrorIs(t, err, stacksync.ErrClosed, "after Close, Changes returns ErrClosed")
 		require.NoError(t, r.store.Close(), "a second Close does nothing")
 	}
 }
@@ -125,6 +129,11 @@ func closeUnderLoad(t T, s Suite) {
 					close(enough)
 				}
 				err = tryView(r.ctx, r.store, func(l look) { l.users(h.user.ID) })
+			}
+			if err == nil {
+				err = tryDirect(r.ctx, r.store, func(l look) {
+					sameSet(failer{}, "each call is whole or ErrClosed", []stacksync.Workspace{h.workspace}, l.workspaces(h.workspace))
+				})
 			}
 			if errors.Is(err, stacksync.ErrClosed) {
 				return nil

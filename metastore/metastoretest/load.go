@@ -170,10 +170,10 @@ func loadAll(t T, s Suite) {
 			Chunks:    []stacksync.ChunkKey{chunkKeyOf(c)},
 		})
 		const promise = "one call brings all that is asked for, in its list, and nothing else"
-		sameAccess(t, promise, stacksync.LoadResult{
+		sameAccess(t, promise, stacksync.AccessRows{
 			Workspaces: []stacksync.Workspace{h.workspace}, Owners: []stacksync.User{h.user}, Members: []stacksync.Member{h.member},
 			Devices: []stacksync.Device{d},
-		}, got)
+		}, got.AccessRows)
 		sameSet(t, promise, []stacksync.ItemRow{asked, named, top, leaf}, got.Items)
 		sameSet(t, promise, []stacksync.ItemRow{old}, got.Versions)
 		sameSet(t, promise, []stacksync.ChunkRow{c}, got.Chunks)
@@ -193,7 +193,7 @@ func loadNothing(t T, s Suite) {
 			Subtrees: []stacksync.ItemKey{}, Versions: []stacksync.VersionKey{}, Chunks: []stacksync.ChunkKey{},
 		}} {
 			got := l.load(p)
-			sameAccess(t, "any list may be empty", stacksync.LoadResult{}, got)
+			sameAccess(t, "any list may be empty", stacksync.AccessRows{}, got.AccessRows)
 			require.Empty(t, got.Items, "any list may be empty")
 			require.Empty(t, got.Versions, "any list may be empty")
 			require.Empty(t, got.Chunks, "any list may be empty")

@@ -30,37 +30,6 @@ func lockWorkspaces(ids ...stacksync.WorkspaceID) stacksync.LockParams {
 
 func lockUsers(ids ...stacksync.UserID) stacksync.LockParams { return stacksync.LockParams{Users: ids} }
 
-// requireHeldOff ends the check if second gets its lock while first has its own. They work on handles of their own choice.
-func (r *rig) requireHeldOff(promise string, one, other stacksync.MetadataStore, first, second stacksync.LockParams) {
-	r.t.Helper()
-	var holding, overlap atomic.Bool
-	locked, done := make(chan struct{}), make(chan struct{})
-	lockedOnce, doneOnce := sync.OnceFunc(func() { close(locked) }), sync.OnceFunc(func() { close(done) })
-	r.together(func() error {
-		defer lockedOnce() // also after an error: the other one waits
-		return tryUpdate(r.ctx, one, func(c change) {
-			c.lock(first)
-			holding.Store(true)
-			lockedOnce()
-			select {
-			case <-done:
-			case <-time.After(r.grace):
-			}
-			holding.Store(false)
-		})
-	}, func() error {
-		<-locked
-		return tryUpdate(r.ctx, other, func(c change) {
-			c.lock(second)
-			if holding.Load() {
-				overlap.Store(true)
-			}
-			doneOnce()
-		})
-	})
-	require.False(r.t, overlap.Load(), "promised: %s\nbut two transactions had it at once", promise)
-}
-
 func lockHoldsOff(t T, s Suite) {
 	r := newRig(t, s)
 	a, b, c := r.home(), r.home(), r.home()

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/stacksync/stacksync-go"
 )
@@ -26,9 +27,18 @@ type loose struct {
 	snapshot       bool // reads after Lock see what the same read saw before
 	piecemeal      bool // each Put commits on its own, at the end
 	early          bool // each Put commits on its own, at once
+	patient        bool // Lock waits longer than Wait
+	ownBusy        bool // Lock has an error of its own where Wait is over
+	goesOn         bool // a transaction that was busy can commit
+	remembers      bool // Wait stays set
+	waitsToClaim   bool // Claim waits for locks
+	claimsBlindly  bool // Claim locks nothing, nor looks for locks
+	marksBlindly   bool // MarkNotified locks nothing
+	marksAsAsked   bool // MarkNotified locks in no order
 
 	mu    sync.Mutex
 	locks map[string]chan struct{}
+	wait  time.Duration // of the last Lock that had one, for remembers
 }
 
 func (l *loose) Update(ctx context.Context, fn func(ctx context.Context, tx stacksync.Tx) error) (err error) {
@@ -43,6 +53,9 @@ func (l *loose) Update(ctx context.Context, fn func(ctx context.Context, tx stac
 	}()
 	if err := fn(ctx, t); err != nil {
 		return err
+	}
+	if t.failed != nil {
+		return t.failed
 	}
 	if l.piecemeal {
 		for _, p := range t.puts {
@@ -67,6 +80,9 @@ func (l *loose) save(ctx context.Context, puts ...stacksync.PutParams) error {
 	})
 }
 
+// Writers says that its transactions run at the same time.
+func (l *loose) Writers() int { return 4 }
+
 // of returns the lock of an id: a channel that holds an element while it is locked.
 func (l *loose) of(id string) chan struct{} {
 	l.mu.Lock()
@@ -86,6 +102,7 @@ type looseTx struct {
 	held             []string
 	puts             []stacksync.PutParams
 	loaded           map[string]stacksync.LoadResult
+	failed           error
 }
 
 func (t *looseTx) Lock(ctx context.Context, p stacksync.LockParams) (stacksync.LockResult, error) {
@@ -96,13 +113,45 @@ func (t *looseTx) Lock(ctx context.Context, p stacksync.LockParams) (stacksync.L
 	if err != nil {
 		return stacksync.LockResult{}, err
 	}
+	held, cancel := t.store.waiting(ctx, p.Wait)
+	defer cancel()
 	for _, id := range ids {
-		if err := t.lock(ctx, id); err != nil {
+		if err := t.lock(held, id); err != nil {
+			if ctx.Err() == nil {
+				err = t.busy()
+			}
 			return stacksync.LockResult{}, err
 		}
 		runtime.Gosched() // as a database's round trips would
 	}
 	return stacksync.LockResult{}, nil
+}
+
+// waiting returns a ctx that ends when wait is over, if there is one.
+func (l *loose) waiting(ctx context.Context, wait time.Duration) (context.Context, context.CancelFunc) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if wait > 0 {
+		l.wait = wait
+	}
+	if l.remembers {
+		wait = l.wait
+	}
+	if wait == 0 || l.patient {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, wait)
+}
+
+func (t *looseTx) busy() error {
+	err := fmt.Errorf("lock: %w", stacksync.ErrBusy)
+	if t.store.ownBusy {
+		err = opaque(err)
+	}
+	if !t.store.goesOn {
+		t.failed = err
+	}
+	return err
 }
 
 func (t *looseTx) ids(ctx context.Context, p stacksync.LockParams) (ids []string, err error) {

@@ -16,6 +16,9 @@
 // one Put, so that a store may use foreign keys between those. It refers to authors, parents, default workspaces and
 // mounts that nobody has saved.
 //
+// Where a check has one transaction open and another one beside it, it also accepts a store that runs one Update at a
+// time, unless that says by stacksync.ManyWriters that it has more than one writer.
+//
 // One check compares the store with a model on random data, drawn by pgregory.net/rapid: a failure prints the shortest
 // failing sequence that was found and the flags to repeat it, and keeps it in testdata/rapid, from where it is tried
 // first the next time. The flag -rapid.checks sets how many sequences are tried.
@@ -60,7 +63,8 @@ type check = conformance.Check[Suite]
 
 func checks() []check {
 	return slices.Concat(
-		accountChecks(), accessChecks(), loadChecks(), treeChecks(), pageChecks(), changesChecks(), putChecks(), valueChecks(),
-		bulkChecks(), txChecks(), lockChecks(), handleChecks(), concurrencyChecks(), modelChecks(),
+		accountChecks(), accessChecks(), loadChecks(), treeChecks(), pageChecks(), changesChecks(), changesAccessChecks(), directChecks(),
+		putChecks(), valueChecks(), outboxChecks(), outboxLockChecks(), bulkChecks(), txChecks(), lockChecks(), busyChecks(),
+		handleChecks(), concurrencyChecks(), gapChecks(), deadlockChecks(), modelChecks(),
 	)
 }

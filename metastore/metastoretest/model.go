@@ -2,6 +2,7 @@ package metastoretest
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -47,7 +48,7 @@ func (m *model) put(p stacksync.PutParams) {
 		m.devices[keyOf(d)] = d
 	}
 	for _, w := range p.Workspaces {
-		m.workspaces[w.ID] = w
+		m.workspaces[w.ID] = kept(w)
 	}
 	for _, member := range p.Members {
 		m.members[keyOf(member)] = member
@@ -60,6 +61,41 @@ func (m *model) put(p stacksync.PutParams) {
 	}
 	for _, c := range p.Chunks {
 		m.chunks[chunkKeyOf(c)] = c
+	}
+}
+
+// claim is told what the store has claimed, since which of those with one HintDue it takes is its own choice, and
+// returns what is wrong with that.
+func (m *model) claim(p stacksync.ClaimParams, claimed []stacksync.Workspace) error {
+	due := filter(m.workspaces, func(w stacksync.Workspace) bool { return w.Revision > w.Notified && !w.HintDue.After(p.Now) })
+	slices.SortFunc(due, func(a, b stacksync.Workspace) int { return a.HintDue.Compare(b.HintDue) })
+	if want := min(p.Limit, len(due)); len(claimed) != want {
+		return fmt.Errorf("Claim returned %d workspaces instead of %d", len(claimed), want)
+	}
+	for i, got := range claimed {
+		w := m.workspaces[got.ID]
+		if w.Revision <= w.Notified || w.HintDue.After(due[len(claimed)-1].HintDue) {
+			return fmt.Errorf("Claim returned %+v, which is not one of the %d longest due ones", w, p.Limit)
+		}
+		if w.HintDue = p.Until; !equal(w, got) || slices.ContainsFunc(claimed[:i], func(o stacksync.Workspace) bool { return o.ID == got.ID }) {
+			return fmt.Errorf("Claim returned %+v instead of, once, %+v", got, w)
+		}
+	}
+	for _, w := range claimed {
+		m.workspaces[w.ID] = w
+	}
+	return nil
+}
+
+func (m *model) mark(p stacksync.MarkNotifiedParams) {
+	for id, revision := range p.Notified {
+		if w, ok := m.workspaces[id]; ok {
+			w.Notified = max(w.Notified, revision)
+			if w.Notified < w.Revision {
+				w.HintDue = p.Due
+			}
+			m.workspaces[id] = kept(w)
+		}
 	}
 }
 
@@ -78,8 +114,8 @@ func (m *model) memberships(u stacksync.UserID) (result stacksync.MembershipsRes
 	return result
 }
 
-func (m *model) load(p stacksync.LoadParams) (result stacksync.LoadResult) {
-	for _, k := range p.Access {
+func (m *model) access(keys ...stacksync.AccessKey) (result stacksync.AccessRows) {
+	for _, k := range keys {
 		if w, ok := m.workspaces[k.Workspace]; ok {
 			result.Workspaces = append(result.Workspaces, w)
 			if u, ok := m.users[w.Owner]; ok {
@@ -93,6 +129,11 @@ func (m *model) load(p stacksync.LoadParams) (result stacksync.LoadResult) {
 			result.Devices = append(result.Devices, d)
 		}
 	}
+	return result
+}
+
+func (m *model) load(p stacksync.LoadParams) (result stacksync.LoadResult) {
+	result.AccessRows = m.access(p.Access...)
 	for _, k := range p.Items {
 		if row, ok := m.items[k]; ok {
 			result.Items = append(result.Items, row)
@@ -159,6 +200,11 @@ func (m *model) versionsPage(p stacksync.VersionsParams) []stacksync.ItemRow {
 }
 
 func (m *model) changes(p stacksync.ChangesParams) (result stacksync.ChangesRows) {
+	if p.Access != (stacksync.AccessKey{}) {
+		if result.AccessRows = m.access(p.Access); len(result.Members) == 0 {
+			return result
+		}
+	}
 	result.Items = filter(m.items, func(row stacksync.ItemRow) bool {
 		return row.Workspace == p.Workspace && row.Revision > p.After && (!row.Deleted || row.Revision > p.LiveThrough)
 	})

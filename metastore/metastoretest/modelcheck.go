@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"pgregory.net/rapid"
@@ -29,6 +28,9 @@ func againstModel(t T, s Suite) {
 			if err := tryView(ctx, r.store, func(l look) { w.compare(rt, l) }); err != nil {
 				rt.Fatalf("View: %v", err)
 			}
+			if err := tryDirect(ctx, r.store, func(l look) { w.compareDirect(rt, l) }); err != nil {
+				rt.Fatalf("Load or Changes of the store: %v", err)
+			}
 		}
 	})
 }
@@ -44,7 +46,7 @@ const (
 type world struct {
 	round int
 	model *model
-	step  int64 // grows with each Put: revisions and the like are made of it
+	steps int64 // grows with each Put: revisions and the like are made of it
 }
 
 func newWorld(round int) *world { return &world{round: round, model: newModel()} }
@@ -62,8 +64,11 @@ func (w *world) device(n int) stacksync.DeviceID { return stacksync.DeviceID{UUI
 func (w *world) workspace(n int) stacksync.WorkspaceID {
 	return stacksync.WorkspaceID{UUID: w.uuid('w', n)}
 }
+
+// time returns times of the round's own hour, which comes before those of the rounds so far: what they have left can't
+// be claimed.
 func (w *world) time(n int) time.Time {
-	return time.Date(2024, 1, 1, 0, 0, n, n*1000, time.UTC)
+	return time.Date(2024, 1, 1, -w.round, 0, n, n*1000, time.UTC)
 }
 
 // item returns the id of item n; 0 is the root. Items of all workspaces have the same ids.
@@ -77,24 +82,50 @@ func (w *world) item(n int) (id stacksync.ItemID) {
 func (w *world) name(n int) string  { return []string{"a", "B", "á", "z'%"}[n] }
 func (w *world) chunk(n int) string { return fmt.Sprintf("chunk %d", n) }
 
+func (w *world) randomTime(t *rapid.T, what string) time.Time { return w.time(index(t, 5, what)) }
+
 func index(t *rapid.T, n int, what string) int { return rapid.IntRange(0, n-1).Draw(t, what) }
+
+// step is a part of a transaction: one of its fields is set.
+type step struct {
+	put   *stacksync.PutParams
+	claim *stacksync.ClaimParams
+	mark  *stacksync.MarkNotifiedParams
+}
+
+// run does a step in the store and in the model.
+func (st step) run(c change, m *model) {
+	switch {
+	case st.put != nil:
+		c.put(*st.put)
+		m.put(*st.put)
+	case st.claim != nil:
+		if err := m.claim(*st.claim, c.claim(*st.claim)); err != nil {
+			panic(failure{err})
+		}
+	default:
+		c.mark(*st.mark)
+		m.mark(*st.mark)
+	}
+}
 
 // transaction runs a random transaction, which may fail at its end, in the store and in the model.
 func (w *world) transaction(ctx context.Context, t *rapid.T, store stacksync.MetadataStore) {
-	puts := make([]stacksync.PutParams, 0, 3)
-	next := w.model.clone()
-	if w.step == 0 {
-		puts = append(puts, w.accounts(next))
-	}
-	for range rapid.IntRange(1, 3).Draw(t, "puts") {
-		p := w.randomPut(t, next)
+	next := w.model.clone() // as far as the Puts go
+	first := len(w.model.users) == 0
+	var steps []step
+	if first { // all others need the users and workspaces
+		p := w.accounts()
 		next.put(p)
-		puts = append(puts, p)
+		steps = append(steps, step{put: &p})
 	}
-	// The first transaction makes the users and workspaces that all others need.
-	fails := len(puts[0].Workspaces) == 0 && rapid.IntRange(0, 4).Draw(t, "fails") == 0
+	for range rapid.IntRange(1, 3).Draw(t, "steps") {
+		steps = append(steps, w.randomStep(t, next))
+	}
+	fails := !first && rapid.IntRange(0, 4).Draw(t, "fails") == 0
 	errFails := errors.New("fails")
 
+	var after *model
 	err := tryUpdate(ctx, store, func(c change) {
 		now := &world{round: w.round, model: w.model.clone()}
 		var locks stacksync.LockParams
@@ -105,14 +136,14 @@ func (w *world) transaction(ctx context.Context, t *rapid.T, store stacksync.Met
 			locks.Users = append(locks.Users, w.user(n))
 		}
 		c.lock(locks)
-		for _, p := range puts {
-			c.put(p)
-			now.model.put(p)
+		for _, st := range steps {
+			st.run(c, now.model)
 		}
 		now.compare(t, c.look)
 		if fails {
 			panic(failure{errFails})
 		}
+		after = now.model
 	})
 	switch {
 	case fails && !errors.Is(err, errFails):
@@ -121,34 +152,57 @@ func (w *world) transaction(ctx context.Context, t *rapid.T, store stacksync.Met
 	case err != nil:
 		t.Fatalf("Update: %v", err)
 	default:
-		w.model = next
+		w.model = after
+	}
+}
+
+func (w *world) randomStep(t *rapid.T, next *model) step {
+	switch rapid.SampledFrom([]string{"put", "put", "put", "claim", "mark"}).Draw(t, "step") {
+	case "claim":
+		return step{claim: &stacksync.ClaimParams{
+			Now: w.randomTime(t, "now"), Until: w.randomTime(t, "until"), Limit: rapid.IntRange(1, worldWorkspaces+1).Draw(t, "limit"),
+		}}
+	case "mark":
+		p := stacksync.MarkNotifiedParams{Due: w.randomTime(t, "due"), Notified: map[stacksync.WorkspaceID]int64{}}
+		for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(0, worldWorkspaces), 0, 3, rapid.ID[int]).Draw(t, "workspaces") { // the last one is unknown
+			p.Notified[w.workspace(n)] = rapid.Int64Range(0, 30).Draw(t, "notified")
+		}
+		return step{mark: &p}
+	default:
+		p := w.randomPut(t, next)
+		next.put(p)
+		return step{put: &p}
 	}
 }
 
 // accounts saves the users and workspaces, which all random rows belong to.
-func (w *world) accounts(m *model) stacksync.PutParams {
+func (w *world) accounts() stacksync.PutParams {
 	var p stacksync.PutParams
 	for n := range worldUsers {
 		p.Users = append(p.Users, stacksync.User{ID: w.user(n), CreatedAt: w.time(n)})
 	}
 	for n := range worldWorkspaces {
-		p.Workspaces = append(p.Workspaces, stacksync.Workspace{ID: w.workspace(n), Owner: w.user(n), CreatedAt: w.time(n)})
+		p.Workspaces = append(p.Workspaces, stacksync.Workspace{
+			ID: w.workspace(n), Owner: w.user(n), CreatedAt: w.time(n), Revision: 1, HintDue: w.time(n),
+		})
 	}
-	m.put(p)
 	return p
 }
 
 // randomPut draws rows with other keys for each list.
 func (w *world) randomPut(t *rapid.T, m *model) stacksync.PutParams {
 	var p stacksync.PutParams
-	w.step++
+	w.steps++
 	if rapid.Bool().Draw(t, "accounts") {
 		u, d := w.user(index(t, worldUsers, "user")), w.device(index(t, worldDevices, "device"))
 		at := w.workspace(index(t, worldWorkspaces, "workspace"))
-		p.Users = []stacksync.User{{ID: u, QuotaUsed: w.step, CreatedAt: w.time(1)}}
-		p.Devices = []stacksync.Device{{ID: d, User: u, Name: fmt.Sprint(w.step), Revoked: w.step%2 == 0, CreatedAt: w.time(int(w.step % 3))}}
-		p.Members = []stacksync.Member{{Workspace: at, User: u, Role: stacksync.Role(1 + w.step%3), JoinedAt: w.time(2)}}
-		p.Workspaces = []stacksync.Workspace{{ID: at, Owner: u, Revision: w.step, CreatedAt: w.time(3)}}
+		p.Users = []stacksync.User{{ID: u, QuotaUsed: w.steps, CreatedAt: w.time(1)}}
+		p.Devices = []stacksync.Device{{ID: d, User: u, Name: fmt.Sprint(w.steps), Revoked: w.steps%2 == 0, CreatedAt: w.time(int(w.steps % 3))}}
+		p.Members = []stacksync.Member{{Workspace: at, User: u, Role: stacksync.Role(1 + w.steps%3), JoinedAt: w.time(2)}}
+		p.Workspaces = []stacksync.Workspace{{
+			ID: at, Owner: u, Revision: w.steps, CreatedAt: w.time(3),
+			Notified: rapid.Int64Range(0, w.steps+1).Draw(t, "notified"), HintDue: w.randomTime(t, "due"),
+		}}
 	}
 	for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(0, worldWorkspaces*worldItems-1), 0, 5, rapid.ID[int]).Draw(t, "items") {
 		at, n := w.workspace(n/worldItems), n%worldItems+1
@@ -160,7 +214,7 @@ func (w *world) randomPut(t *rapid.T, m *model) stacksync.PutParams {
 	}
 	for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(0, worldChunks-1), 0, 2, rapid.ID[int]).Draw(t, "chunks") {
 		at := w.workspace(index(t, worldWorkspaces, "workspace"))
-		p.Chunks = append(p.Chunks, stacksync.ChunkRow{Workspace: at, Chunk: stacksync.Chunk{Name: w.chunk(n), Size: w.step}})
+		p.Chunks = append(p.Chunks, stacksync.ChunkRow{Workspace: at, Chunk: stacksync.Chunk{Name: w.chunk(n), Size: w.steps}})
 	}
 	return p
 }
@@ -168,9 +222,9 @@ func (w *world) randomPut(t *rapid.T, m *model) stacksync.PutParams {
 // randomItem draws the next version of an item, and returns the one it supersedes. Its parent is one with a lower
 // number, so that there are no cycles, and a name that a live sibling has is made another one: the service would not save those.
 func (w *world) randomItem(t *rapid.T, m *model, p *stacksync.PutParams, at stacksync.WorkspaceID, n int) (row stacksync.ItemRow, superseded *stacksync.ItemRow) {
-	w.step++
+	w.steps++
 	row = stacksync.ItemRow{Workspace: at, Item: stacksync.Item{
-		ID: w.item(n), Version: 1, Revision: w.step, Status: stacksync.StatusNew, Kind: stacksync.Folder,
+		ID: w.item(n), Version: 1, Revision: w.steps, Status: stacksync.StatusNew, Kind: stacksync.Folder,
 		Parent: w.item(index(t, n, "parent")), Deleted: rapid.IntRange(0, 3).Draw(t, "deleted") == 0,
 	}}
 	old, ok := m.items[itemKeys(row)[0]]
@@ -186,8 +240,8 @@ func (w *world) randomItem(t *rapid.T, m *model, p *stacksync.PutParams, at stac
 	}
 	row.Name = "Name " + row.NameKey
 	if rapid.Bool().Draw(t, "content") {
-		row.Kind, row.Size = stacksync.File, w.step
-		row.Chunks, row.Attrs = []stacksync.Chunk{{Name: w.chunk(0), Size: w.step}}, map[string]string{"step": fmt.Sprint(w.step)}
+		row.Kind, row.Size = stacksync.File, w.steps
+		row.Chunks, row.Attrs = []stacksync.Chunk{{Name: w.chunk(0), Size: w.steps}}, map[string]string{"step": fmt.Sprint(w.steps)}
 	}
 	return row, superseded
 }
@@ -202,6 +256,16 @@ func (w *world) compare(t *rapid.T, l look) {
 	sameList(t, "Memberships as in the model", memberships.Workspaces, got.Workspaces)
 	w.comparePages(t, l)
 
+	w.compareLoads(t, l)
+}
+
+// compareDirect asks for what a store reads without a closure.
+func (w *world) compareDirect(t *rapid.T, l look) {
+	w.compareLoads(t, l)
+	w.compareChanges(t, l, w.workspace(index(t, worldWorkspaces, "workspace")), rapid.IntRange(1, worldItems+1).Draw(t, "limit"))
+}
+
+func (w *world) compareLoads(t *rapid.T, l look) {
 	var p stacksync.LoadParams
 	for at := range worldWorkspaces {
 		p = w.askAll(p, w.workspace(at))
@@ -226,10 +290,18 @@ func (w *world) comparePages(t *rapid.T, l look) {
 	versions.Before = rapid.Int64Range(0, 4).Draw(t, "before")
 	sameList(t, "Versions as in the model", w.model.versionsPage(versions), l.versions(versions))
 
+	w.compareChanges(t, l, at, limit)
+}
+
+func (w *world) compareChanges(t *rapid.T, l look, at stacksync.WorkspaceID, limit int) {
 	changes := stacksync.ChangesParams{Workspace: at, PageBound: stacksync.PageBound{Limit: limit}}
 	changes.After = rapid.Int64Range(0, 30).Draw(t, "after")
 	changes.LiveThrough = rapid.Int64Range(0, 30).Draw(t, "live through")
+	if rapid.Bool().Draw(t, "access") {
+		changes.Access = accessKey(at, w.user(index(t, worldUsers, "user")), w.device(index(t, worldDevices, "device")))
+	}
 	want, got := w.model.changes(changes), l.changes(changes)
+	sameAccess(t, "Changes.Access as in the model", want.AccessRows, got.AccessRows)
 	sameList(t, "Changes as in the model", want.Items, got.Items)
 	sameSet(t, "Changes' Ancestors as in the model", want.Ancestors, got.Ancestors)
 }
@@ -237,10 +309,7 @@ func (w *world) comparePages(t *rapid.T, l look) {
 func (w *world) compareLoad(t *rapid.T, l look, what string, p stacksync.LoadParams) {
 	want, got := w.model.load(p), l.load(p)
 	promise := "Load of " + what + " as in the model"
-	sameOnce(t, promise+" (Workspaces)", want.Workspaces, got.Workspaces)
-	sameOnce(t, promise+" (Owners)", want.Owners, got.Owners)
-	sameOnce(t, promise+" (Members)", want.Members, got.Members)
-	sameOnce(t, promise+" (Devices)", want.Devices, got.Devices)
+	sameAccess(t, promise, want.AccessRows, got.AccessRows)
 	sameSet(t, promise+" (Items)", want.Items, got.Items)
 	sameSet(t, promise+" (Versions)", want.Versions, got.Versions)
 	sameSet(t, promise+" (Chunks)", want.Chunks, got.Chunks)
@@ -274,39 +343,3 @@ func filterSlice[V any](vs []V, keep func(V) bool) (kept []V) {
 	}
 	return kept
 }
-
-// rapidTB makes a T what rapid wants.
-type rapidTB struct {
-	T
-	failed atomic.Bool
-}
-
-func (t *rapidTB) Errorf(format string, args ...any) {
-	t.Helper()
-	t.failed.Store(true)
-	t.T.Errorf(format, args...)
-}
-
-func (t *rapidTB) FailNow() {
-	t.failed.Store(true)
-	t.T.FailNow()
-}
-
-func (t *rapidTB) Fatalf(format string, args ...any) {
-	t.Helper()
-	t.Errorf(format, args...)
-	t.FailNow()
-}
-
-func (t *rapidTB) Log(args ...any)   { t.Helper(); t.Logf("%s", fmt.Sprintln(args...)) }
-func (t *rapidTB) Error(args ...any) { t.Helper(); t.Errorf("%s", fmt.Sprintln(args...)) }
-func (t *rapidTB) Fatal(args ...any) { t.Helper(); t.Fatalf("%s", fmt.Sprintln(args...)) }
-func (t *rapidTB) Fail()             { t.Helper(); t.Errorf("failed") }
-func (t *rapidTB) Failed() bool      { return t.failed.Load() }
-
-// A check is never skipped from within.
-func (t *rapidTB) Skip(args ...any)                 { t.Helper(); t.Fatal(args...) }
-func (t *rapidTB) Skipf(format string, args ...any) { t.Helper(); t.Fatalf(format, args...) }
-func (t *rapidTB) SkipNow()                         { t.Fail(); t.FailNow() }
-
-var _ rapid.TB = (*rapidTB)(nil)

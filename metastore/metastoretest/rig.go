@@ -113,6 +113,15 @@ func (l look) memberships(u stacksync.UserID) stacksync.MembershipsResult {
 
 func (l look) load(p stacksync.LoadParams) stacksync.LoadResult { return must(l.r.Load(l.ctx, p)) }
 
+// workspaces reads workspaces as they are now.
+func (l look) workspaces(ws ...stacksync.Workspace) []stacksync.Workspace {
+	var p stacksync.LoadParams
+	for _, w := range ws {
+		p.Access = append(p.Access, accessKey(w.ID, w.Owner, stacksync.DeviceID{}))
+	}
+	return l.load(p).Workspaces
+}
+
 func (l look) items(keys ...stacksync.ItemKey) []stacksync.ItemRow {
 	return l.load(stacksync.LoadParams{Items: keys}).Items
 }
@@ -142,6 +151,12 @@ type change struct {
 func (c change) lock(p stacksync.LockParams) { must(c.tx.Lock(c.ctx, p)) }
 func (c change) put(p stacksync.PutParams)   { must(c.tx.Put(c.ctx, p)) }
 
+func (c change) claim(p stacksync.ClaimParams) []stacksync.Workspace {
+	return must(c.tx.Claim(c.ctx, p)).Workspaces
+}
+
+func (c change) mark(p stacksync.MarkNotifiedParams) { must(c.tx.MarkNotified(c.ctx, p)) }
+
 // tryView and tryUpdate run fn in a transaction of store. fn may run more than once.
 func tryView(ctx context.Context, store stacksync.MetadataStore, fn func(l look)) error {
 	return store.View(ctx, func(ctx context.Context, r stacksync.Reader) error {
@@ -155,6 +170,28 @@ func tryUpdate(ctx context.Context, store stacksync.MetadataStore, fn func(c cha
 	})
 }
 
+// way is tryView or tryDirect.
+type way func(ctx context.Context, store stacksync.MetadataStore, fn func(l look)) error
+
+// tryDirect runs fn with a look at the store itself, where each Load and each Changes is a View of its own.
+func tryDirect(ctx context.Context, store stacksync.MetadataStore, fn func(l look)) error {
+	return caught(func() { fn(look{ctx, direct{store: store}}) })
+}
+
+// direct is what a store reads without a closure.
+type direct struct {
+	stacksync.Reader // nil: a store has no more than the two below
+	store            stacksync.MetadataStore
+}
+
+func (d direct) Load(ctx context.Context, p stacksync.LoadParams) (stacksync.LoadResult, error) {
+	return d.store.Load(ctx, p)
+}
+
+func (d direct) Changes(ctx context.Context, p stacksync.ChangesParams) (stacksync.ChangesRows, error) {
+	return d.store.Changes(ctx, p)
+}
+
 func (r *rig) view(fn func(l look)) {
 	r.t.Helper()
 	require.NoError(r.t, tryView(r.ctx, r.store, fn), "View")
@@ -163,6 +200,11 @@ func (r *rig) view(fn func(l look)) {
 func (r *rig) update(fn func(c change)) {
 	r.t.Helper()
 	require.NoError(r.t, tryUpdate(r.ctx, r.store, fn), "Update")
+}
+
+func (r *rig) direct(fn func(l look)) {
+	r.t.Helper()
+	require.NoError(r.t, tryDirect(r.ctx, r.store, fn), "Load or Changes of the store")
 }
 
 // read runs fn in a View, and again in an Update, whose Tx is a Reader too.

@@ -65,7 +65,17 @@ func (r *rig) workspace(owner stacksync.UserID) stacksync.Workspace {
 		Provisioned: true,
 		FoldCase:    true,
 		CreatedAt:   r.time(),
+		Notified:    1500 + n,
+		HintDue:     r.time(),
 	}
+}
+
+// kept returns w as a store keeps it, which has no HintDue where nothing is owed.
+func kept(w stacksync.Workspace) stacksync.Workspace {
+	if w.Notified >= w.Revision {
+		w.HintDue = time.Time{}
+	}
+	return w
 }
 
 func (r *rig) member(w stacksync.WorkspaceID, u stacksync.UserID, role stacksync.Role) stacksync.Member {

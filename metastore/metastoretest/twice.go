@@ -45,6 +45,16 @@ func (t *twice) View(ctx context.Context, fn func(ctx context.Context, r stacksy
 	}, func() error { return t.below.View(ctx, fn) })
 }
 
+// Load has no closure to run.
+func (t *twice) Load(ctx context.Context, p stacksync.LoadParams) (stacksync.LoadResult, error) {
+	return t.below.Load(ctx, p)
+}
+
+// Changes has no closure to run.
+func (t *twice) Changes(ctx context.Context, p stacksync.ChangesParams) (stacksync.ChangesRows, error) {
+	return t.below.Changes(ctx, p)
+}
+
 func (t *twice) run(first, second func() error) error {
 	t.mu.Lock()
 	if t.closed {

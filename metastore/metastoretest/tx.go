@@ -52,7 +52,7 @@ func newScene(t T, s Suite) *scene {
 	sc.a2.NameKey = "renamed"
 	sc.d, sc.c, sc.other = r.device(sc.h.user.ID), r.chunk(sc.h.id()), r.user()
 	user, w, m := sc.h.user, sc.h.workspace, sc.h.member
-	user.QuotaUsed, w.Revision, m.MountName = 1, 2, "changed"
+	user.QuotaUsed, w.Revision, w.Notified, m.MountName = 1, 2, 1, "changed"
 	sc.change = stacksync.PutParams{
 		Users: []stacksync.User{user, sc.other}, Devices: []stacksync.Device{sc.d}, Workspaces: []stacksync.Workspace{w},
 		Members: []stacksync.Member{m}, Items: []stacksync.ItemRow{sc.a2, sc.new}, Superseded: []stacksync.ItemRow{sc.a},
@@ -88,9 +88,9 @@ func (sc *scene) require(l look, promise string, accounts stacksync.PutParams, d
 		Versions: []stacksync.VersionKey{versionKeyOf(sc.a), versionKeyOf(sc.a2)},
 		Chunks:   []stacksync.ChunkKey{chunkKeyOf(sc.c)},
 	})
-	sameAccess(t, promise+" (Load)", stacksync.LoadResult{
+	sameAccess(t, promise+" (Load)", stacksync.AccessRows{
 		Workspaces: accounts.Workspaces, Owners: accounts.Users[:1], Members: accounts.Members, Devices: devices,
-	}, got)
+	}, got.AccessRows)
 	sameSet(t, promise+" (Load)", items, got.Items)
 	sameSet(t, promise+" (Load)", superseded, got.Versions)
 	sameSet(t, promise+" (Load)", chunks, got.Chunks)

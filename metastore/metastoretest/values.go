@@ -122,7 +122,7 @@ func timeValues(t T, s Suite) {
 		u := r.user()
 		u.CreatedAt = at
 		d, w := r.device(u.ID), r.workspace(u.ID)
-		d.CreatedAt, w.CreatedAt = at, at
+		d.CreatedAt, w.CreatedAt, w.HintDue = at, at, at
 		m, row := r.member(w.ID, u.ID, stacksync.Owner), r.file(w.ID, stacksync.ItemID{})
 		m.JoinedAt, row.ModifiedAt, row.CommittedAt = at, at, at
 		p := stacksync.PutParams{
@@ -139,6 +139,7 @@ func timeValues(t T, s Suite) {
 				"User.CreatedAt":           only(t, loaded.Owners).CreatedAt,
 				"Device.CreatedAt":         only(t, loaded.Devices).CreatedAt,
 				"Workspace.CreatedAt":      only(t, loaded.Workspaces).CreatedAt,
+				"Workspace.HintDue":        only(t, loaded.Workspaces).HintDue,
 				"Member.JoinedAt":          only(t, loaded.Members).JoinedAt,
 				"Item.ModifiedAt":          item.ModifiedAt,
 				"Item.CommittedAt":         item.CommittedAt,
@@ -152,7 +153,7 @@ func timeValues(t T, s Suite) {
 }
 
 // only returns the one row that there must be.
-func only[R any](t T, rows []R) (row R) {
+func only[R any](t tester, rows []R) (row R) {
 	t.Helper()
 	require.Len(t, rows, 1)
 	return rows[0]
@@ -172,7 +173,8 @@ func intValues(t T, s Suite) {
 		u := r.user()
 		u.QuotaLimit, u.QuotaUsed = n, n
 		w := r.workspace(u.ID)
-		w.Revision, w.Floor, w.Epoch = n, n, -n-1 // an epoch is any number
+		w.Revision, w.Floor, w.Notified, w.Epoch = n, n, n, -n-1 // an epoch is any number
+		w = kept(w)
 		row, c := r.file(w.ID, stacksync.ItemID{}), r.chunk(w.ID)
 		row.Size, row.Version, row.Revision, c.Size = n, max(n, 1), max(n, 1), n
 		row.Chunks = []stacksync.Chunk{c.Chunk}
@@ -185,7 +187,7 @@ func intValues(t T, s Suite) {
 				Access: []stacksync.AccessKey{accessKey(w.ID, u.ID, stacksync.DeviceID{})}, Items: itemKeys(row),
 				Chunks: []stacksync.ChunkKey{chunkKeyOf(c)},
 			})
-			sameAccess(t, promise, stacksync.LoadResult{Workspaces: p.Workspaces, Owners: p.Users}, loaded)
+			sameAccess(t, promise, stacksync.AccessRows{Workspaces: p.Workspaces, Owners: p.Users}, loaded.AccessRows)
 			sameSet(t, promise, p.Items, loaded.Items)
 			sameSet(t, promise, p.Chunks, loaded.Chunks)
 			after := stacksync.ChangesParams{Workspace: w.ID, After: row.Revision - 1, PageBound: stacksync.PageBound{Limit: 10}}
@@ -238,9 +240,9 @@ func idValues(t T, s Suite) {
 		r.saveAndRead(p, func(l look) {
 			promise := fmt.Sprintf("an id is any 16 bytes (%d)", i)
 			loaded := l.load(stacksync.LoadParams{Access: []stacksync.AccessKey{accessKey(w.ID, u.ID, d.ID)}, Items: itemKeys(row)})
-			sameAccess(t, promise, stacksync.LoadResult{
+			sameAccess(t, promise, stacksync.AccessRows{
 				Workspaces: p.Workspaces, Owners: []stacksync.User{u}, Members: p.Members, Devices: p.Devices,
-			}, loaded)
+			}, loaded.AccessRows)
 			sameSet(t, promise, p.Items, loaded.Items)
 			sameList(t, promise, p.Items, l.children(stacksync.ChildrenParams{Workspace: w.ID, Parent: row.Parent, PageBound: stacksync.PageBound{Limit: 10}}))
 		})
@@ -272,7 +274,7 @@ func emptyValues(t T, s Suite) {
 			Access: []stacksync.AccessKey{accessKey(w.ID, u.ID, d.ID)}, Items: itemKeys(p.Items...),
 			Versions: []stacksync.VersionKey{versionKeyOf(bare), versionKeyOf(empty)},
 		})
-		sameAccess(t, promise, stacksync.LoadResult{Workspaces: p.Workspaces, Owners: p.Users, Members: p.Members, Devices: p.Devices}, loaded)
+		sameAccess(t, promise, stacksync.AccessRows{Workspaces: p.Workspaces, Owners: p.Users, Members: p.Members, Devices: p.Devices}, loaded.AccessRows)
 		sameSet(t, promise, p.Items, loaded.Items)
 		sameSet(t, promise, p.Superseded, loaded.Versions)
 	})

@@ -16,8 +16,9 @@ import (
 // TestWrappersKeepTheContract runs the checks on wrapped stores, but for those of values, trees and bulk, which wrappers
 // don't touch. Twice also shows that the closures of the checks can run again.
 func TestWrappersKeepTheContract(t *testing.T) {
-	touched := slices.Concat(accountChecks(), accessChecks(), loadChecks(), pageChecks(), changesChecks(), putChecks(),
-		txChecks(), lockChecks(), handleChecks(), concurrencyChecks())
+	touched := slices.Concat(accountChecks(), accessChecks(), loadChecks(), pageChecks(), changesChecks(), changesAccessChecks(),
+		directChecks(), putChecks(), outboxChecks(), outboxLockChecks(), txChecks(), lockChecks(), busyChecks(), handleChecks(), gapChecks(),
+		concurrencyChecks())
 	const reason = "each handle is a store of its own"
 	skips := map[string]string{SecondHandle: reason, SecondHandleLocks: reason, Reopened: reason}
 	for name, wrap := range map[string]func(stacksync.MetadataStore) stacksync.MetadataStore{
@@ -80,16 +81,21 @@ func TestFaultyFailsAtEachPoint(t *testing.T) {
 			c.lock(lockUsers("ann"))
 			readAll(c.look)
 			c.put(stacksync.PutParams{Users: []stacksync.User{{ID: "ann"}}})
+			c.claim(stacksync.ClaimParams{Limit: 1})
+			c.mark(stacksync.MarkNotifiedParams{})
 		})
 	}
 	view := func(store stacksync.MetadataStore) error { return tryView(t.Context(), store, readAll) }
 
 	for _, at := range []Point{
-		AtUpdate, AtLock, AtUsers, AtDevices, AtMemberships, AtLoad, AtChildren, AtVersions, AtChanges, AtPut, AtCommit, AfterCommit,
+		AtUpdate, AtLock, AtUsers, AtDevices, AtMemberships, AtLoad, AtChildren, AtVersions, AtChanges, AtPut, AtClaim, AtMark, AtCommit,
+		AfterCommit,
 	} {
 		below := memory.New()
 		store := Faulty(below, FailNth(1, reason, at))
-		require.ErrorIs(t, update(store), reason, "%s", at)
+		err := update(store)
+		require.ErrorIs(t, err, reason, "%s", at)
+		require.Equal(t, at == AfterCommit, errors.Is(err, stacksync.ErrUncertain), "%s: after other errors nothing is saved", at)
 		var saved int
 		require.NoError(t, tryView(t.Context(), below, func(l look) { saved = len(l.users("ann")) }))
 		if at == AfterCommit {
@@ -106,6 +112,23 @@ func TestFaultyFailsAtEachPoint(t *testing.T) {
 		require.ErrorIs(t, view(store), reason, "%s", at)
 		require.NoError(t, view(store), "FailNth fails once")
 		require.NoError(t, store.Close())
+	}
+}
+
+// TestFaultyFailsAtDirectReads reads from the store itself.
+func TestFaultyFailsAtDirectReads(t *testing.T) {
+	reason := errors.New("reason")
+	for at, read := range map[Point]func(l look){
+		AtLoad:    func(l look) { l.load(stacksync.LoadParams{}) },
+		AtChanges: func(l look) { l.changes(stacksync.ChangesParams{PageBound: stacksync.PageBound{Limit: 1}}) },
+	} {
+		for _, at := range []Point{AtView, at} {
+			store := Faulty(memory.New(), FailNth(2, reason, at))
+			require.NoError(t, tryDirect(t.Context(), store, read), "%s", at)
+			require.ErrorIs(t, tryDirect(t.Context(), store, read), reason, "%s", at)
+			require.NoError(t, tryDirect(t.Context(), store, read), "FailNth fails once")
+			require.NoError(t, store.Close())
+		}
 	}
 }
 

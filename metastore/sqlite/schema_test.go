@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"sync"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
@@ -54,18 +56,57 @@ func TestRollbackMakesNoFile(t *testing.T) {
 	require.NoFileExists(t, path)
 }
 
-// later returns the migrations of a later version of the library.
-func later(up, down string) fs.FS {
+// through returns the migrations up to the one of a number.
+func through(last string) fstest.MapFS {
 	files := fstest.MapFS{}
-	for _, name := range []string{"0001_schema.up.sql", "0001_schema.down.sql"} {
-		b, err := migrations.ReadFile("migrations/" + name)
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		panic(err)
+	}
+	for _, name := range names {
+		b, err := migrations.ReadFile(name)
 		if err != nil {
 			panic(err)
 		}
-		files[name] = &fstest.MapFile{Data: b}
+		if base := path.Base(name); base[:4] <= last {
+			files[base] = &fstest.MapFile{Data: b}
+		}
 	}
-	files["0002_later.up.sql"], files["0002_later.down.sql"] = &fstest.MapFile{Data: []byte(up)}, &fstest.MapFile{Data: []byte(down)}
 	return files
+}
+
+// later returns the migrations of a later version of the library.
+func later(up, down string) fs.FS {
+	files := through("9998")
+	files["9999_later.up.sql"], files["9999_later.down.sql"] = &fstest.MapFile{Data: []byte(up)}, &fstest.MapFile{Data: []byte(down)}
+	return files
+}
+
+// TestUpgradeOwesNothing opens a file of the version before workspaces had an outbox.
+func TestUpgradeOwesNothing(t *testing.T) {
+	t.Parallel()
+	file := tempPath(t)
+	d, err := newDatabase(file, Config{})
+	require.NoError(t, err)
+	require.NoError(t, d.create())
+	m := newMigrator(t, file, through("0001"))
+	require.NoError(t, m.Up(t.Context()))
+	db := openRaw(t, file)
+	execute(t, db, `INSERT INTO users VALUES ('ada', x'', 0, 0, 0)`)
+	id := workspaceID(1)
+	execute(t, db, fmt.Sprintf(`INSERT INTO workspaces VALUES (x'%x', 'ada', 'c', 7, 0, 1, 1, 0, 0)`, id.UUID[:]))
+
+	store := open(t, file, Config{})
+	require.NoError(t, store.Update(t.Context(), func(ctx context.Context, tx stacksync.Tx) error {
+		res, err := tx.Claim(ctx, stacksync.ClaimParams{Now: time.Now(), Until: time.Now(), Limit: 1})
+		require.Empty(t, res.Workspaces)
+		return err
+	}))
+	res, err := store.Load(t.Context(), stacksync.LoadParams{Access: []stacksync.AccessKey{{Workspace: id, User: "ada"}}})
+	require.NoError(t, err)
+	require.Len(t, res.Workspaces, 1)
+	require.EqualValues(t, 7, res.Workspaces[0].Revision)
+	require.EqualValues(t, 7, res.Workspaces[0].Notified)
 }
 
 // newMigrator makes the Migrator of a file with other migrations.
@@ -90,7 +131,7 @@ func TestNewerSchema(t *testing.T) {
 
 	_, err := Open(t.Context(), path, Config{})
 	require.ErrorIs(t, err, ErrNewerSchema)
-	require.ErrorContains(t, err, "0002")
+	require.ErrorContains(t, err, "9999")
 	require.ErrorIs(t, Rollback(t.Context(), path), ErrNewerSchema)
 	require.Equal(t, newer, schemaOf(t, path), "nothing was changed")
 

@@ -68,7 +68,9 @@ func newStore(write, read *bun.DB) *Store {
 		Placeholder: func(int, string) string { return "?" },
 		ID:          func(id *uuid.UUID) any { return id[:] },
 		Retryable:   busy,
-		View:        &sql.TxOptions{ReadOnly: true}, // begins deferred: takes no lock
+		Begin: func(ctx context.Context, db *bun.DB, mode sqlstore.Mode) (sqlstore.Session, error) {
+			return sqlstore.BeginTx(ctx, db, &sql.TxOptions{ReadOnly: mode != sqlstore.Write}) // a reader takes no lock
+		},
 	})}
 }
 
@@ -92,6 +94,16 @@ func (s *Store) Update(ctx context.Context, fn func(ctx context.Context, tx stac
 // View implements stacksync.MetadataStore. All reads of fn see one snapshot. A View that lasts keeps the -wal file growing.
 func (s *Store) View(ctx context.Context, fn func(ctx context.Context, r stacksync.Reader) error) error {
 	return s.sql.View(ctx, fn)
+}
+
+// Load implements stacksync.MetadataStore.
+func (s *Store) Load(ctx context.Context, p stacksync.LoadParams) (stacksync.LoadResult, error) {
+	return s.sql.Load(ctx, p)
+}
+
+// Changes implements stacksync.MetadataStore.
+func (s *Store) Changes(ctx context.Context, p stacksync.ChangesParams) (stacksync.ChangesRows, error) {
+	return s.sql.Changes(ctx, p)
 }
 
 // Close implements stacksync.MetadataStore.

@@ -9,11 +9,14 @@ import (
 
 // Load is that of stacksync.Loader. What is asked for twice is looked up once, so that each list but Items has each row once.
 func (r *reader) Load(ctx context.Context, p stacksync.LoadParams) (stacksync.LoadResult, error) {
+	if r.tables.wide != nil {
+		return r.loadCombined(ctx, p)
+	}
 	t, tx := r.tables, r.transaction
 	var res stacksync.LoadResult
 	// After a failure the transaction refuses the rest.
 	err := cmp.Or(
-		r.access(ctx, p.Access, &res),
+		r.access(ctx, p.Access, &res.AccessRows),
 		lookUp(ctx, tx, &t.itemByID, unique(p.Items), itemArgs, t.items, &res.Items),
 		lookUp(ctx, tx, &t.itemByName, unique(p.Names), nameArgs, t.items, &res.Items),
 		lookUp(ctx, tx, &t.ancestors, unique(p.Ancestors), itemArgs, t.items, &res.Items),
@@ -27,10 +30,28 @@ func (r *reader) Load(ctx context.Context, p stacksync.LoadParams) (stacksync.Lo
 	return res, nil
 }
 
-func (r *reader) access(ctx context.Context, keys []stacksync.AccessKey, res *stacksync.LoadResult) error {
+func (r *reader) access(ctx context.Context, keys []stacksync.AccessKey, res *stacksync.AccessRows) error {
 	if len(keys) == 0 {
 		return nil
 	}
+	workspaces, members, devices := splitAccess(keys)
+	t, tx := r.tables, r.transaction
+	if err := lookUp(ctx, tx, &t.workspaceByID, workspaces, workspaceArgs, t.workspaces, &res.Workspaces); err != nil {
+		return err
+	}
+	owners := make([]stacksync.UserID, len(res.Workspaces))
+	for i := range res.Workspaces {
+		owners[i] = res.Workspaces[i].Owner
+	}
+	return cmp.Or(
+		lookUp(ctx, tx, &t.userByID, unique(owners), userArgs, t.users, &res.Owners),
+		lookUp(ctx, tx, &t.memberByID, members, memberArgs, t.members, &res.Members),
+		lookUp(ctx, tx, &t.deviceByID, devices, deviceArgs, t.devices, &res.Devices),
+	)
+}
+
+// splitAccess returns the keys of the rows that are asked for, each once.
+func splitAccess(keys []stacksync.AccessKey) ([]stacksync.WorkspaceID, []memberKey, []deviceKey) {
 	workspaces := make([]stacksync.WorkspaceID, 0, len(keys))
 	members := make([]memberKey, 0, len(keys))
 	devices := make([]deviceKey, 0, len(keys))
@@ -41,19 +62,7 @@ func (r *reader) access(ctx context.Context, keys []stacksync.AccessKey, res *st
 			devices = append(devices, deviceKey{k.User, k.Device})
 		}
 	}
-	t, tx := r.tables, r.transaction
-	if err := lookUp(ctx, tx, &t.workspaceByID, unique(workspaces), workspaceArgs, t.workspaces, &res.Workspaces); err != nil {
-		return err
-	}
-	owners := make([]stacksync.UserID, len(res.Workspaces))
-	for i := range res.Workspaces {
-		owners[i] = res.Workspaces[i].Owner
-	}
-	return cmp.Or(
-		lookUp(ctx, tx, &t.userByID, unique(owners), userArgs, t.users, &res.Owners),
-		lookUp(ctx, tx, &t.memberByID, unique(members), memberArgs, t.members, &res.Members),
-		lookUp(ctx, tx, &t.deviceByID, unique(devices), deviceArgs, t.devices, &res.Devices),
-	)
+	return unique(workspaces), unique(members), unique(devices)
 }
 
 type memberKey struct {

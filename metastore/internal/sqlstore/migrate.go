@@ -27,6 +27,8 @@ type Migrator struct {
 	Dialect schema.Dialect
 	// Migrations has files named 0001_what.up.sql and 0001_what.down.sql, each a script without BEGIN and COMMIT.
 	Migrations fs.FS
+	// Schema has the tables in which it is kept which migrations were run. "" means the only one there is.
+	Schema string
 	// Begin are the statements that start a transaction which no other Migrator's runs beside.
 	Begin []string
 	// Prepare, where there is one, is called first in the transaction.
@@ -77,7 +79,11 @@ func (m Migrator) run(
 			err = closeErr
 		}
 	}()
-	migrator := migrate.NewMigrator(db, migrations, migrate.WithMarkAppliedOnSuccess(true))
+	options := []migrate.MigratorOption{migrate.WithMarkAppliedOnSuccess(true)}
+	if m.Schema != "" {
+		options = append(options, migrate.WithTableName(m.Schema+".bun_migrations"), migrate.WithLocksTableName(m.Schema+".bun_migration_locks"))
+	}
+	migrator := migrate.NewMigrator(db, migrations, options...)
 	if done(ctx, migrator) {
 		return nil
 	}

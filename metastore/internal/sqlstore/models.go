@@ -1,6 +1,9 @@
 package sqlstore
 
 import (
+	"database/sql"
+	"time"
+
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
 
@@ -65,17 +68,30 @@ type workspaceModel struct {
 	Provisioned bool      `bun:"provisioned"`
 	FoldCase    bool      `bun:"fold_case"`
 	CreatedAt   micros    `bun:"created_at,type:bigint"`
+	Notified    int64     `bun:"notified"`
+	// HintDue is in microseconds. It is NULL where nothing is owed, so that an index has the others only, and changes only
+	// when a debt begins and ends.
+	HintDue sql.NullInt64 `bun:"hint_due,type:bigint"`
 }
 
 func (m *workspaceModel) set(w *stacksync.Workspace) {
 	m.ID, m.Owner, m.Container, m.Revision, m.Floor = w.ID.UUID, string(w.Owner), w.Container, w.Revision, w.Floor
 	m.Epoch, m.Provisioned, m.FoldCase, m.CreatedAt = w.Epoch, w.Provisioned, w.FoldCase, micros(w.CreatedAt)
+	m.Notified, m.HintDue = w.Notified, sql.NullInt64{}
+	if w.Revision > w.Notified {
+		m.HintDue = sql.NullInt64{Int64: w.HintDue.UnixMicro(), Valid: true}
+	}
 }
 
 func (m *workspaceModel) row() stacksync.Workspace {
+	var due time.Time
+	if m.HintDue.Valid {
+		due = time.UnixMicro(m.HintDue.Int64).UTC()
+	}
 	return stacksync.Workspace{
 		ID: stacksync.WorkspaceID{UUID: m.ID}, Owner: stacksync.UserID(m.Owner), Container: m.Container, Revision: m.Revision,
 		Floor: m.Floor, Epoch: m.Epoch, Provisioned: m.Provisioned, FoldCase: m.FoldCase, CreatedAt: m.CreatedAt.time(),
+		Notified: m.Notified, HintDue: due,
 	}
 }
 

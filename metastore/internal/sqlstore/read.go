@@ -96,8 +96,17 @@ func (r *reader) Changes(ctx context.Context, p stacksync.ChangesParams) (stacks
 	if err := checkLimit(p.Limit); err != nil {
 		return stacksync.ChangesRows{}, err
 	}
+	if r.tables.wide != nil {
+		return r.changesCombined(ctx, p)
+	}
 	t := r.tables
 	var rows stacksync.ChangesRows
+	if p.Access != (stacksync.AccessKey{}) {
+		err := r.access(ctx, []stacksync.AccessKey{p.Access}, &rows.AccessRows)
+		if err != nil || len(rows.Members) == 0 {
+			return rows, err
+		}
+	}
 	args := []any{&p.Workspace.UUID, p.After, p.LiveThrough, p.Limit}
 	if err := t.items.page(ctx, r.transaction, t.changes, args, &rows.Items, p.Ends()); err != nil {
 		return stacksync.ChangesRows{}, err

@@ -27,23 +27,42 @@ type Store struct {
 
 var _ stacksync.MetadataStore = (*Store)(nil)
 
-// New returns a store that runs Updates on write and Views on read, which may be the same. Close closes both.
+// New returns a store that runs Updates on write and Views on read, which may be the same.
 func New(write, read *bun.DB, dialect Dialect) *Store {
 	return &Store{write: write, read: read, dialect: dialect, tables: newTables(write, dialect)}
 }
 
 // Update is that of stacksync.MetadataStore.
 func (s *Store) Update(ctx context.Context, fn func(ctx context.Context, tx stacksync.Tx) error) error {
-	return s.run(ctx, s.write, s.dialect.Update, func(tx *transaction) error {
+	return s.run(ctx, s.write, Write, func(tx *transaction) error {
 		return fn(ctx, &writer{reader{tx}, s.dialect.Lock})
 	})
 }
 
 // View is that of stacksync.MetadataStore.
 func (s *Store) View(ctx context.Context, fn func(ctx context.Context, r stacksync.Reader) error) error {
-	return s.run(ctx, s.read, s.dialect.View, func(tx *transaction) error {
+	return s.run(ctx, s.read, Read, func(tx *transaction) error {
 		return fn(ctx, &reader{tx})
 	})
+}
+
+// Load is that of stacksync.MetadataStore.
+func (s *Store) Load(ctx context.Context, p stacksync.LoadParams) (stacksync.LoadResult, error) {
+	return view(ctx, s, p, (*reader).Load)
+}
+
+// Changes is that of stacksync.MetadataStore.
+func (s *Store) Changes(ctx context.Context, p stacksync.ChangesParams) (stacksync.ChangesRows, error) {
+	return view(ctx, s, p, (*reader).Changes)
+}
+
+// view is a View that calls one method.
+func view[P, R any](ctx context.Context, s *Store, p P, method func(*reader, context.Context, P) (R, error)) (result R, err error) {
+	err = s.run(ctx, s.read, Once, func(tx *transaction) error {
+		result, err = method(&reader{tx}, ctx, p)
+		return err
+	})
+	return result, err
 }
 
 // Close is that of stacksync.MetadataStore. A Close beside another one waits for that.
@@ -53,12 +72,14 @@ func (s *Store) Close() error {
 		s.closed = true
 		s.mu.Unlock()
 		s.running.Wait()
-		s.closeErr = errors.Join(s.read.Close(), s.write.Close())
+		if !s.dialect.Borrowed {
+			s.closeErr = errors.Join(s.read.Close(), s.write.Close())
+		}
 	})
 	return s.closeErr
 }
 
-func (s *Store) run(ctx context.Context, db *bun.DB, opts *sql.TxOptions, fn func(tx *transaction) error) error {
+func (s *Store) run(ctx context.Context, db *bun.DB, mode Mode, fn func(tx *transaction) error) error {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -68,28 +89,23 @@ func (s *Store) run(ctx context.Context, db *bun.DB, opts *sql.TxOptions, fn fun
 	s.mu.Unlock()
 	defer s.running.Done()
 
-	return Retry(ctx, func() (again bool, err error) { return s.attempt(ctx, db, opts, fn) })
+	return Retry(ctx, func() (again bool, err error) { return s.attempt(ctx, db, mode, fn) })
 }
 
 // attempt runs fn in a transaction. again says that it failed for a reason that may be gone the next time.
-func (s *Store) attempt(ctx context.Context, db *bun.DB, opts *sql.TxOptions, fn func(tx *transaction) error) (again bool, err error) {
-	conn, err := db.Conn(ctx)
+func (s *Store) attempt(ctx context.Context, db *bun.DB, mode Mode, fn func(tx *transaction) error) (again bool, err error) {
+	session, err := s.dialect.Begin(ctx, db, mode)
 	if err != nil {
-		return s.dialect.Retryable(err), fmt.Errorf("connect: %w", err)
-	}
-	defer func() { _ = conn.Close() }() // gives it back, after the rollback that an end of ctx may have started beside this
-	sqlTx, err := conn.BeginTx(ctx, opts)
-	if err != nil {
-		return s.dialect.Retryable(err), fmt.Errorf("begin transaction: %w", err)
+		return s.dialect.Retryable(err), err
 	}
 	committing := false
 	defer func() {
 		if !committing { // fn failed, panicked or ended its goroutine
-			_ = sqlTx.Rollback() // its only effect is to undo, and that happens without it too
+			session.Rollback()
 		}
 	}()
 
-	tx := &transaction{conn: sqlTx.Tx, tables: s.tables, id: s.dialect.ID}
+	tx := s.transaction(session)
 	err = fn(tx)
 	// A closure may have dropped or replaced an error of the store. What counts is that the transaction is broken.
 	if broken := tx.failure(); broken != nil {
@@ -102,10 +118,19 @@ func (s *Store) attempt(ctx context.Context, db *bun.DB, opts *sql.TxOptions, fn
 		return false, withContext(ctx, err)
 	}
 	committing = true
-	if err := sqlTx.Commit(); err != nil {
-		return s.dialect.Retryable(err), withContext(ctx, fmt.Errorf("commit transaction: %w", err))
+	if err := session.Commit(ctx); err != nil {
+		return !errors.Is(err, stacksync.ErrUncertain) && s.dialect.Retryable(err), withContext(ctx, err)
 	}
 	return false, nil
+}
+
+func (s *Store) transaction(conn Conn) *transaction {
+	return &transaction{conn: conn, tables: s.tables, id: s.dialect.ID}
+}
+
+// In returns a transaction that somebody else has begun, and ends, on the same database.
+func (s *Store) In(conn Conn) stacksync.Tx {
+	return &writer{reader{s.transaction(conn)}, s.dialect.Lock}
 }
 
 // withContext adds ctx's error to that of a transaction that was rolled back because ctx ended.

@@ -19,7 +19,8 @@ var putSizes = [...]int{1, 8, 64}
 type table[R, M any] struct {
 	name   string
 	fields []*schema.Field
-	puts   [len(putSizes)]string
+	upsert string                // with %s for what gives the rows
+	puts   [len(putSizes)]string // unless Combined
 	set    func(*M, *R)
 	row    func(*M) R
 }
@@ -27,10 +28,33 @@ type table[R, M any] struct {
 // newTable describes a table whose primary key are the given columns.
 func newTable[R, M any](db *bun.DB, d Dialect, name string, set func(*M, *R), row func(*M) R, key ...string) *table[R, M] {
 	t := &table[R, M]{name: name, fields: db.Table(reflect.TypeFor[M]()).Fields, set: set, row: row}
-	for i, n := range putSizes {
-		t.puts[i] = t.putText(db, d, key, n)
+	t.upsert = t.upsertText(db, builder{db, d}.table(name), key)
+	if !d.Combined {
+		for i, n := range putSizes {
+			t.puts[i] = fmt.Sprintf(t.upsert, values(d, n, t.types()))
+		}
 	}
 	return t
+}
+
+// names returns the names of the columns, in the order of pointers.
+func (t *table[R, M]) names() []string {
+	names := make([]string, len(t.fields))
+	for i, f := range t.fields {
+		names[i] = f.Name
+	}
+	return names
+}
+
+// types returns the SQL types of the columns.
+func (t *table[R, M]) types() []string {
+	types := make([]string, len(t.fields))
+	for i, f := range t.fields {
+		if types[i] = strings.ToLower(f.CreateTableSQLType); types[i] == "varchar" {
+			types[i] = "text"
+		}
+	}
+	return types
 }
 
 // columns returns the names of the columns, in the order of pointers, with an alias.
@@ -42,13 +66,13 @@ func (t *table[R, M]) columns(alias string) []string {
 	return names
 }
 
-// putText returns the statement that inserts n rows, or replaces those that are there.
-func (t *table[R, M]) putText(db *bun.DB, d Dialect, key []string, n int) string {
+// upsertText returns the statement that inserts rows, or replaces those that are there.
+func (t *table[R, M]) upsertText(db *bun.DB, name string, key []string) string {
 	gen := db.QueryGen()
 	ident := func(name string) string { return string(gen.AppendIdent(nil, name)) }
-	var columns, types, keys, sets []string
+	var columns, keys, sets []string
 	for _, f := range t.fields {
-		columns, types = append(columns, ident(f.Name)), append(types, f.CreateTableSQLType)
+		columns = append(columns, ident(f.Name))
 		if !slices.Contains(key, f.Name) {
 			sets = append(sets, ident(f.Name)+" = EXCLUDED."+ident(f.Name))
 		}
@@ -56,8 +80,8 @@ func (t *table[R, M]) putText(db *bun.DB, d Dialect, key []string, n int) string
 	for _, k := range key {
 		keys = append(keys, ident(k))
 	}
-	return fmt.Sprintf("INSERT INTO %s (%s) %s ON CONFLICT (%s) DO UPDATE SET %s", ident(t.name),
-		strings.Join(columns, ", "), values(d, n, types), strings.Join(keys, ", "), strings.Join(sets, ", "))
+	return fmt.Sprintf("INSERT INTO %s (%s) %%s ON CONFLICT (%s) DO UPDATE SET %s",
+		name, strings.Join(columns, ", "), strings.Join(keys, ", "), strings.Join(sets, ", "))
 }
 
 // values returns a VALUES list of n rows of arguments.

@@ -2,6 +2,8 @@ package sqlstore
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/uptrace/bun"
 
@@ -21,11 +23,18 @@ type tables struct {
 	superseded *table[stacksync.ItemRow, itemModel]
 	chunks     *table[stacksync.ChunkRow, chunkModel]
 
+	placeholder func(n int, sqlType string) string
+	qualified   struct{ users, devices, workspaces, members, items, superseded, chunks string } // names with their schema
+	wide        *wide                                                                           // if Combined
+	wideColumns [sources]string
+
 	userByID, deviceByID, workspaceByID, memberByID                keyed
 	itemByID, itemByName, versionByID, chunkByName                 keyed
 	ancestors, subtrees, unseenAncestors                           keyed
 	devicesOf, membershipsOf                                       string
 	firstChildren, nextChildren, currentVersion, versions, changes string
+	claim                                                          string
+	mark                                                           keyed
 }
 
 const (
@@ -44,16 +53,28 @@ func newTables(db *bun.DB, d Dialect) *tables {
 		chunks:     newTable(db, d, "chunks", (*chunkModel).set, (*chunkModel).row, "workspace_id", "name"),
 	}
 	b := builder{db, d}
-	t.byKey(b)
-	t.trees(b)
+	t.placeholder = d.Placeholder
+	q := &t.qualified
+	q.users, q.devices, q.workspaces, q.members = b.table("users"), b.table("devices"), b.table("workspaces"), b.table("members")
+	q.items, q.superseded, q.chunks = b.table(itemsTable), b.table(supersededTable), b.table("chunks")
+	t.userByID = b.lookup("users", (*userModel)(nil), []string{"text"}, "u.id = k.column1")
 	t.lists(b)
+	t.outbox(b)
+	if !d.Combined {
+		t.byKey(b)
+		t.trees(b)
+		return t
+	}
+	t.wide = newWide(t)
+	for from := range sources {
+		t.wideColumns[from] = t.wide.columns(from)
+	}
 	return t
 }
 
 // byKey makes the statements that read rows by key.
 func (t *tables) byKey(b builder) {
 	const text, id, number, bytes = "text", "uuid", "bigint", "bytea"
-	t.userByID = b.lookup("users", (*userModel)(nil), []string{text}, "u.id = k.column1")
 	t.workspaceByID = b.lookup("workspaces", (*workspaceModel)(nil), []string{id}, "w.id = k.column1")
 	t.deviceByID = b.lookup("devices", (*deviceModel)(nil), []string{text, id}, "d.user_id = k.column1", "d.device_id = k.column2")
 	t.memberByID = b.lookup("members", (*memberModel)(nil), []string{id, text}, "m.workspace_id = k.column1", "m.user_id = k.column2")
@@ -70,12 +91,12 @@ func (t *tables) byKey(b builder) {
 func (t *tables) trees(b builder) {
 	const this, children = "i.item_id = walk.item_id", "i.parent_id = walk.item_id"
 	step := func(column string, where ...string) *bun.SelectQuery {
-		return b.where(b.db.NewSelect().ColumnExpr("i.workspace_id, "+column).TableExpr("walk CROSS JOIN items AS i").
+		return b.where(b.db.NewSelect().ColumnExpr("i.workspace_id, "+column).TableExpr("walk CROSS JOIN "+b.table(itemsTable)+" AS i").
 			Where("i.workspace_id = walk.workspace_id"), where)
 	}
 	walk := func(start, next *bun.SelectQuery, where ...string) *bun.SelectQuery {
 		return b.where(b.db.NewSelect().WithRecursive("walk", start.Union(next)).
-			Model((*itemModel)(nil)).ModelTableExpr("walk CROSS JOIN items AS i").Where("i.workspace_id = walk.workspace_id"), where)
+			Model((*itemModel)(nil)).ModelTableExpr("walk CROSS JOIN "+b.table(itemsTable)+" AS i").Where("i.workspace_id = walk.workspace_id"), where)
 	}
 	keys := func(values bun.Safe) *bun.SelectQuery {
 		return b.db.NewSelect().ColumnExpr("k.column1 AS workspace_id, k.column2 AS item_id").TableExpr("(?) AS k", values)
@@ -84,7 +105,7 @@ func (t *tables) trees(b builder) {
 
 	t.ancestors = b.keyed(pair, func(values bun.Safe, _ int) *bun.SelectQuery {
 		parents := b.where(b.db.NewSelect().ColumnExpr("i.workspace_id, i.parent_id AS item_id").
-			TableExpr("(?) AS k CROSS JOIN items AS i", values), []string{"i.workspace_id = k.column1", "i.item_id = k.column2"})
+			TableExpr("(?) AS k CROSS JOIN "+b.table(itemsTable)+" AS i", values), []string{"i.workspace_id = k.column1", "i.item_id = k.column2"})
 		return walk(parents, step("i.parent_id", this), this)
 	})
 	t.subtrees = b.keyed(pair, func(values bun.Safe, _ int) *bun.SelectQuery {
@@ -102,14 +123,14 @@ func (t *tables) trees(b builder) {
 func (t *tables) lists(b builder) {
 	arg := b.dialect.Placeholder
 	items := func(table string, where ...string) *bun.SelectQuery {
-		return b.where(b.db.NewSelect().Model((*itemModel)(nil)).ModelTableExpr("? AS i", bun.Ident(table)), where)
+		return b.where(b.db.NewSelect().Model((*itemModel)(nil)).ModelTableExpr("? AS i", bun.Safe(b.table(table))), where)
 	}
 	limit := func(q *bun.SelectQuery, n int) string { return b.text(q) + " LIMIT " + arg(n, "bigint") }
 
-	t.devicesOf = b.text(b.db.NewSelect().Model((*deviceModel)(nil)).ModelTableExpr("devices AS d").Where("d.user_id = " + arg(1, "text")))
+	t.devicesOf = b.text(b.db.NewSelect().Model((*deviceModel)(nil)).ModelTableExpr(b.table("devices") + " AS d").Where("d.user_id = " + arg(1, "text")))
 	t.membershipsOf = b.text(b.db.NewSelect().
 		Column(t.members.columns("m")...).Column(t.workspaces.columns("w")...).
-		TableExpr("members AS m CROSS JOIN workspaces AS w").
+		TableExpr(b.table("members") + " AS m CROSS JOIN " + b.table("workspaces") + " AS w").
 		Where("m.user_id = " + arg(1, "text")).Where("w.id = m.workspace_id").OrderExpr("m.workspace_id"))
 
 	in := []string{"i.workspace_id = " + arg(1, "uuid"), "i.parent_id = " + arg(2, "uuid"), "NOT i.deleted"}
@@ -122,6 +143,27 @@ func (t *tables) lists(b builder) {
 
 	t.changes = limit(items(itemsTable, "i.workspace_id = "+arg(1, "uuid"), "i.revision > "+arg(2, "bigint"),
 		"NOT i.deleted OR i.revision > "+arg(3, "bigint")).OrderExpr("i.revision"), 4)
+}
+
+// outbox makes the statements about hints. Both lock the rows before they change them, where rows can be locked, so that it
+// happens in the order of ids, and so that Claim can pass over what others have locked.
+func (t *tables) outbox(b builder) {
+	arg := func(n int) string { return b.dialect.Placeholder(n, "bigint") }
+	skip, lock := "", ""
+	if b.dialect.RowLocks {
+		skip, lock = " FOR UPDATE SKIP LOCKED", " FOR UPDATE OF w"
+	}
+	columns := strings.Join(t.workspaces.names(), ", ")
+	t.claim = fmt.Sprintf(`WITH due AS MATERIALIZED (SELECT id AS due_id FROM %[1]s WHERE hint_due <= %[2]s
+		ORDER BY hint_due, id LIMIT %[3]s%[4]s) UPDATE %[1]s AS w SET hint_due = %[5]s FROM due WHERE w.id = due_id RETURNING %[6]s`,
+		t.qualified.workspaces, arg(1), arg(2), skip, arg(3), columns)
+	t.mark = b.keyedText([]string{"uuid", "bigint"}, func(values string, n int) string {
+		return fmt.Sprintf(`WITH told AS MATERIALIZED (SELECT w.id AS told_id, k.column2 AS told FROM (%s) AS k CROSS JOIN %s AS w
+			WHERE w.id = k.column1 ORDER BY w.id%s)
+			UPDATE %s AS w SET notified = CASE WHEN told > notified THEN told ELSE notified END,
+			hint_due = CASE WHEN revision > told AND revision > notified THEN %s END FROM told WHERE w.id = told_id RETURNING %s`,
+			values, t.qualified.workspaces, lock, t.qualified.workspaces, arg(n+1), columns)
+	})
 }
 
 // builder makes texts.
@@ -152,17 +194,29 @@ type keyed struct {
 
 // keyed makes a statement of what query returns for a list of keys of the given types, with so many placeholders.
 func (b builder) keyed(types []string, query func(values bun.Safe, placeholders int) *bun.SelectQuery) keyed {
+	return b.keyedText(types, func(values string, n int) string { return b.text(query(bun.Safe(values), n)) })
+}
+
+func (b builder) keyedText(types []string, text func(values string, placeholders int) string) keyed {
 	k := keyed{width: len(types)}
 	for i, n := range keySizes {
-		k.texts[i] = b.text(query(bun.Safe(values(b.dialect, n, types)), n*len(types)))
+		k.texts[i] = text(values(b.dialect, n, types), n*len(types))
 	}
 	return k
+}
+
+// table returns the name of a table with its schema.
+func (b builder) table(name string) string {
+	if b.dialect.Schema == "" {
+		return name
+	}
+	return string(b.db.QueryGen().AppendIdent(nil, b.dialect.Schema)) + "." + name
 }
 
 // lookup makes the statement that reads the rows of a table by key.
 func (b builder) lookup(table string, model any, types []string, on ...string) keyed {
 	return b.keyed(types, func(values bun.Safe, _ int) *bun.SelectQuery {
-		return b.where(b.db.NewSelect().Model(model).ModelTableExpr("(?) AS k CROSS JOIN ? AS ?TableAlias", values, bun.Ident(table)), on)
+		return b.where(b.db.NewSelect().Model(model).ModelTableExpr("(?) AS k CROSS JOIN ? AS ?TableAlias", values, bun.Safe(b.table(table))), on)
 	})
 }
 

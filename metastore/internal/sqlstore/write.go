@@ -21,6 +21,9 @@ func (w *writer) Lock(ctx context.Context, p stacksync.LockParams) (stacksync.Lo
 
 // Put is that of stacksync.Writer.
 func (w *writer) Put(ctx context.Context, p stacksync.PutParams) (stacksync.PutResult, error) {
+	if w.tables.wide != nil {
+		return stacksync.PutResult{}, w.putCombined(ctx, p)
+	}
 	t, tx := w.tables, w.transaction
 	// After a failure the transaction refuses the rest.
 	return stacksync.PutResult{}, cmp.Or(

@@ -1,4 +1,4 @@
-package local
+package fanout
 
 import (
 	"context"
@@ -20,9 +20,9 @@ type slot struct {
 }
 
 type subscription struct {
-	notifier *Notifier
-	slots    []slot        // one a topic
-	ready    chan struct{} // holds a token when a slot became pending; closed with the subscription
+	hub   *Hub
+	slots []slot        // one a topic
+	ready chan struct{} // holds a token when a slot became pending; closed with the subscription
 
 	mu          sync.Mutex
 	closed      bool
@@ -58,7 +58,7 @@ func (s *subscription) take() (hint stacksync.Notification, ok bool, err error) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return stacksync.Notification{}, false, errClosed
+		return stacksync.Notification{}, false, s.hub.errClosed
 	}
 	sl := s.first
 	if sl == nil {
@@ -93,7 +93,7 @@ func (s *subscription) Close() error {
 	}
 	for i := range s.slots {
 		sl := &s.slots[i]
-		s.notifier.shard(sl.hint.Topic).remove(sl)
+		s.hub.shard(sl.hint.Topic).remove(sl)
 	}
 	return nil
 }

@@ -1,0 +1,123 @@
+package pgtest
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/uptrace/bun/driver/pgdriver"
+)
+
+// DB opens a pool on the server, closed at the test's end.
+func (s *Server) DB(t testing.TB) *sql.DB {
+	t.Helper()
+	db := s.open()
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Errorf("pgtest: close a pool: %v", err)
+		}
+	})
+	return db
+}
+
+func (s *Server) open() *sql.DB {
+	return sql.OpenDB(pgdriver.NewConnector(pgdriver.WithDSN(s.DSN()), pgdriver.WithTimeout(patience)))
+}
+
+// Exec executes a statement on a connection of its own, and returns the number of rows it changed.
+func (s *Server) Exec(t testing.TB, query string, args ...any) int64 {
+	t.Helper()
+	n, err := s.exec(query, args...)
+	if err != nil {
+		t.Fatalf("pgtest: %s: %v", query, err)
+	}
+	return n
+}
+
+func (s *Server) exec(query string, args ...any) (int64, error) {
+	db := s.open()
+	defer db.Close()
+	result, err := db.ExecContext(context.Background(), query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// Query queries on a connection of its own, and returns all rows, with each value as text and NULL as "NULL".
+func (s *Server) Query(t testing.TB, query string, args ...any) [][]string {
+	t.Helper()
+	rows, err := s.query(query, args...)
+	if err != nil {
+		t.Fatalf("pgtest: %s: %v", query, err)
+	}
+	return rows
+}
+
+func (s *Server) query(query string, args ...any) ([][]string, error) {
+	db := s.open()
+	defer db.Close()
+	rows, err := db.QueryContext(context.Background(), query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return nil, err
+	}
+	var all [][]string
+	for rows.Next() {
+		values, targets := make([]sql.NullString, len(columns)), make([]any, len(columns))
+		for i := range values {
+			targets[i] = &values[i]
+		}
+		if err := rows.Scan(targets...); err != nil {
+			return nil, err
+		}
+		row := make([]string, len(columns))
+		for i, v := range values {
+			if row[i] = "NULL"; v.Valid {
+				row[i] = v.String
+			}
+		}
+		all = append(all, row)
+	}
+	return all, rows.Err()
+}
+
+// Terminate ends the connections of other clients of which the condition holds, on the columns of pg_stat_activity
+// ("application_name = 'x'"; "true" for all), and returns how many it ended. On a shared server the condition must spare
+// other tests' connections. It returns when the connections are gone.
+func (s *Server) Terminate(t testing.TB, where string) int {
+	t.Helper()
+	rows := s.Query(t, `SELECT pg_terminate_backend(pid, `+strconv.FormatInt(patience.Milliseconds(), 10)+`)
+		FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND (`+where+`)`)
+	ended := 0
+	for _, row := range rows {
+		if row[0] == "true" { // not one that ended by itself meanwhile
+			ended++
+		}
+	}
+	return ended
+}
+
+// Schema returns a name, unique on the server and in need of no quotes, for the test to create a schema by. At the
+// test's end the schema is dropped, if there is one, with all that is in it.
+func (s *Server) Schema(t testing.TB) string {
+	t.Helper()
+	name := "test_" + strings.ToLower(rand.Text())
+	t.Cleanup(func() {
+		if s.cluster != nil && !s.cluster.isRunning() {
+			return
+		}
+		// Who left a transaction open is told so, instead of a test that never ends.
+		if _, err := s.exec("SET lock_timeout = '20s'; SET client_min_messages = 'warning'; DROP SCHEMA IF EXISTS " + name + " CASCADE"); err != nil {
+			t.Errorf("pgtest: drop the test's schema: %v", err)
+		}
+	})
+	return name
+}

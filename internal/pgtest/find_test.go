@@ -1,0 +1,48 @@
+//go:build unix
+
+package pgtest
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func install(t *testing.T, folder string, programs ...string) {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(folder, 0o755))
+	for _, p := range programs {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, p), nil, 0o755))
+	}
+}
+
+func TestFindBinaries(t *testing.T) {
+	root, err := filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	path := filepath.Join(root, "path")
+	t.Setenv("PATH", path)
+	patterns := []string{filepath.Join(root, "old", "*", "bin"), filepath.Join(root, "lib", "*", "bin")}
+
+	_, err = findBinaries(patterns)
+	require.ErrorIs(t, err, errNotInstalled)
+	require.ErrorContains(t, err, patterns[1])
+	require.ErrorContains(t, err, EnvDSN)
+
+	programs := []string{"pg_ctl", "initdb", "postgres"}
+	for _, v := range []string{"9.6", "10", "15"} {
+		install(t, filepath.Join(root, "lib", v, "bin"), programs...)
+	}
+	install(t, filepath.Join(root, "lib", "16", "bin"), "pg_ctl") // the clients' package
+	found, err := findBinaries(patterns)
+	require.NoError(t, err)
+	assert.Equal(t, filepath.Join(root, "lib", "15", "bin"), found)
+
+	require.NoError(t, os.Mkdir(path, 0o755))
+	require.NoError(t, os.Symlink(filepath.Join(root, "lib", "10", "bin", "pg_ctl"), filepath.Join(path, "pg_ctl")))
+	found, err = findBinaries(patterns)
+	require.NoError(t, err)
+	assert.Equal(t, filepath.Join(root, "lib", "10", "bin"), found)
+}

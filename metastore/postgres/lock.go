@@ -1,0 +1,65 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/metastore/internal/sqlstore"
+)
+
+// locker locks workspaces by their rows, and users by advisory locks, since those that don't exist yet are locked too. One
+// statement takes all, in order: workspaces by id, then users by the hash of their id, of owners too as the rows say once
+// they are locked.
+//
+// The users' locks have two 32-bit keys: the first stands for this package and the schema, the second for the user. Two users
+// that share a hash wait for each other, which harms nobody.
+type locker struct{ text string }
+
+func newLocker(schema string) locker {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte("stacksync users " + schema))
+	return locker{fmt.Sprintf(`WITH ws AS MATERIALIZED (SELECT owner_id FROM %s.workspaces WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE),
+		who AS MATERIALIZED (SELECT DISTINCT hashtext(id) AS key FROM (SELECT owner_id AS id FROM ws UNION ALL SELECT * FROM unnest($2::text[])) AS users ORDER BY key)
+		SELECT %s, (SELECT count(pg_advisory_xact_lock(%d, key)::text) FROM who)`, quoted(schema), idColumns, int32(h.Sum32()))}
+}
+
+// lock is Dialect.Lock.
+func (l locker) lock(ctx context.Context, tx sqlstore.Conn, p stacksync.LockParams) error {
+	workspaces, users, err := sqlstore.LockArrays(p)
+	if err != nil {
+		return err
+	}
+	s, own := tx.(*session)
+	if own && p.Wait > 0 {
+		s.prefix = append(s.prefix, fmt.Sprintf(setLocal+"lock_timeout = %d", max(1, p.Wait/time.Millisecond)))
+	}
+	rows, err := tx.QueryContext(ctx, l.text, workspaces, users)
+	if err != nil {
+		return busy(err)
+	}
+	defer func() { _ = rows.Close() }()
+	var id transactionID
+	var n int64
+	if !rows.Next() {
+		return busy(errors.Join(errNoID, rows.Err()))
+	}
+	if err := rows.Scan(append(id.columns(), &n)...); err != nil {
+		return err
+	}
+	if own {
+		s.id = id
+	}
+	return busy(rows.Err())
+}
+
+// busy turns a lock that could not be had into ErrBusy.
+func busy(err error) error {
+	if pg, ok := errorOf(err); ok && pg.Field('C') == "55P03" {
+		return fmt.Errorf("%w: %w", stacksync.ErrBusy, err)
+	}
+	return err
+}

@@ -1,0 +1,123 @@
+// Package postgres keeps metadata in a PostgreSQL database, version 13 or later, for any number of processes.
+//
+// Updates lock the rows of the workspaces they are about, and run beside each other otherwise. Views are read-only
+// transactions on one snapshot. Load, Changes and Put are one statement each, whatever they are about, BEGIN travels with
+// the first statement and COMMIT with the last: a commit of 1 item or of 1,000 takes four round trips, Changes takes one.
+//
+// What fails because of others (a serialization failure, a deadlock) or of the connection, and was certainly not saved, is
+// run again, for about a second. Where the connection breaks in a COMMIT, the store asks the server, on another connection,
+// what became of the transaction, and ends it if it still runs. Only where nobody can tell (the server does not come back within
+// half a minute, or another one answers that does not know) does the caller get ErrUncertain.
+//
+// The user of the database needs the right to create the schema, or to create tables in it, and for the end of transactions
+// that have lost their client, that to end processes of its own (which every user has). PgBouncer in transaction mode needs
+// max_prepared_statements (version 1.21).
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+
+	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/metastore/internal/sqlstore"
+)
+
+// Store is a stacksync.MetadataStore in a PostgreSQL database. Its methods may be called from many goroutines.
+type Store struct {
+	sql     *sqlstore.Store
+	writers int
+}
+
+var (
+	_ stacksync.MetadataStore = (*Store)(nil)
+	_ stacksync.ManyWriters   = (*Store)(nil)
+)
+
+// Open connects to the database and makes the schema, or brings it up to date. Any number of processes may do that at once.
+// It returns ErrNewerSchema where a later version of the library has used the schema.
+func Open(ctx context.Context, config Config) (*Store, error) {
+	store, err := open(ctx, config, asking{most: 30 * time.Second, pause: 50 * time.Millisecond, patience: 2 * time.Second})
+	if err != nil {
+		return nil, fmt.Errorf("open PostgreSQL store: %w", err)
+	}
+	return store, nil
+}
+
+func open(ctx context.Context, config Config, asking asking) (*Store, error) {
+	config, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	pool, owned, err := config.pool()
+	if err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, pool, config.Schema, sqlstore.Migrator.Up); err != nil {
+		if owned {
+			err = errors.Join(err, pool.Close())
+		}
+		return nil, err
+	}
+	begin := sessions{asking: asking}
+	if !owned {
+		begin.settings = localSettings()
+	}
+	db := bun.NewDB(pool, pgdialect.New())
+	store := sqlstore.New(db, db, sqlstore.Dialect{
+		Placeholder: func(n int, sqlType string) string { return fmt.Sprintf("$%d::%s", n, sqlType) },
+		Lock:        newLocker(config.Schema).lock,
+		Combined:    true,
+		RowLocks:    true,
+		Schema:      config.Schema,
+		Retryable:   retryable,
+		Begin:       begin.begin,
+		Borrowed:    !owned,
+	})
+	return &Store{sql: store, writers: max(1, pool.Stats().MaxOpenConnections/2)}, nil
+}
+
+// Update implements stacksync.MetadataStore.
+func (s *Store) Update(ctx context.Context, fn func(ctx context.Context, tx stacksync.Tx) error) error {
+	return s.sql.Update(ctx, fn)
+}
+
+// View implements stacksync.MetadataStore. All reads of fn see one snapshot. A View that lasts keeps the server from
+// cleaning up after updates.
+func (s *Store) View(ctx context.Context, fn func(ctx context.Context, r stacksync.Reader) error) error {
+	return s.sql.View(ctx, fn)
+}
+
+// Load implements stacksync.MetadataStore.
+func (s *Store) Load(ctx context.Context, p stacksync.LoadParams) (stacksync.LoadResult, error) {
+	return s.sql.Load(ctx, p)
+}
+
+// Changes implements stacksync.MetadataStore.
+func (s *Store) Changes(ctx context.Context, p stacksync.ChangesParams) (stacksync.ChangesRows, error) {
+	return s.sql.Changes(ctx, p)
+}
+
+// Writers implements stacksync.ManyWriters: half the connections.
+func (s *Store) Writers() int { return s.writers }
+
+// Tx returns a transaction of the host's, on the same database, as one of the store: see stacksync.Service.CommitIn. It
+// must be READ COMMITTED, as PostgreSQL's are by default. The host begins and ends it; after an error of the returned Tx it
+// can only be rolled back. A bun.Tx has the *sql.Tx in its field Tx.
+func (s *Store) Tx(tx *sql.Tx) stacksync.Tx { return s.sql.In(tx) }
+
+// Close implements stacksync.MetadataStore. A pool that was given stays open.
+func (s *Store) Close() error {
+	if err := s.sql.Close(); err != nil {
+		return fmt.Errorf("close PostgreSQL store: %w", err)
+	}
+	return nil
+}
+
+// quoted returns the name of a schema as SQL has it, also where it is a word of SQL's. checkSchema lets no quotes in.
+func quoted(schema string) string { return `"` + schema + `"` }

@@ -1,0 +1,131 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"embed"
+	"errors"
+	"fmt"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+
+	"github.com/stacksync/stacksync-go/metastore/internal/sqlstore"
+)
+
+var (
+	// ErrNewerSchema says that a schema was used by a later version of the library, which this one doesn't know.
+	ErrNewerSchema = sqlstore.ErrNewerSchema
+	// ErrServerVersion says that the server is older than PostgreSQL 13.
+	ErrServerVersion = errors.New("PostgreSQL 13 or later is needed")
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Rollback undoes the last step of the schema that an Open has made, with all the data in the tables that it removes. It
+// is for operators who go back to an earlier version of the library, and for tests. Nobody may use the schema meanwhile. The
+// next Open makes the step again.
+func Rollback(ctx context.Context, config Config) error {
+	config, err := config.withDefaults()
+	if err != nil {
+		return fmt.Errorf("roll back PostgreSQL store: %w", err)
+	}
+	pool, owned, err := config.pool()
+	if err != nil {
+		return fmt.Errorf("roll back PostgreSQL store: %w", err)
+	}
+	if owned {
+		defer func() { _ = pool.Close() }()
+	}
+	if err := migrate(ctx, pool, config.Schema, sqlstore.Migrator.Down); err != nil {
+		return fmt.Errorf("roll back PostgreSQL store: %w", err)
+	}
+	return nil
+}
+
+// migrate changes the schema, on one connection of the pool, in one transaction. Others that do it wait for its lock.
+func migrate(ctx context.Context, pool *sql.DB, schema string, change func(sqlstore.Migrator, context.Context) error) error {
+	return sqlstore.Retry(ctx, func() (again bool, err error) {
+		conn, err := pool.Conn(ctx)
+		if err != nil {
+			return retryable(err), fmt.Errorf("connect: %w", err)
+		}
+		defer func() { _ = conn.Close() }()
+		err = migrateOn(ctx, conn, schema, change)
+		if err != nil { // it may be in the middle of a transaction
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+		}
+		return retryable(err), err
+	})
+}
+
+func migrateOn(ctx context.Context, conn *sql.Conn, schema string, change func(sqlstore.Migrator, context.Context) error) error {
+	var version int
+	if err := conn.QueryRowContext(ctx, "SELECT current_setting('server_version_num')::int").Scan(&version); err != nil {
+		return fmt.Errorf("ask for the server's version: %w", err)
+	}
+	if version < 130000 {
+		return fmt.Errorf("%w: this is version %d", ErrServerVersion, version/10000)
+	}
+	name := quoted(schema)
+	return conn.Raw(func(c any) error {
+		borrowed, ok := c.(driverConn)
+		if !ok {
+			return fmt.Errorf("a connection is a %T, not one of pgdriver", c)
+		}
+		return change(sqlstore.Migrator{
+			Connector:  lent{borrowed},
+			Dialect:    pgdialect.New(),
+			Migrations: migrations,
+			Schema:     schema,
+			Begin: []string{
+				"BEGIN",
+				// The lock comes before the look at what is there, and ends with the transaction.
+				fmt.Sprintf("SELECT pg_advisory_xact_lock(hashtext('stacksync migrations'), hashtext('%s'))", schema),
+				"SET LOCAL client_min_messages = warning",
+				"SET LOCAL statement_timeout = 0", "SET LOCAL lock_timeout = 0",
+			},
+			Prepare: func(ctx context.Context, tx bun.IDB) error {
+				var exists bool
+				if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = ?)", schema).Scan(&exists); err != nil {
+					return fmt.Errorf("look for the schema: %w", err)
+				}
+				if !exists { // CREATE … IF NOT EXISTS needs the right to create schemas even where there is nothing to do
+					if _, err := tx.ExecContext(ctx, "CREATE SCHEMA "+name); err != nil {
+						return fmt.Errorf("create schema %s: %w", name, err)
+					}
+				}
+				if _, err := tx.ExecContext(ctx, "SET LOCAL search_path = "+name); err != nil {
+					return fmt.Errorf("enter schema %s: %w", name, err)
+				}
+				return nil
+			},
+		}, ctx)
+	})
+}
+
+// driverConn is what a connection of the driver can do.
+type driverConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.Pinger
+	driver.SessionResetter
+	driver.Validator
+}
+
+// lent is a connector that makes no connection: it lends the one it has.
+type lent struct{ conn driverConn }
+
+func (l lent) Connect(context.Context) (driver.Conn, error) { return staying{l.conn}, nil }
+
+func (l lent) Driver() driver.Driver { return nil }
+
+// staying is a connection that others can't close.
+type staying struct{ driverConn }
+
+func (staying) Close() error { return nil }
