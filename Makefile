@@ -6,7 +6,8 @@ FUZZTIME ?= 100000x
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: ## run all tests
+test: ## run all tests, on the services that are found
+	@go test -v -run "^TestWhichServer$$" ./internal/pgtest | grep "^service:"
 	go test ./...
 
 race: ## run all tests with the race detector, in random order, uncached

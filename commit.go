@@ -226,7 +226,7 @@ func saveSpaces(ctx context.Context, tx Tx, spaces map[WorkspaceID]*space, hintD
 			sp.HintDue = hintDue
 		}
 		sp.writes(&put)
-		if !owners[sp.owner.ID] {
+		if sp.owner.QuotaUsed != sp.charged && !owners[sp.owner.ID] {
 			owners[sp.owner.ID] = true
 			put.Users = append(put.Users, *sp.owner)
 		}

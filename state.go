@@ -10,6 +10,7 @@ type space struct {
 	*Workspace
 	loaded   int64 // the Revision that was loaded
 	owner    *User
+	charged  int64 // the owner's QuotaUsed that was loaded
 	items    map[ItemID]*ItemRow
 	names    map[place]ItemID // may be stale: holder looks twice
 	versions map[VersionKey]*ItemRow
@@ -35,7 +36,7 @@ type place struct {
 
 func newSpace(w *Workspace, owner *User) *space {
 	return &space{
-		Workspace: w, loaded: w.Revision, owner: owner,
+		Workspace: w, loaded: w.Revision, owner: owner, charged: owner.QuotaUsed,
 		items:     make(map[ItemID]*ItemRow),
 		names:     make(map[place]ItemID),
 		versions:  make(map[VersionKey]*ItemRow),

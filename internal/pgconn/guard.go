@@ -65,7 +65,7 @@ func Connect(ctx context.Context, once func(context.Context) error) error {
 	unguard := context.AfterFunc(ctx, a.fail)
 	err := once(context.WithValue(ctx, attemptKey{}, a))
 	if !unguard() {
-		return fmt.Errorf("connect: %w", context.Cause(ctx))
+		return fmt.Errorf("connect: %w", ctx.Err())
 	}
 	if err != nil {
 		a.fail()

@@ -3,6 +3,7 @@ package pgtest
 import (
 	"errors"
 	"fmt"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -56,5 +57,18 @@ func TestSharedOfTheEnvironment(t *testing.T) {
 		_, err := openShared(dsn)
 		require.ErrorContains(t, err, EnvDSN)
 		assert.NotContains(t, err.Error(), "secret")
+	}
+}
+
+// TestWhichServer says, for make test, what the tests on PostgreSQL run on.
+func TestWhichServer(t *testing.T) {
+	if server, err := openShared(os.Getenv(EnvDSN)); err != nil {
+		fmt.Printf("service: PostgreSQL was not found, its tests are skipped (%v)\n", err)
+		unavailable(t, err)
+	} else {
+		fmt.Printf("service: PostgreSQL %s\n", server.Query(t, "SHOW server_version")[0][0])
+		if server.cluster != nil {
+			require.NoError(t, server.cluster.remove())
+		}
 	}
 }

@@ -10,8 +10,8 @@
 // half a minute, or another one answers that does not know) does the caller get ErrUncertain.
 //
 // The user of the database needs the right to create the schema, or to create tables in it, and for the end of transactions
-// that have lost their client, that to end processes of its own (which every user has). PgBouncer in transaction mode needs
-// max_prepared_statements (version 1.21).
+// that have lost their client, that to end processes of its own (which every user has). With a DSN a connection has settings and
+// prepared statements of its own, so that PgBouncer can only stand between in session mode; a host's pool has neither.
 package postgres
 
 import (

@@ -19,10 +19,15 @@ const chunkBytes = 2 + 255 + 10
 // reached for sure; where it ends exactly is seen here. The length of a list is known without reading the list.
 func (r *reader) changesCombined(ctx context.Context, p stacksync.ChangesParams) (stacksync.ChangesRows, error) {
 	t := r.tables
-	s := &statement{r: r}
+	asked := p.Access != stacksync.AccessKey{}
+	s := r.statement('C', true, asked, !p.Access.Device.IsZero())
+	var rows stacksync.ChangesRows
+	to := &sink{wide: t.wide}
+	sinkTo(to, fromItems, t.items, &rows.Items)
+	sinkTo(to, fromAncestors, t.items, &rows.Ancestors)
 	member := "true"
-	if p.Access != (stacksync.AccessKey{}) {
-		s.access([]stacksync.AccessKey{p.Access})
+	if asked {
+		s.access([]stacksync.AccessKey{p.Access}, &rows.AccessRows, to)
 		member = fmt.Sprintf("EXISTS (SELECT FROM %s AS m WHERE m.workspace_id = %s AND m.user_id = %s)",
 			t.qualified.members, s.arg("uuid", &p.Access.Workspace.UUID), s.arg("text", string(p.Access.User)))
 	}
@@ -31,23 +36,18 @@ func (r *reader) changesCombined(ctx context.Context, p stacksync.ChangesParams)
 	if p.Chunks > 0 {
 		most = chunkBytes * int64(p.Chunks)
 	}
-	s.ctes = append(s.ctes, fmt.Sprintf(`page AS MATERIALIZED (SELECT * FROM (
+	s.with(`page AS MATERIALIZED (SELECT * FROM (
 			SELECT *, sum(coalesce(octet_length(chunks), 0)) OVER (ORDER BY revision ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
-			FROM (SELECT * FROM %s AS i WHERE i.workspace_id = %s AND i.revision > 0 AND i.revision > %s AND (NOT i.deleted OR i.revision > %s) AND %s
+			FROM (SELECT * FROM %s AS i WHERE i.workspace_id = %s AND i.revision > 0 AND i.revision > %s
+				AND (NOT i.deleted OR i.revision > %s) AND %s
 				ORDER BY i.revision LIMIT %s) AS i) AS i WHERE before IS NULL OR before < %s)`,
-		t.qualified.items, workspace, after, s.arg("bigint", p.LiveThrough), member, s.arg("bigint", int64(p.Limit)), s.arg("bigint", most)),
-		fmt.Sprintf(`above (item) AS (SELECT parent_id FROM page WHERE NOT deleted
+		t.qualified.items, workspace, after, s.arg("bigint", p.LiveThrough), member, s.arg("bigint", int64(p.Limit)), s.arg("bigint", most))
+	s.with(`above (item) AS (SELECT parent_id FROM page WHERE NOT deleted
 			UNION SELECT i.parent_id FROM above JOIN %s AS i ON i.workspace_id = %s AND i.item_id = above.item AND i.revision > %s)`,
-			t.qualified.items, workspace, after))
+		t.qualified.items, workspace, after)
 	s.rows(fromItems, "page AS i")
 	s.rows(fromAncestors, `above JOIN %s AS i ON i.workspace_id = %s AND i.item_id = above.item AND i.revision > %s
 		WHERE NOT EXISTS (SELECT FROM page WHERE page.item_id = i.item_id)`, t.qualified.items, workspace, after)
-
-	var rows stacksync.ChangesRows
-	to := &sink{wide: t.wide}
-	to.access(t, &rows.AccessRows)
-	sinkTo(to, fromItems, t.items, &rows.Items)
-	sinkTo(to, fromAncestors, t.items, &rows.Ancestors)
 	if err := s.query(ctx, to); err != nil {
 		return stacksync.ChangesRows{}, fmt.Errorf("read changes: %w", err)
 	}

@@ -17,21 +17,23 @@ var putSizes = [...]int{1, 8, 64}
 
 // table saves and reads the rows R of one table, whose columns are the fields of the model M.
 type table[R, M any] struct {
-	name   string
-	fields []*schema.Field
-	upsert string                // with %s for what gives the rows
-	puts   [len(putSizes)]string // unless Combined
-	set    func(*M, *R)
-	row    func(*M) R
+	name     string
+	fields   []*schema.Field
+	sqlTypes []string              // of the columns
+	upsert   string                // with %s for what gives the rows
+	puts     [len(putSizes)]string // unless Combined
+	set      func(*M, *R)
+	row      func(*M) R
 }
 
 // newTable describes a table whose primary key are the given columns.
 func newTable[R, M any](db *bun.DB, d Dialect, name string, set func(*M, *R), row func(*M) R, key ...string) *table[R, M] {
 	t := &table[R, M]{name: name, fields: db.Table(reflect.TypeFor[M]()).Fields, set: set, row: row}
+	t.sqlTypes = t.types()
 	t.upsert = t.upsertText(db, builder{db, d}.table(name), key)
 	if !d.Combined {
 		for i, n := range putSizes {
-			t.puts[i] = fmt.Sprintf(t.upsert, values(d, n, t.types()))
+			t.puts[i] = fmt.Sprintf(t.upsert, values(d, n, t.sqlTypes))
 		}
 	}
 	return t

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/uptrace/bun"
 
@@ -27,6 +28,7 @@ type tables struct {
 	qualified   struct{ users, devices, workspaces, members, items, superseded, chunks string } // names with their schema
 	wide        *wide                                                                           // if Combined
 	wideColumns [sources]string
+	texts       sync.Map // of combined statements, by shape
 
 	userByID, deviceByID, workspaceByID, memberByID                keyed
 	itemByID, itemByName, versionByID, chunkByName                 keyed

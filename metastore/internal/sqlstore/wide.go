@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-
-	"github.com/stacksync/stacksync-go"
 )
 
 // source says where a row of a combined answer comes from.
@@ -43,12 +41,12 @@ type placement struct {
 
 func newWide(t *tables) *wide {
 	w := &wide{}
-	w.place(fromWorkspaces, "w", t.workspaces.names(), t.workspaces.types())
-	w.place(fromUsers, "u", t.users.names(), t.users.types())
-	w.place(fromMembers, "m", t.members.names(), t.members.types())
-	w.place(fromDevices, "d", t.devices.names(), t.devices.types())
-	w.place(fromItems, "i", t.items.names(), t.items.types())
-	w.place(fromChunks, "c", t.chunks.names(), t.chunks.types())
+	w.place(fromWorkspaces, "w", t.workspaces.names(), t.workspaces.sqlTypes)
+	w.place(fromUsers, "u", t.users.names(), t.users.sqlTypes)
+	w.place(fromMembers, "m", t.members.names(), t.members.sqlTypes)
+	w.place(fromDevices, "d", t.devices.names(), t.devices.sqlTypes)
+	w.place(fromItems, "i", t.items.names(), t.items.sqlTypes)
+	w.place(fromChunks, "c", t.chunks.names(), t.chunks.sqlTypes)
 	w.of[fromSuperseded], w.of[fromAncestors] = w.of[fromItems], w.of[fromItems]
 	return w
 }
@@ -102,14 +100,6 @@ func sinkTo[R, M any](s *sink, from source, t *table[R, M], rows *[]R) {
 		*rows = append(*rows, t.row(m))
 		*m = zero
 	}
-}
-
-// access makes rows of an AccessKey go to where they belong.
-func (s *sink) access(t *tables, rows *stacksync.AccessRows) {
-	sinkTo(s, fromWorkspaces, t.workspaces, &rows.Workspaces)
-	sinkTo(s, fromUsers, t.users, &rows.Owners)
-	sinkTo(s, fromMembers, t.members, &rows.Members)
-	sinkTo(s, fromDevices, t.devices, &rows.Devices)
 }
 
 // columns returns what to scan a row into.

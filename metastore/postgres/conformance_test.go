@@ -1,0 +1,58 @@
+package postgres
+
+import (
+	"database/sql"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+	"github.com/uptrace/bun/driver/pgdriver"
+
+	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/internal/pgtest"
+	"github.com/stacksync/stacksync-go/metastore/metastoretest"
+)
+
+func opener(config Config) metastoretest.Opener {
+	return func(t metastoretest.T) stacksync.MetadataStore {
+		store, err := Open(t.Context(), config)
+		require.NoError(t, err)
+		return store
+	}
+}
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Shared(t)
+	metastoretest.Run(t, metastoretest.Suite{New: func(metastoretest.T) metastoretest.Opener { return opener(fresh(t, server)) }})
+}
+
+// hostPool is a pool as a host makes it: nothing in it is for the store.
+func hostPool(dsn string) *sql.DB {
+	db := sql.OpenDB(pgdriver.NewConnector(pgdriver.WithDSN(dsn), pgdriver.WithTimeout(time.Minute)))
+	db.SetMaxOpenConns(8)
+	db.SetMaxIdleConns(8)
+	return db
+}
+
+func TestConformanceOfHostPool(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Shared(t)
+	metastoretest.Run(t, metastoretest.Suite{New: func(ct metastoretest.T) metastoretest.Opener {
+		db := hostPool(server.DSN())
+		ct.Cleanup(func() { require.NoError(ct, db.Close()) })
+		return opener(Config{DB: db, Schema: server.Schema(t)})
+	}})
+}
+
+func TestConformanceOfBun(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Shared(t)
+	metastoretest.Run(t, metastoretest.Suite{New: func(ct metastoretest.T) metastoretest.Opener {
+		db := bun.NewDB(hostPool(server.DSN()), pgdialect.New())
+		ct.Cleanup(func() { require.NoError(ct, db.Close()) })
+		return opener(Config{Bun: db, Schema: server.Schema(t)})
+	}})
+}
