@@ -47,18 +47,14 @@ type owedHint struct {
 
 // hintsChild carries out an order, in the course of which the process is killed.
 func hintsChild(text string) {
-	ctx, cancel := context.WithTimeout(context.Background(), hintsPatience)
-	defer cancel()
-	err := obey(ctx, text)
-	if err == nil {
-		<-ctx.Done()
-		err = errors.New("survived")
-	}
-	fmt.Fprintln(os.Stderr, err)
+	fmt.Fprintln(os.Stderr, obey(text))
 	os.Exit(1)
 }
 
-func obey(ctx context.Context, text string) error {
+// obey returns only if it fails to get its process killed.
+func obey(text string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), hintsPatience)
+	defer cancel()
 	var o order
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
 		return err
@@ -67,10 +63,10 @@ func obey(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	last := &lastWill{unsent: make(map[stacksync.Topic]bool)}
+	will := &lastWill{unsent: make(map[stacksync.Topic]bool)}
 	requests := make([]stacksync.CommitRequest, len(o.Hints))
 	for i, h := range o.Hints {
-		last.unsent[stacksync.WorkspaceTopic(h.Workspace)] = true
+		will.unsent[stacksync.WorkspaceTopic(h.Workspace)] = true
 		requests[i] = stacksync.CommitRequest{Actor: stacksync.Actor{User: h.User, Device: h.Device}, Workspace: h.Workspace,
 			Proposals: []stacksync.Proposal{{Item: h.Item, Version: 1, Name: h.Item.String(), Kind: stacksync.Folder}}}
 	}
@@ -80,17 +76,23 @@ func obey(ctx context.Context, text string) error {
 		}
 		return nil
 	})
-	svc, err := stacksync.New(store, stacksync.Config{Notifier: last, RelayInterval: o.RelayInterval})
-	if err != nil || o.Relay {
+	svc, err := stacksync.New(store, stacksync.Config{Notifier: will, RelayInterval: o.RelayInterval})
+	if err != nil {
 		return err
 	}
-	results, errs := svc.CommitTogether(ctx, requests)
-	for _, res := range results {
-		for _, out := range res.Outcomes {
-			errs = append(errs, out.Err)
+	if !o.Relay {
+		results, errs := svc.CommitTogether(ctx, requests)
+		for _, res := range results {
+			for _, out := range res.Outcomes {
+				errs = append(errs, out.Err)
+			}
+		}
+		if err := errors.Join(errs...); err != nil {
+			return err
 		}
 	}
-	return errors.Join(errs...)
+	<-ctx.Done()
+	return errors.New("survived")
 }
 
 // lastWill is a notifier that prints hints instead of sending them, and kills its process when it has seen all that it waits for.

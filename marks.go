@@ -49,7 +49,7 @@ func (m *marker) add(hints []hint) {
 
 func (m *marker) loop() {
 	for {
-		m.service.sleep(markInterval)
+		m.service.sleep(min(markInterval, m.service.cfg.RelayInterval)) // before a relay takes them for owed
 		sent := m.take()
 		if sent == nil {
 			return

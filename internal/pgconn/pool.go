@@ -34,7 +34,7 @@ func Given(dsn string, db *sql.DB, b *bun.DB) (*sql.DB, error) {
 // checkDriver also refuses what makes pgdriver.NewListener panic.
 func checkDriver(field string, db *sql.DB) error {
 	if d, ok := db.Driver().(pgdriver.Driver); !ok || d == pgdriver.NewDriver() {
-		return fmt.Errorf("Config.%s has the driver %T: its pool must be of pgdriver (github.com/uptrace/bun/driver/pgdriver), opened by sql.OpenDB", field, db.Driver())
+		return fmt.Errorf("the pool of Config.%s has the driver %T, and must have one of pgdriver (github.com/uptrace/bun/driver/pgdriver), opened by sql.OpenDB", field, db.Driver())
 	}
 	return nil
 }

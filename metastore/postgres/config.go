@@ -77,7 +77,7 @@ func (c Config) withDefaults() (Config, error) {
 			*t.field = t.standard
 		}
 		if *t.field < time.Millisecond || *t.field > 24*time.Hour {
-			return c, fmt.Errorf("Config.%s is not within 1 ms to 24 h: %v", t.name, *t.field)
+			return c, fmt.Errorf("the time Config.%s is not within 1 ms to 24 h: %v", t.name, *t.field)
 		}
 	}
 	return c, nil

@@ -24,8 +24,12 @@ func newLocker(schema string) locker {
 	_, _ = h.Write([]byte("stacksync users " + schema))
 	return locker{fmt.Sprintf(`WITH ws AS MATERIALIZED (SELECT owner_id FROM %s.workspaces WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE),
 		who AS MATERIALIZED (SELECT DISTINCT hashtext(id) AS key FROM (SELECT owner_id AS id FROM ws UNION ALL SELECT * FROM unnest($2::text[])) AS users ORDER BY key)
-		SELECT %s, (SELECT count(pg_advisory_xact_lock(%d, key)::text) FROM who)`, quoted(schema), idColumns, int32(h.Sum32()))}
+		SELECT %s, current_setting('transaction_isolation'), (SELECT count(pg_advisory_xact_lock(%d, key)::text) FROM who)`, quoted(schema), idColumns, int32(h.Sum32()))}
 }
+
+// ErrIsolation says that a transaction of the host's is not READ COMMITTED. What it reads after it has waited for a lock would
+// be from before.
+var ErrIsolation = errors.New("the transaction is not READ COMMITTED")
 
 // lock is Dialect.Lock.
 func (l locker) lock(ctx context.Context, tx sqlstore.Conn, p stacksync.LockParams) error {
@@ -43,15 +47,19 @@ func (l locker) lock(ctx context.Context, tx sqlstore.Conn, p stacksync.LockPara
 	}
 	defer func() { _ = rows.Close() }()
 	var id transactionID
+	var isolation string
 	var n int64
 	if !rows.Next() {
 		return busy(errors.Join(errNoID, rows.Err()))
 	}
-	if err := rows.Scan(append(id.columns(), &n)...); err != nil {
+	if err := rows.Scan(append(id.columns(), &isolation, &n)...); err != nil {
 		return err
 	}
 	if own {
 		s.id = id
+	}
+	if isolation != "read committed" {
+		return fmt.Errorf("%w: it is %s", ErrIsolation, isolation)
 	}
 	return busy(rows.Err())
 }

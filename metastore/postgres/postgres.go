@@ -107,7 +107,7 @@ func (s *Store) Changes(ctx context.Context, p stacksync.ChangesParams) (stacksy
 func (s *Store) Writers() int { return s.writers }
 
 // Tx returns a transaction of the host's, on the same database, as one of the store: see stacksync.Service.CommitIn. It
-// must be READ COMMITTED, as PostgreSQL's are by default. The host begins and ends it; after an error of the returned Tx it
+// must be READ COMMITTED, as PostgreSQL's are by default: its Lock returns ErrIsolation otherwise. The host begins and ends it; after an error of the returned Tx it
 // can only be rolled back. A bun.Tx has the *sql.Tx in its field Tx.
 func (s *Store) Tx(tx *sql.Tx) stacksync.Tx { return s.sql.In(tx) }
 

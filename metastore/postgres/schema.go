@@ -79,7 +79,7 @@ func migrateOn(ctx context.Context, conn *sql.Conn, schema string, change func(s
 			Connector:  lent{borrowed},
 			Dialect:    pgdialect.New(),
 			Migrations: migrations,
-			Schema:     schema,
+			Schema:     name,
 			Begin: []string{
 				"BEGIN",
 				// The lock comes before the look at what is there, and ends with the transaction.
