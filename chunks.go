@@ -91,8 +91,9 @@ func (s *Service) stat(ctx context.Context, l *lookup) (stored map[string]int64,
 	return stored, nil
 }
 
-// findChunks fills in which of a commit's chunks the storage has although no commit has named them yet. What the chunk table knows is
-// found by ask.
+// findChunks fills in which of a commit's chunks are stored: what the chunk table knows is found by ask, and the storage asked for the
+// rest. It is not read again under the lock: whoever removes chunks that nothing names must spare those that were stored or named a
+// short while ago.
 func (s *Service) findChunks(ctx context.Context, j *commitJob, ask func(context.Context, *lookup) error) error {
 	if j.unchecked {
 		return nil
@@ -112,6 +113,7 @@ func (s *Service) findChunks(ctx context.Context, j *commitJob, ask func(context
 	l := newLookup(j.actor, j.workspace, toWrite, names)
 	err := ask(ctx, l)
 	if err == nil {
+		j.known = l.known
 		j.stored, err = s.stat(ctx, l)
 	}
 	return err

@@ -26,8 +26,8 @@ type request struct {
 	keys      []string // keys[i] is the NameKey of proposals[i]
 	// invalid[i] is what is wrong with proposals[i] whatever is saved; empty when nothing is wrong at all.
 	invalid map[int]error
-	// stored has the chunks, with sizes, that were seen in the container just before.
-	stored map[string]int64
+	// known has the chunks, with sizes, that the chunk table had just before, and stored the others that the container had.
+	known, stored map[string]int64
 }
 
 // decide answers each proposal of a commit, in order, and stages what is to be saved.
@@ -125,7 +125,7 @@ func (d decider) put(sp *space, r *request, i int, current *ItemRow) Outcome {
 		return conflict(holder, ErrNameTaken)
 	}
 	if !r.unchecked && (current == nil || !sameContent(&current.Item, p)) {
-		if err := sp.checkChunks(p.Chunks, r.stored); err != nil {
+		if err := sp.checkChunks(p.Chunks, r); err != nil {
 			return reject(err)
 		}
 	}
@@ -223,13 +223,16 @@ func (sp *space) checkParent(p *Proposal, depth int) error {
 }
 
 // checkChunks applies the rule that the chunks are stored, with the sizes that the proposal says.
-func (sp *space) checkChunks(chunks []Chunk, stored map[string]int64) error {
+func (sp *space) checkChunks(chunks []Chunk, r *request) error {
 	var missing []string
 	for i := range chunks {
 		c := &chunks[i]
 		size, ok := sp.chunks[c.Name]
 		if !ok {
-			size, ok = stored[c.Name]
+			size, ok = r.known[c.Name]
+		}
+		if !ok {
+			size, ok = r.stored[c.Name]
 		}
 		switch {
 		case !ok:

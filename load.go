@@ -51,11 +51,6 @@ func loadParams(batch []*commitJob) LoadParams {
 			}
 			item(w, q.Parent)
 			p.Names = append(p.Names, NameKey{w, q.Parent, j.keys[i]})
-			if !j.unchecked {
-				for k := range q.Chunks {
-					p.Chunks = append(p.Chunks, ChunkKey{w, q.Chunks[k].Name})
-				}
-			}
 			if q.Kind == Folder && !q.Parent.IsZero() {
 				p.Ancestors = append(p.Ancestors, ItemKey{w, q.Parent})
 			}
@@ -131,11 +126,6 @@ func makeSpaces(rows *LoadResult) map[WorkspaceID]*space {
 	for i := range rows.Versions {
 		if sp := spaces[rows.Versions[i].Workspace]; sp != nil {
 			sp.versions[rows.Versions[i].key()] = &rows.Versions[i]
-		}
-	}
-	for i := range rows.Chunks {
-		if sp := spaces[rows.Chunks[i].Workspace]; sp != nil {
-			sp.chunks[rows.Chunks[i].Name] = rows.Chunks[i].Size
 		}
 	}
 	return spaces

@@ -14,7 +14,7 @@ type space struct {
 	items    map[ItemID]*ItemRow
 	names    map[place]ItemID // may be stale: holder looks twice
 	versions map[VersionKey]*ItemRow
-	chunks   map[string]int64
+	chunks   map[string]int64 // learned
 	// children is made when a folder is deleted, and kept up from then on.
 	children map[ItemID]map[ItemID]struct{}
 
@@ -185,7 +185,7 @@ func (sp *space) subtree(root ItemID) []*ItemRow {
 	return all
 }
 
-// learn stages that chunks are stored, where the store does not know it yet.
+// learn stages that chunks are stored, which the chunk table did not know.
 func (sp *space) learn(chunks []Chunk, stored map[string]int64) {
 	for i := range chunks {
 		c := &chunks[i]

@@ -47,12 +47,18 @@ func TestConformanceOfHostPool(t *testing.T) {
 	}})
 }
 
-func TestConformanceOfBun(t *testing.T) {
+// Of a bun.DB the store takes the pool: what differs from Config.DB is only that.
+func TestBun(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Shared(t)
-	metastoretest.Run(t, metastoretest.Suite{New: func(ct metastoretest.T) metastoretest.Opener {
-		db := bun.NewDB(hostPool(server.DSN()), pgdialect.New())
-		ct.Cleanup(func() { require.NoError(ct, db.Close()) })
-		return opener(Config{Bun: db, Schema: server.Schema(t)})
-	}})
+	db := bun.NewDB(hostPool(server.DSN()), pgdialect.New())
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	config := Config{Bun: db, Schema: server.Schema(t)}
+	store := openStore(t, config)
+	w := newWorld(t, store)
+	w.commit(w.file())
+	require.Len(t, w.changes("").Items, 1)
+	require.Equal(t, 4, store.Writers(), "half the connections")
+	require.NoError(t, store.Close())
+	require.NoError(t, db.PingContext(t.Context()), "the pool is the host's")
 }

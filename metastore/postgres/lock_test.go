@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/stacksync/stacksync-go"
@@ -180,9 +179,9 @@ func TestEndOfContextInClosure(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		err := store.Update(ctx, func(ctx context.Context, tx stacksync.Tx) error {
 			_, err := tx.Lock(ctx, lockAda)
-			assert.NoError(t, err)
+			require.NoError(t, err)
 			_, err = tx.Put(ctx, account(1))
-			assert.NoError(t, err)
+			require.NoError(t, err)
 			cancel()
 			return nil
 		})

@@ -34,11 +34,11 @@ type failure struct {
 
 // storm commits from many goroutines: new folders with files, and then their next versions. Each asks after each commit
 // whether that is enough.
-func (w *world) storm(enough func() bool) *journal {
+func (w *world) storm(writers int, enough func() bool) *journal {
 	j := &journal{}
 	var all sync.WaitGroup
 	var stop atomic.Bool
-	for range 4 {
+	for range writers {
 		all.Go(func() {
 			for !stop.Load() {
 				folder, inside := w.tree(2)

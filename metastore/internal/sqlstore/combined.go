@@ -59,9 +59,15 @@ func (s *statement) arg(typ string, v any) string {
 	return s.r.tables.placeholder(len(s.args), typ)
 }
 
+// usual is how many bytes an element of a type usually takes.
+var usual = map[string]int{"uuid": 37, "bigint": 8, "boolean": 6, "text": 32, "bytea": 96}
+
 // arrays adds keys as arrays, a column each, and returns the arrays in a row: $1::uuid[], $2::text[].
 func arrays[K any](s *statement, keys []K, key func(args []any, k *K) []any, types ...string) string {
 	columns := make([]array, len(types))
+	for j, typ := range types {
+		columns[j].b = make([]byte, 0, 8+len(keys)*usual[typ])
+	}
 	var args []any
 	for i := range keys {
 		args = key(args[:0], &keys[i])
