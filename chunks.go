@@ -22,7 +22,7 @@ func newLookup(actor Actor, w WorkspaceID, n needs, names []string) *lookup {
 }
 
 // lookUpBatch answers gathered lookups with one read.
-func (s *Service) lookUpBatch(ctx context.Context, batch []*lookup) {
+func (s *Service) lookUpBatch(ctx context.Context, from Loader, batch []*lookup) {
 	var p LoadParams
 	access := make(map[AccessKey]bool)
 	for _, l := range batch {
@@ -34,14 +34,14 @@ func (s *Service) lookUpBatch(ctx context.Context, batch []*lookup) {
 			p.Chunks = append(p.Chunks, ChunkKey{l.workspace, name})
 		}
 	}
-	rows, err := s.store.Load(ctx, p)
+	rows, err := from.Load(ctx, p)
 	switch {
 	case err != nil && len(batch) == 1:
 		batch[0].err = err
 		return
 	case err != nil: // none can fail its neighbours
 		for i := range batch {
-			s.lookUpBatch(batchContext(batch[i:i+1]), batch[i:i+1])
+			s.lookUpBatch(batchContext(batch[i:i+1]), from, batch[i:i+1])
 		}
 		return
 	}
@@ -64,8 +64,10 @@ func (s *Service) lookUpBatch(ctx context.Context, batch []*lookup) {
 }
 
 // lookUp answers one lookup by itself: a read never waits for commits.
-func (s *Service) lookUp(ctx context.Context, l *lookup) error {
-	s.lookUpBatch(ctx, []*lookup{l})
+func (s *Service) lookUp(ctx context.Context, l *lookup) error { return s.lookUpIn(ctx, s.store, l) }
+
+func (s *Service) lookUpIn(ctx context.Context, from Loader, l *lookup) error {
+	s.lookUpBatch(ctx, from, []*lookup{l})
 	return l.err
 }
 

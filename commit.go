@@ -113,14 +113,14 @@ func (s *Service) checkProposal(j *commitJob, i int) error {
 	return nil
 }
 
-// patience is how long gathered commits wait for what others have locked, before each workspace waits apart.
+// patience is how long gathered commits wait for each of the locks that others have, before their workspaces are tried apart.
 const patience = 100 * time.Millisecond
 
-// commitBatch saves gathered commits in one transaction. If that fails, those of each workspace are tried apart, for as long as the store
-// lets them wait, and if that fails too each commit alone, so that none can fail its neighbours.
-func (s *Service) commitBatch(ctx context.Context, batch []*commitJob, apart bool) (again bool) {
+// commitBatch saves gathered commits in one transaction. If that fails, those of each workspace are tried apart, and if that fails too
+// each commit alone, so that none can fail its neighbours. One that others hold locked is waited for last, for as long as the store does.
+func (s *Service) commitBatch(ctx context.Context, batch []*commitJob, stage stage) (again bool) {
 	wait := patience
-	if apart {
+	if stage == waiting {
 		wait = 0
 	}
 	err := s.saveBatch(ctx, batch, wait)
@@ -132,14 +132,14 @@ func (s *Service) commitBatch(ctx context.Context, batch []*commitJob, apart boo
 		s.log.Warn("gathered commits failed: they are tried apart", "commits", len(batch), "error", err)
 	}
 	switch {
-	case !apart && (busy || len(batch) > 1):
+	case busy && stage < waiting, stage == together && len(batch) > 1:
 		return true
 	case busy || len(batch) == 1:
 		failAll(batch, err) // not tried alone: each would wait for the workspace as long as all of them have
 		return false
 	}
 	for i := range batch {
-		err := s.saveBatch(batchContext(batch[i:i+1]), batch[i:i+1], wait)
+		err := s.saveBatch(batchContext(batch[i:i+1]), batch[i:i+1], 0)
 		if errors.Is(err, ErrBusy) {
 			failAll(batch[i:], err)
 			break

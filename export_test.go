@@ -20,9 +20,9 @@ func (s *Service) CommitTogether(ctx context.Context, requests []CommitRequest) 
 		j.job.ctx = ctx
 		batch[i] = j
 	}
-	if s.commitBatch(ctx, batch, false) {
+	if s.commitBatch(ctx, batch, together) {
 		for _, part := range byWorkspace(batch) {
-			s.commitBatch(ctx, part, true)
+			s.commitBatch(ctx, part, waiting)
 		}
 	}
 	results := make([]CommitResult, len(requests))

@@ -70,22 +70,32 @@ func (s *Service) subscribe(ctx context.Context, r FollowRequest) (Subscription,
 	return s.cfg.Notifier.Subscribe(ctx, SubscribeParams{Topics: []Topic{WorkspaceTopic(r.Workspace), UserTopic(r.User)}})
 }
 
+// gapSpread is within how long followers look after a gap.
+const gapSpread = time.Second
+
 // await returns nil when it is time to look at the change log beyond the revision that was seen.
 func (s *Service) await(ctx context.Context, sub Subscription, w WorkspaceID, seen int64) error {
-	waiting, cancel := context.WithTimeout(ctx, spread(s.cfg.PollInterval))
-	defer cancel()
-	topic := WorkspaceTopic(w)
+	look, gap, topic := time.Now().Add(spread(s.cfg.PollInterval)), false, WorkspaceTopic(w)
 	for {
+		waiting, cancel := context.WithDeadline(ctx, look)
 		note, err := sub.Next(waiting)
+		over := waiting.Err() != nil
+		cancel()
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return context.Cause(ctx)
-		case err != nil && waiting.Err() != nil && !errors.Is(err, ErrClosed):
+		case err != nil && over && !errors.Is(err, ErrClosed):
 			return nil
 		case err != nil:
 			return err
-		case note.Topic != topic || note.Gap || note.Revision > seen:
+		case note.Topic != topic && !note.Gap || note.Revision > seen:
 			return nil
+		case note.Gap && !gap:
+			// All followers were told of it at once, while the broker, and perhaps the database, come back.
+			gap = true
+			if soon := time.Now().Add(rand.N(gapSpread)); soon.Before(look) {
+				look = soon
+			}
 		}
 	}
 }

@@ -34,9 +34,8 @@ func (j *job) base() *job { return j }
 // gatherer runs requests that come while others run as one batch: none waits when a batch can begin, and a busy workspace costs one
 // transaction for many commits. Its goroutines live only while there is work.
 type gatherer[J gatherable] struct {
-	// run sets err of each job, or asks to run the batch again, each workspace apart: those then run at once, beyond the number of writers
-	// (apart is true), so that one which has to wait holds up no other. Then it can't ask again.
-	run     func(ctx context.Context, batch []J, apart bool) (again bool)
+	// run sets err of each job, or asks to run the batch again, each workspace by itself, at the next stage.
+	run     func(ctx context.Context, batch []J, s stage) (again bool)
 	writers int             // how many batches run at once; at least 1
 	wg      *sync.WaitGroup // what Close waits for
 	// turn, if not nil, is shared by gatherers of which one is to gather while the other runs: a commit that waits for the batch before
@@ -47,7 +46,19 @@ type gatherer[J gatherable] struct {
 	lanes   map[WorkspaceID]*lane[J] // of the workspaces that have jobs
 	ready   []*lane[J]               // those that can run, the longest ready first
 	running int                      // loops
+	slots   [stages]chan struct{}    // of the later stages: one for each batch that runs
 }
+
+// stage is how a batch is run. Those of the later stages run beside the writers, as many at once at each: what has to wait holds up
+// no commit to other workspaces, and takes no more than its share of the store's connections.
+type stage int
+
+const (
+	together stage = iota
+	apart          // a batch is of one workspace
+	waiting        // it may have to wait for long
+	stages
+)
 
 // lane is the queue of one workspace. While some of its jobs run the others wait and gather, rather than for their own process's lock.
 type lane[J gatherable] struct {
@@ -109,7 +120,7 @@ func (g *gatherer[J]) next() (more bool) {
 	if batch == nil {
 		return false
 	}
-	g.runBatch(batch, false)
+	g.runBatch(batch, together)
 	return true
 }
 
@@ -141,12 +152,17 @@ func (g *gatherer[J]) take() []J {
 }
 
 // runBatch runs a batch and answers its callers.
-func (g *gatherer[J]) runBatch(batch []J, apart bool) {
+func (g *gatherer[J]) runBatch(batch []J, s stage) {
 	again, returned := false, false
 	defer func() {
 		if again {
 			for _, part := range byWorkspace(batch) {
-				g.wg.Go(func() { g.runBatch(part, true) })
+				g.wg.Go(func() {
+					slots := g.slots[s+1]
+					slots <- struct{}{}
+					defer func() { <-slots }()
+					g.runBatch(part, s+1)
+				})
 			}
 			return
 		}
@@ -164,7 +180,7 @@ func (g *gatherer[J]) runBatch(batch []J, apart bool) {
 	}()
 	live := slices.DeleteFunc(slices.Clone(batch), func(j J) bool { return j.base().dropped.Load() })
 	if len(live) > 0 {
-		again = g.run(batchContext(live), live, apart) && !apart
+		again = g.run(batchContext(live), live, s) && s < waiting
 	}
 	returned = true
 }

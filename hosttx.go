@@ -2,30 +2,36 @@ package stacksync
 
 import "context"
 
+// CommitInResult is that of Service.CommitIn.
+type CommitInResult struct {
+	CommitResult
+	// Committed tells followers. The host calls it once it has committed; where it does not get to that, a relay tells them: see
+	// Config.RelayInterval. It is never nil.
+	Committed func()
+}
+
 // CommitIn is Commit inside a transaction of the host's: what it saves, and what the host itself writes to the same database, land
-// together or not at all. All is checked as in Commit. How the host gets a Tx, the store's package says; it must be of this service's
-// store, and in the isolation level READ COMMITTED.
+// together or not at all. All is checked as in Commit.
 //
-// An error means that the host must roll back. Without one the host looks at the outcomes, which may be conflicts and rejections, and
-// commits or rolls back. Once it has committed it calls committed, which never is nil, and followers are told. Where it does not get to
-// that, a relay tells them: see Config.RelayInterval. After a rollback committed must not be called: it would note hints as sent that
-// later commits owe.
+// The store's package says how the host gets a Tx. It must be of this service's store, and READ COMMITTED. An error means that the host
+// must roll back. Without one the host looks at the outcomes, which may be conflicts and rejections, and commits or rolls back.
 //
-//   - The workspace, its owner and the actor are locked until the transaction ends; who commits there meanwhile waits, or gets ErrBusy. So
-//     keep it short, and CommitIn the last thing in it. One that commits to several workspaces first of all locks them and the actors with
-//     one tx.Lock; otherwise it may deadlock with other commits.
-//   - The actor, device and workspace must have been committed before, and the chunks stored. The storage is asked about chunks that no
-//     commit has named yet, before the workspace is locked.
-//   - Config.Policy is asked inside the transaction. Nothing is gathered: Commit is faster where nothing else has to land with it.
-func (s *Service) CommitIn(ctx context.Context, tx Tx, r CommitRequest) (res CommitResult, committed func(), err error) {
+// The workspace, its owner and the actor stay locked until the transaction ends; who commits there meanwhile waits, or gets ErrBusy. So
+// it should be short, and CommitIn the last thing in it. A host that commits to several workspaces in one transaction first locks
+// all of them and the actors with one tx.Lock, as it may deadlock otherwise.
+//
+// Before the lock, the storage is asked about chunks that no commit has named yet. Config.Policy is asked inside the transaction.
+// Nothing is gathered: Commit is faster where nothing else has to land with it.
+func (s *Service) CommitIn(ctx context.Context, tx Tx, r CommitRequest) (CommitInResult, error) {
 	var hints []hint
-	res, err = call(ctx, s, "CommitIn", func(ctx context.Context) (CommitResult, int, error) {
+	res, err := call(ctx, s, "CommitIn", func(ctx context.Context) (CommitResult, int, error) {
 		j, err := s.prepare(r)
 		if err != nil {
 			return CommitResult{}, len(r.Proposals), err
 		}
-		// Not gathered: gathered lookups may wait for commits, and these for the host's transaction.
-		if err := s.findChunks(ctx, j, s.lookUp); err != nil {
+		// All reads are of the transaction: it has a connection, and others may have none to spare.
+		err = s.findChunks(ctx, j, func(ctx context.Context, l *lookup) error { return s.lookUpIn(ctx, tx, l) })
+		if err != nil {
 			return CommitResult{}, len(r.Proposals), err
 		}
 		j.job.ctx = ctx
@@ -35,10 +41,10 @@ func (s *Service) CommitIn(ctx context.Context, tx Tx, r CommitRequest) (res Com
 		}
 		return j.result, len(r.Proposals), err
 	})
-	return res, func() {
+	return CommitInResult{res, func() {
 		if s.enter() { // else the relay of another service sends them
 			s.hints.publish(hints...)
 			s.running.Done()
 		}
-	}, err
+	}}, err
 }

@@ -16,11 +16,10 @@ import (
 	"github.com/stacksync/stacksync-go/metastore/metastoretest"
 )
 
-// hosted commits as a host does that saves a row of its own together with the commit; its row is a device here. It calls committed once
+// hosted commits as a host does that saves a row of its own together with the commit; its row is a device here. It calls Committed once
 // both are saved.
 func (w *world) hosted(row stacksync.Device, r stacksync.CommitRequest) (stacksync.CommitResult, error) {
-	var res stacksync.CommitResult
-	var committed func()
+	var res stacksync.CommitInResult
 	err := w.store.Update(w.Context(), func(ctx context.Context, tx stacksync.Tx) error {
 		_, err := tx.Lock(ctx, stacksync.LockParams{Users: []stacksync.UserID{row.User}, Workspaces: []stacksync.WorkspaceID{r.Workspace}})
 		if err != nil {
@@ -29,13 +28,13 @@ func (w *world) hosted(row stacksync.Device, r stacksync.CommitRequest) (stacksy
 		if _, err := tx.Put(ctx, stacksync.PutParams{Devices: []stacksync.Device{row}}); err != nil {
 			return err
 		}
-		res, committed, err = w.svc.CommitIn(ctx, tx, r)
+		res, err = w.svc.CommitIn(ctx, tx, r)
 		return err
 	})
 	if err == nil {
-		committed()
+		res.Committed()
 	}
-	return res, err
+	return res.CommitResult, err
 }
 
 // hostRow is a row that the host saves.
@@ -82,9 +81,9 @@ func TestCommitInTellsNobodyTooEarly(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBroker(t)
 				w := newWorld(t, memory.New(), b.configure)
-				var committed func()
+				var res stacksync.CommitInResult
 				require.NoError(t, w.store.Update(t.Context(), func(ctx context.Context, tx stacksync.Tx) (err error) {
-					_, committed, err = w.svc.CommitIn(ctx, tx, w.request(w.folder(stacksync.ItemID{}, "a")))
+					res, err = w.svc.CommitIn(ctx, tx, w.request(w.folder(stacksync.ItemID{}, "a")))
 					time.Sleep(time.Second) // the host's transaction takes its time
 					require.Empty(t, b.of(w.ws))
 					return err
@@ -92,7 +91,7 @@ func TestCommitInTellsNobodyTooEarly(t *testing.T) {
 				time.Sleep(time.Second)
 				require.Empty(t, b.of(w.ws))
 				if said {
-					committed()
+					res.Committed()
 					require.Equal(t, []int64{1}, b.of(w.ws))
 				}
 				time.Sleep(relayed)
@@ -103,7 +102,7 @@ func TestCommitInTellsNobodyTooEarly(t *testing.T) {
 	}
 }
 
-// A host that calls committed though it has an error tells nobody.
+// A host that calls Committed though it has an error tells nobody.
 func TestCommitInTellsNobodyAfterAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBroker(t)
@@ -119,8 +118,8 @@ func TestCommitInTellsNobodyAfterAnError(t *testing.T) {
 		stranger.User = "eve"
 		for want, r := range map[error]stacksync.CommitRequest{errFault: w.request(w.folder(stacksync.ItemID{}, "a")), stacksync.ErrWorkspaceNotFound: stranger} {
 			require.ErrorIs(t, w.store.Update(t.Context(), func(ctx context.Context, tx stacksync.Tx) error {
-				_, committed, err := w.svc.CommitIn(ctx, tx, r)
-				defer committed()
+				res, err := w.svc.CommitIn(ctx, tx, r)
+				defer res.Committed()
 				return err
 			}), want)
 		}
@@ -164,7 +163,7 @@ func TestCommitInRollsBackWithTheHost(t *testing.T) {
 
 		saved, host := w.snapshot(), errors.New("the host has changed its mind")
 		require.ErrorIs(t, w.store.Update(t.Context(), func(ctx context.Context, tx stacksync.Tx) error {
-			res, _, err := w.svc.CommitIn(ctx, tx, w.request(w.folder(stacksync.ItemID{}, "not kept")))
+			res, err := w.svc.CommitIn(ctx, tx, w.request(w.folder(stacksync.ItemID{}, "not kept")))
 			require.NoError(t, err)
 			require.NoError(t, res.Outcomes[0].Err)
 			return host
@@ -230,13 +229,13 @@ func TestCommitInOutlivesItsService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBroker(t)
 		w := newWorld(t, memory.New(), b.configure)
-		var committed func()
+		var res stacksync.CommitInResult
 		require.NoError(t, w.store.Update(t.Context(), func(ctx context.Context, tx stacksync.Tx) (err error) {
-			_, committed, err = w.svc.CommitIn(ctx, tx, w.request(w.folder(stacksync.ItemID{}, "a")))
+			res, err = w.svc.CommitIn(ctx, tx, w.request(w.folder(stacksync.ItemID{}, "a")))
 			require.NoError(t, w.svc.Close())
 			return err
 		}))
-		committed()
+		res.Committed()
 		require.Empty(t, b.of(w.ws))
 		w.beside(b.configure)
 		time.Sleep(relayed)
@@ -255,12 +254,12 @@ func TestCommitInSeveralTimes(t *testing.T) {
 		require.NoError(t, w.store.Update(t.Context(), func(ctx context.Context, tx stacksync.Tx) error {
 			committed = nil
 			for _, r := range requests {
-				res, done, err := w.svc.CommitIn(ctx, tx, r)
+				res, err := w.svc.CommitIn(ctx, tx, r)
 				if err != nil {
 					return err
 				}
 				require.NoError(t, res.Outcomes[0].Err)
-				committed = append(committed, done)
+				committed = append(committed, res.Committed)
 			}
 			return nil
 		}))
@@ -287,7 +286,7 @@ func TestCommitInWaitsForNobody(t *testing.T) {
 		w.svc.AwaitRunning()
 		go commit()
 		w.svc.AwaitQueued(1)
-		res, _, err := w.svc.CommitIn(ctx, tx, w.request(file))
+		res, err := w.svc.CommitIn(ctx, tx, w.request(file))
 		require.NoError(t, res.Outcomes[0].Err)
 		return err
 	}))

@@ -117,8 +117,8 @@ type Outbox interface {
 	// Claim picks workspaces that owe a hint and whose HintDue is not after Now, the longest due ones, and returns them with
 	// HintDue set to Until. It needs no lock, and passes over what other transactions have locked.
 	Claim(ctx context.Context, p ClaimParams) (ClaimResult, error)
-	// MarkNotified raises Notified to the given revisions where it is lower, and sets HintDue to Due where a hint is still
-	// owed afterwards. It locks the workspaces, by id; unknown ones are ignored.
+	// MarkNotified raises Notified to the given revisions where it is lower, but not above Revision, and sets HintDue to Due where
+	// a hint is still owed afterwards. It locks the workspaces, by id; unknown ones are ignored.
 	MarkNotified(ctx context.Context, p MarkNotifiedParams) (MarkNotifiedResult, error)
 }
 
@@ -301,7 +301,7 @@ type ChangesRows struct {
 type LockParams struct {
 	Workspaces []WorkspaceID
 	Users      []UserID
-	// Wait is how long to wait for other transactions. 0 leaves it to the store, which has a bound of its own. A store whose
+	// Wait is how long to wait for other transactions, for each of those locked. 0 leaves it to the store, which has a bound of its own. A store whose
 	// transactions wait before they begin ignores it.
 	Wait time.Duration
 }

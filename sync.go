@@ -202,11 +202,14 @@ func (s *Service) gather() {
 	if m, ok := As[ManyWriters](s.store); ok && m.Writers() > 1 {
 		writers, turn = m.Writers(), nil
 	}
-	s.lookups = gatherer[*lookup]{writers: 1, wg: &s.running, turn: turn, run: func(ctx context.Context, batch []*lookup, _ bool) bool {
-		s.lookUpBatch(ctx, batch)
+	s.lookups = gatherer[*lookup]{writers: 1, wg: &s.running, turn: turn, run: func(ctx context.Context, batch []*lookup, _ stage) bool {
+		s.lookUpBatch(ctx, s.store, batch)
 		return false
 	}}
 	s.commits = gatherer[*commitJob]{writers: writers, wg: &s.running, turn: turn, run: s.commitBatch}
+	for stage := apart; stage < stages; stage++ {
+		s.commits.slots[stage] = make(chan struct{}, writers)
+	}
 }
 
 // Close refuses new calls with ErrClosed, ends every Follow, and waits for the calls that run, and for their hints: a notifier that hangs

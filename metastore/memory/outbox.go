@@ -36,7 +36,7 @@ func (t *tx) MarkNotified(ctx context.Context, p stacksync.MarkNotifiedParams) (
 		if !ok {
 			continue
 		}
-		w.Notified = max(w.Notified, revision)
+		w.Notified = max(w.Notified, min(revision, w.Revision))
 		if w.Revision > w.Notified {
 			w.HintDue = keptTime(p.Due)
 		}

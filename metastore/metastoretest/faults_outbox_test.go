@@ -59,7 +59,7 @@ func outboxFaults() []fault {
 				return nil
 			},
 		)},
-		{name: "marks what others have Put since", breaks: []string{"MarkNotified raises Notified, and never lowers it"}, bend: bendMark(
+		{name: "marks what others have Put since", breaks: []string{"MarkNotified raises Notified, up to Revision, and never lowers it"}, bend: bendMark(
 			func(_ context.Context, _ stacksync.Tx, p *stacksync.MarkNotifiedParams) error {
 				for id, revision := range p.Notified {
 					p.Notified[id] = revision + 1
@@ -67,7 +67,7 @@ func outboxFaults() []fault {
 				return nil
 			},
 		)},
-		{name: "lowers Notified", breaks: []string{"MarkNotified raises Notified, and never lowers it", "random transactions answer as a model does"}, bend: func(b *bent) {
+		{name: "lowers Notified", breaks: []string{"MarkNotified raises Notified, up to Revision, and never lowers it", "random transactions answer as a model does"}, bend: func(b *bent) {
 			b.mark = func(ctx context.Context, below stacksync.Tx, p stacksync.MarkNotifiedParams) error {
 				return putMarked(ctx, below, p, func(w *stacksync.Workspace) { w.Notified, w.HintDue = p.Notified[w.ID], p.Due })
 			}

@@ -90,7 +90,7 @@ func (m *model) claim(p stacksync.ClaimParams, claimed []stacksync.Workspace) er
 func (m *model) mark(p stacksync.MarkNotifiedParams) {
 	for id, revision := range p.Notified {
 		if w, ok := m.workspaces[id]; ok {
-			w.Notified = max(w.Notified, revision)
+			w.Notified = max(w.Notified, min(revision, w.Revision))
 			if w.Notified < w.Revision {
 				w.HintDue = p.Due
 			}

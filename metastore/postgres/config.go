@@ -5,7 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"maps"
+	"strconv"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -20,8 +20,8 @@ type Config struct {
 	// is disable. (The driver itself and libpq check nothing for allow, prefer and require, and no host name for verify-ca.) The
 	// roots are those of the system, or the file sslrootcert. Unix sockets go without TLS. No error has the DSN in it.
 	DSN string
-	// DB is a pool of the host's, made by pgdriver. The store does not close it. Its sizes and timeouts are the host's
-	// affair; how statements are planned, the store says in each transaction. Statements are then not kept prepared, which costs about half as much again for small commits.
+	// DB is a pool of the host's, made by pgdriver. The store does not close it. It makes its settings in each transaction, and
+	// statements are not kept prepared: small commits take about half as long again as with a DSN.
 	DB *sql.DB
 	// Bun is as DB.
 	Bun *bun.DB
@@ -36,8 +36,9 @@ type Config struct {
 	// MaxConns is how many connections are open at most; they stay open. About 8 serve more than 64 do, unless the database
 	// is far away. For a DSN; defaults to 8.
 	MaxConns int
-	// StatementTimeout ends a statement that runs for longer, with an error, and LockTimeout one that waits for a lock for
-	// longer, with ErrBusy. They are whole milliseconds. For a DSN; they default to 30 and 10 seconds.
+	// StatementTimeout ends a statement that runs for longer, with an error, and LockTimeout one that waits for a single lock for
+	// longer, with ErrBusy: it must be the shorter one. They are whole milliseconds, and default to 30 and 10 seconds; for a
+	// DB or Bun to 8 and 5, which is within the driver's own timeout of 10 seconds. LockTimeout is at most half of StatementTimeout by default.
 	StatementTimeout, LockTimeout time.Duration
 }
 
@@ -47,14 +48,16 @@ const (
 	defaultMaxConns         = 8
 	defaultStatementTimeout = 30 * time.Second
 	defaultLockTimeout      = 10 * time.Second
+	hostStatementTimeout    = 8 * time.Second
+	hostLockTimeout         = 5 * time.Second
 )
 
 // answerGrace is how long after StatementTimeout the server has to say so.
 const answerGrace = 5 * time.Second
 
 func (c Config) withDefaults() (Config, error) {
-	if c.DSN == "" && (c.TLS != nil || c.MaxConns != 0 || c.StatementTimeout != 0 || c.LockTimeout != 0) {
-		return c, errors.New("Config.TLS, MaxConns, StatementTimeout and LockTimeout go with Config.DSN only: a pool of the host's is as the host made it")
+	if c.DSN == "" && (c.TLS != nil || c.MaxConns != 0) {
+		return c, errors.New("Config.TLS and MaxConns go with Config.DSN only: a pool of the host's is as the host made it")
 	}
 	if c.Schema == "" {
 		c.Schema = defaultSchema
@@ -68,17 +71,23 @@ func (c Config) withDefaults() (Config, error) {
 	if c.MaxConns == 0 {
 		c.MaxConns = defaultMaxConns
 	}
-	for _, t := range []struct {
-		name     string
-		field    *time.Duration
-		standard time.Duration
-	}{{"StatementTimeout", &c.StatementTimeout, defaultStatementTimeout}, {"LockTimeout", &c.LockTimeout, defaultLockTimeout}} {
-		if *t.field == 0 {
-			*t.field = t.standard
+	statement, lock := defaultStatementTimeout, defaultLockTimeout
+	if c.DSN == "" {
+		statement, lock = hostStatementTimeout, hostLockTimeout
+	}
+	if c.StatementTimeout == 0 {
+		c.StatementTimeout = statement
+	}
+	if c.LockTimeout == 0 {
+		c.LockTimeout = min(lock, c.StatementTimeout/2)
+	}
+	for name, d := range map[string]time.Duration{"StatementTimeout": c.StatementTimeout, "LockTimeout": c.LockTimeout} {
+		if d < time.Millisecond || d > 24*time.Hour {
+			return c, fmt.Errorf("the time Config.%s is not within 1 ms to 24 h: %v", name, d)
 		}
-		if *t.field < time.Millisecond || *t.field > 24*time.Hour {
-			return c, fmt.Errorf("the time Config.%s is not within 1 ms to 24 h: %v", t.name, *t.field)
-		}
+	}
+	if c.LockTimeout >= c.StatementTimeout {
+		return c, fmt.Errorf("the time Config.LockTimeout (%v) is not shorter than StatementTimeout (%v)", c.LockTimeout, c.StatementTimeout)
 	}
 	return c, nil
 }
@@ -103,48 +112,57 @@ func (c Config) pool() (pool *sql.DB, owned bool, err error) {
 	if err != nil || pool != nil {
 		return pool, false, err
 	}
-	connector, err := pgconn.NewConnector(c.DSN, c.TLS, "stacksync-metastore")
+	connector, err := c.connector(c.StatementTimeout + answerGrace)
 	if err != nil {
 		return nil, false, err
 	}
-	driver := connector.Config()
-	driver.ConnParams = c.session(driver.ConnParams)
-	driver.ReadTimeout = c.StatementTimeout + answerGrace
-	driver.EnableTracing = false
-	pool = sql.OpenDB(&preparing{connector})
+	pool = sql.OpenDB(connector)
 	pool.SetMaxOpenConns(c.MaxConns)
 	pool.SetMaxIdleConns(c.MaxConns)
+	pool.SetConnMaxLifetime(connLife)
 	return pool, true, nil
 }
 
-// session returns the settings of each connection. What the DSN says wins.
-func (c Config) session(given map[string]any) map[string]any {
-	params := map[string]any{
-		"statement_timeout": c.StatementTimeout.Milliseconds(),
-		"lock_timeout":      c.LockTimeout.Milliseconds(),
+// connLife is how long a connection is used. A name that leads to another server after a failover is so looked up again.
+const connLife = 10 * time.Minute
+
+// connector makes the connections of the store's own pool. timeout is how long to wait for an answer; 0 is for ever.
+func (c Config) connector(timeout time.Duration) (*preparing, error) {
+	connector, err := pgconn.NewConnector(c.DSN, c.TLS, "stacksync-metastore")
+	if err != nil {
+		return nil, err
+	}
+	driver := connector.Config()
+	driver.ReadTimeout, driver.WriteTimeout = timeout, timeout
+	driver.EnableTracing = false
+	p := &preparing{Connector: connector}
+	for _, s := range c.settings() {
+		if _, given := driver.ConnParams[s.name]; !given { // what the DSN says, wins
+			p.settings = append(p.settings, s)
+		}
+	}
+	return p, nil
+}
+
+// setting is a parameter of a session.
+type setting struct{ name, value string }
+
+// settings are those that the store needs.
+func (c Config) settings() []setting {
+	millis := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+	return []setting{
+		{"statement_timeout", millis(c.StatementTimeout)},
+		{"lock_timeout", millis(c.LockTimeout)},
 		// A transaction is a handful of statements: one that waits for its client for so long has none any more.
-		"idle_in_transaction_session_timeout": c.StatementTimeout.Milliseconds(),
-		// A statement that was planned while the tables were small would keep its plan, if it were not a general one.
-		"plan_cache_mode": "force_generic_plan",
+		{"idle_in_transaction_session_timeout", millis(c.StatementTimeout)},
+		// All statements look up by key. Left to itself the planner takes a workspace's revisions for independent of its other
+		// columns, and now and then a parallel scan or a sequential one for the better plan; and before tables were analyzed
+		// it joins each level of a tree with all items.
+		{"max_parallel_workers_per_gather", "0"},
+		{"enable_seqscan", "off"}, {"enable_hashjoin", "off"}, {"enable_mergejoin", "off"}, {"jit", "off"},
+		{"plan_cache_mode", "force_generic_plan"},
 	}
-	for _, name := range planning {
-		params[name] = "off"
-	}
-	params["max_parallel_workers_per_gather"] = "0"
-	maps.Copy(params, given)
-	return params
 }
 
-// planning are what the planner is to leave: all statements look up by key. Left to itself it takes a workspace's revisions for
-// independent of its other columns, and now and then a parallel scan or a sequential one for the better plan; and
-// before tables were analyzed it joins each level of a tree with all items.
-var planning = [...]string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"}
-
-// localSettings make the same settings for a transaction, on a connection that the host has made.
-func localSettings() []string {
-	settings := []string{setLocal + "max_parallel_workers_per_gather = 0"}
-	for _, name := range planning {
-		settings = append(settings, setLocal+name+" = off")
-	}
-	return settings
-}
+// setLocal returns the statement that makes a setting for the transaction.
+func (s setting) setLocal() string { return "SET LOCAL " + s.name + " = " + s.value }

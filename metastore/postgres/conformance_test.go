@@ -58,7 +58,7 @@ func TestBun(t *testing.T) {
 	w := newWorld(t, store)
 	w.commit(w.file())
 	require.Len(t, w.changes("").Items, 1)
-	require.Equal(t, 4, store.Writers(), "half the connections")
+	require.Equal(t, 2, store.Writers(), "a quarter of the connections")
 	require.NoError(t, store.Close())
 	require.NoError(t, db.PingContext(t.Context()), "the pool is the host's")
 }

@@ -14,8 +14,11 @@ import (
 	"github.com/stacksync/stacksync-go/internal/pgconn"
 )
 
-// preparing opens connections that keep their statements prepared.
-type preparing struct{ *pgconn.Connector }
+// preparing opens connections that have the store's settings, and keep their statements prepared.
+type preparing struct {
+	*pgconn.Connector
+	settings []setting
+}
 
 // Connect implements driver.Connector.
 func (p *preparing) Connect(ctx context.Context) (driver.Conn, error) {
@@ -28,7 +31,36 @@ func (p *preparing) Connect(ctx context.Context) (driver.Conn, error) {
 		_ = raw.Close()
 		return nil, fmt.Errorf("the driver has made a %T, not a Conn", raw)
 	}
+	if err := p.start(ctx, pg); err != nil {
+		_ = pg.Close()
+		return nil, err
+	}
 	return &conn{Conn: pg, plans: map[string]*plan{}}, nil
+}
+
+// errStandby says that a server takes no writes: it may have been the primary before.
+var errStandby = errors.New("the server is a standby")
+
+// start makes the settings, and sees whether the server takes writes.
+func (p *preparing) start(ctx context.Context, pg *pgdriver.Conn) error {
+	query, args := "SELECT pg_is_in_recovery()", []driver.NamedValue(nil)
+	for _, s := range p.settings {
+		args = append(args, driver.NamedValue{Value: s.name}, driver.NamedValue{Value: s.value})
+		query += fmt.Sprintf(", set_config($%d, $%d, false)", len(args)-1, len(args))
+	}
+	rows, err := pg.QueryContext(ctx, query, args)
+	if err != nil {
+		return fmt.Errorf("make the settings of a connection: %w", err)
+	}
+	values := make([]driver.Value, 1+len(p.settings))
+	err = rows.Next(values)
+	if err = errors.Join(err, rows.Close()); err != nil {
+		return fmt.Errorf("make the settings of a connection: %w", err)
+	}
+	if standby, _ := values[0].(bool); standby {
+		return errStandby
+	}
+	return nil
 }
 
 // conn is a connection that prepares each statement with arguments: planning one takes longer than running it. It uses SQL's
@@ -47,49 +79,30 @@ type plan struct {
 }
 
 const (
-	// maxPlans bounds what is kept. There are fewer texts, since keys go as arrays: it guards against a mistake.
+	// maxPlans bounds what is kept. Keys go as arrays, so that a host comes by a few dozen texts; what is beyond runs without a plan.
 	maxPlans = 200
 	// A plan that was made while the tables were small may be a bad one later. It is made anew after a second, and then less and
 	// less often.
 	firstLife, longestLife = time.Second, time.Minute
 )
 
-// separator is between statements that go in one message.
-const separator = "; "
-
-// parts splits a message into what goes before and after the statement that has the arguments.
-func parts(message string) (before, statement, after string) {
-	statement = message
-	if strings.HasPrefix(statement, begin) || strings.HasPrefix(statement, beginRO) {
-		i := strings.Index(statement, separator)
-		if i < 0 {
-			return message, "", ""
-		}
-		i += len(separator)
-		if strings.HasPrefix(statement[i:], setLocal) {
-			i += strings.Index(statement[i:], separator) + len(separator)
-		}
-		before, statement = statement[:i], statement[i:]
-	}
-	if body, ok := strings.CutSuffix(statement, separator+commit); ok {
-		statement, after = body, separator+commit
-	}
-	return before, statement, after
-}
-
 // prepared returns the message with EXECUTE in the place of the statement.
 func (c *conn) prepared(ctx context.Context, message string, args []driver.NamedValue) (string, error) {
 	if len(args) == 0 {
 		return message, nil
 	}
-	before, statement, after := parts(message)
+	before, statement, after := "", message, ""
+	if start, rest, ok := strings.Cut(message, boundary); ok {
+		before = start
+		statement, after, _ = strings.Cut(rest, boundary)
+	}
 	p := c.plans[statement]
 	now := time.Now()
 	if p != nil && now.After(p.until) {
-		if _, err := c.Conn.ExecContext(ctx, "DEALLOCATE "+p.name, nil); err != nil {
-			return "", err
-		}
 		delete(c.plans, statement)
+		if _, err := c.Conn.ExecContext(ctx, "DEALLOCATE "+p.name, nil); err != nil {
+			return "", c.checked(err)
+		}
 	}
 	if p == nil && len(c.plans) >= maxPlans {
 		return message, nil
@@ -102,7 +115,7 @@ func (c *conn) prepared(ctx context.Context, message string, args []driver.Named
 		c.made++
 		p = &plan{name: "stacksync_" + strconv.Itoa(c.made), until: now.Add(life), life: life}
 		if _, err := c.Conn.ExecContext(ctx, "PREPARE "+p.name+" AS "+statement, nil); err != nil {
-			return "", fmt.Errorf("prepare: %w", err)
+			return "", fmt.Errorf("prepare: %w", c.checked(err))
 		}
 		c.plans[statement] = p
 	}
@@ -138,15 +151,22 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 	return rows, c.checked(err)
 }
 
-// checked closes a connection whose prepared statements are not what they should be, so that the pool takes it no more.
+// checked closes a connection that is not what it was, so that the pool takes it no more.
 func (c *conn) checked(err error) error {
-	if pg, ok := errors.AsType[pgdriver.Error](err); ok && stale(pg) {
+	if pg, ok := errorOf(err); ok && stale(pg) {
 		_ = c.Close()
 	}
 	return err
 }
 
-// stale says that the server has forgotten a prepared statement, or that its plan does not fit the tables any more.
+// stale says that the server has forgotten a prepared statement, that its plan does not fit the tables any more, or that the server
+// takes no writes any more.
 func stale(err pgdriver.Error) bool {
-	return err.Field('C') == "26000" || err.Field('C') == "0A000"
+	switch err.Field('C') {
+	case "26000", "25006":
+		return true
+	case "0A000":
+		return strings.Contains(err.Field('R'), "RevalidateCachedQuery") // the routine that finds it: its message is translated
+	}
+	return false
 }

@@ -44,7 +44,7 @@ func (c *cutter) decide(m pgtest.Message) pgtest.Action {
 		return pgtest.CutBefore
 	}
 	what, often := "other", 0.04
-	if strings.HasSuffix(m.SQL(), separator+commit) {
+	if strings.HasSuffix(m.SQL(), "; "+commit) {
 		what, often = commit, 0.15
 	}
 	c.mu.Lock()

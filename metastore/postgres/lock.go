@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"time"
+	"strconv"
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/metastore/internal/sqlstore"
@@ -39,7 +39,7 @@ func (l locker) lock(ctx context.Context, tx sqlstore.Conn, p stacksync.LockPara
 	}
 	s, own := tx.(*session)
 	if own && p.Wait > 0 {
-		s.prefix = append(s.prefix, fmt.Sprintf(setLocal+"lock_timeout = %d", max(1, p.Wait/time.Millisecond)))
+		s.prefix = append(s.prefix, setting{"lock_timeout", strconv.FormatInt(max(1, p.Wait.Milliseconds()), 10)}.setLocal())
 	}
 	rows, err := tx.QueryContext(ctx, l.text, workspaces, users)
 	if err != nil {

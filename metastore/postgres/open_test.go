@@ -98,7 +98,7 @@ func TestOpenRefuses(t *testing.T) {
 		"two pools":                {Config{DSN: dsn, DB: pool}, "exactly one"},
 		"a bun.DB of nothing":      {Config{Bun: bun.NewDB(nil, pgdialect.New())}, "Config.Bun"},
 		"another driver":           {Config{DB: other}, "Config.DB"},
-		"timeout of a host's pool": {Config{DB: pool, LockTimeout: time.Second}, "LockTimeout"},
+		"a lock for longer":        {Config{DSN: dsn, LockTimeout: time.Second, StatementTimeout: time.Second}, "LockTimeout"},
 		"MaxConns":                 {Config{DSN: dsn, MaxConns: -1}, "Config.MaxConns"},
 		"StatementTimeout":         {Config{DSN: dsn, StatementTimeout: -1}, "Config.StatementTimeout"},
 		"LockTimeout":              {Config{DSN: dsn, LockTimeout: time.Microsecond}, "Config.LockTimeout"},

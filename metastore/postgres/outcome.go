@@ -3,14 +3,13 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"time"
-
-	"database/sql/driver"
 
 	"github.com/uptrace/bun/driver/pgdriver"
 
@@ -41,7 +40,8 @@ type asking struct {
 }
 
 // resolve finds out, after the connection was lost in a COMMIT, whether the transaction was saved. It returns nil if so,
-// an error that wraps cause if not, and ErrUncertain as well where nobody can tell.
+// an error that wraps cause if not, and ErrUncertain as well where nobody can tell. It ends a transaction that goes on for too
+// long, but for one that waits for a standby: that is saved here, and would be told saved before it is there.
 func (a asking) resolve(ctx context.Context, db *sql.DB, id transactionID, cause error) error {
 	ctx, cancel := context.WithTimeout(ctx, a.most)
 	defer cancel()
@@ -50,15 +50,15 @@ func (a asking) resolve(ctx context.Context, db *sql.DB, id transactionID, cause
 	}
 	start := time.Now()
 	for {
-		status, sure, err := id.status(ctx, db)
+		now, err := id.ask(ctx, db)
 		switch {
-		case err == nil && status == "committed" && sure:
+		case err == nil && now.status == "committed" && now.sure:
 			return nil
-		case err == nil && status == "committed":
+		case err == nil && now.status == "committed":
 			return uncertain(errors.New("the server has started again since, and may have given its number to another one"))
-		case err == nil && status == "aborted":
-			return fmt.Errorf("not saved: %w", cause)
-		case err == nil && time.Since(start) > a.patience:
+		case err == nil && now.status == "aborted":
+			return fmt.Errorf("%w: %w", errAborted, cause)
+		case err == nil && time.Since(start) > a.patience && !now.replicating:
 			// It would go on for as long as the server believes in its client, and hold its locks. What it answers comes out the
 			// next time.
 			_, err = db.ExecContext(ctx, "SELECT pg_terminate_backend($1::int)", id.pid)
@@ -74,18 +74,30 @@ func (a asking) resolve(ctx context.Context, db *sql.DB, id transactionID, cause
 	}
 }
 
-// status asks for the state of a transaction. It is not sure that it is this one's, if committed, where the server has crashed
-// meanwhile: numbers that had not reached the disk are given again. A crash, after which the server may go on without a
-// new start, resets its statistics.
-func (id transactionID) status(ctx context.Context, db *sql.DB) (status string, sure bool, err error) {
-	var s sql.NullString
-	err = db.QueryRowContext(ctx, "SELECT pg_xact_status($1::xid8), "+serverTime+` = $2::bigint
-		AND coalesce(extract(epoch FROM pg_stat_get_bgwriter_stat_reset_time()) * 1000000 < $3::bigint, false)`,
-		id.xid, id.server, id.begun).Scan(&s, &sure)
-	if err == nil && !s.Valid {
+// errAborted says that a transaction, of which an answer was lost, is known not to be saved.
+var errAborted = errors.New("not saved")
+
+// answer is what the server says of a transaction.
+type answer struct {
+	status string // "in progress", "committed" or "aborted"
+	// sure says that a committed one is this one, not another with its number: the server has not crashed meanwhile. Numbers that had
+	// not reached the disk are given again after a crash, which may go without a new start, but not without a reset of statistics.
+	sure        bool
+	replicating bool // it waits for a standby
+}
+
+func (id transactionID) ask(ctx context.Context, db *sql.DB) (answer, error) {
+	var a answer
+	var status sql.NullString
+	err := db.QueryRowContext(ctx, "SELECT pg_xact_status($1::xid8), "+serverTime+` = $2::bigint
+			AND coalesce(extract(epoch FROM pg_stat_get_bgwriter_stat_reset_time()) * 1000000 < $3::bigint, false),
+			EXISTS (SELECT FROM pg_stat_activity WHERE pid = $4::int AND wait_event = 'SyncRep')`,
+		id.xid, id.server, id.begun, id.pid).Scan(&status, &a.sure, &a.replicating)
+	if err == nil && !status.Valid {
 		err = errors.New("it is too long ago")
 	}
-	return s.String, sure, err
+	a.status = status.String
+	return a, err
 }
 
 func errorOf(err error) (pgdriver.Error, bool) { return errors.AsType[pgdriver.Error](err) }
@@ -93,10 +105,13 @@ func errorOf(err error) (pgdriver.Error, bool) { return errors.AsType[pgdriver.E
 // retryable reports whether a transaction that has not committed may succeed when it is run again: it has met another one, or
 // lost its connection.
 func retryable(err error) bool {
+	if errors.Is(err, errAborted) {
+		return true // however long it took: the server has answered on another connection
+	}
 	if pg, ok := errorOf(err); ok {
 		switch code := pg.Field('C'); {
 		case code == "40001", code == "40P01": // serialization failure, deadlock
-		case code == "53300": // too many connections
+		case code == "53300", code == "53200": // too many connections, no room for locks
 		case code == "57P01", code == "57P02", code == "57P03": // the server stops, has crashed, or starts
 		case code == "57P05", code == "25P03": // it has ended a connection that was idle, in the pool or in a transaction
 		case code == "25P02": // a statement before this one has failed, and its error was lost
@@ -110,7 +125,9 @@ func retryable(err error) bool {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}
-	_, network := errors.AsType[net.Error](err)
-	return network || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+	if network, ok := errors.AsType[net.Error](err); ok {
+		return !network.Timeout() // what has not answered for so long will not do so ten times over
+	}
+	return errors.Is(err, errStandby) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, net.ErrClosed)
 }

@@ -17,7 +17,6 @@ package postgres
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -54,19 +53,18 @@ func open(ctx context.Context, config Config, asking asking) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := config.migrate(ctx, sqlstore.Migrator.Up); err != nil {
+		return nil, err
+	}
 	pool, owned, err := config.pool()
 	if err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, pool, config.Schema, sqlstore.Migrator.Up); err != nil {
-		if owned {
-			err = errors.Join(err, pool.Close())
-		}
-		return nil, err
-	}
 	begin := sessions{asking: asking}
 	if !owned {
-		begin.settings = localSettings()
+		for _, s := range config.settings() {
+			begin.settings = append(begin.settings, s.setLocal())
+		}
 	}
 	db := bun.NewDB(pool, pgdialect.New())
 	store := sqlstore.New(db, db, sqlstore.Dialect{
@@ -79,7 +77,7 @@ func open(ctx context.Context, config Config, asking asking) (*Store, error) {
 		Begin:       begin.begin,
 		Borrowed:    !owned,
 	})
-	return &Store{sql: store, writers: max(1, pool.Stats().MaxOpenConnections/2)}, nil
+	return &Store{sql: store, writers: writers(pool.Stats().MaxOpenConnections)}, nil
 }
 
 // Update implements stacksync.MetadataStore.
@@ -103,8 +101,16 @@ func (s *Store) Changes(ctx context.Context, p stacksync.ChangesParams) (stacksy
 	return s.sql.Changes(ctx, p)
 }
 
-// Writers implements stacksync.ManyWriters: half the connections.
+// Writers implements stacksync.ManyWriters: a quarter of the connections, so that there are some for what waits and for readers.
 func (s *Store) Writers() int { return s.writers }
+
+// writers makes of a number of connections, of which 0 has no bound, how many should write at once.
+func writers(conns int) int {
+	if conns == 0 {
+		conns = defaultMaxConns
+	}
+	return max(1, conns/4)
+}
 
 // Tx returns a transaction of the host's, on the same database, as one of the store: see stacksync.Service.CommitIn. It
 // must be READ COMMITTED, as PostgreSQL's are by default: its Lock returns ErrIsolation otherwise. The host begins and ends it; after an error of the returned Tx it

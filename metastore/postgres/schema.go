@@ -11,6 +11,7 @@ import (
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
 
+	"github.com/stacksync/stacksync-go/internal/pgconn"
 	"github.com/stacksync/stacksync-go/metastore/internal/sqlstore"
 )
 
@@ -32,28 +33,39 @@ func Rollback(ctx context.Context, config Config) error {
 	if err != nil {
 		return fmt.Errorf("roll back PostgreSQL store: %w", err)
 	}
-	pool, owned, err := config.pool()
-	if err != nil {
-		return fmt.Errorf("roll back PostgreSQL store: %w", err)
-	}
-	if owned {
-		defer func() { _ = pool.Close() }()
-	}
-	if err := migrate(ctx, pool, config.Schema, sqlstore.Migrator.Down); err != nil {
+	if err := config.migrate(ctx, sqlstore.Migrator.Down); err != nil {
 		return fmt.Errorf("roll back PostgreSQL store: %w", err)
 	}
 	return nil
 }
 
-// migrate changes the schema, on one connection of the pool, in one transaction. Others that do it wait for its lock.
-func migrate(ctx context.Context, pool *sql.DB, schema string, change func(sqlstore.Migrator, context.Context) error) error {
+// migrate changes the schema, on one connection, in one transaction. Others that do it wait for its lock.
+func (c Config) migrate(ctx context.Context, change func(sqlstore.Migrator, context.Context) error) error {
+	pool, err := pgconn.Given(c.DSN, c.DB, c.Bun)
+	if err != nil {
+		return err
+	}
+	if pool == nil { // the store's own connections don't wait for as long as a migration may take
+		connector, err := c.connector(0)
+		if err != nil {
+			return err
+		}
+		pool = sql.OpenDB(connector)
+		defer func() { _ = pool.Close() }()
+	}
 	return sqlstore.Retry(ctx, func() (again bool, err error) {
 		conn, err := pool.Conn(ctx)
 		if err != nil {
 			return retryable(err), fmt.Errorf("connect: %w", err)
 		}
 		defer func() { _ = conn.Close() }()
-		err = migrateOn(ctx, conn, schema, change)
+		stop, err := pgconn.Guard(ctx, conn)
+		if err == nil {
+			err = migrateOn(ctx, conn, c.Schema, change)
+			if !stop() && err != nil {
+				err = fmt.Errorf("%w: %w", ctx.Err(), err)
+			}
+		}
 		if err != nil { // it may be in the middle of a transaction
 			_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 		}
@@ -82,10 +94,10 @@ func migrateOn(ctx context.Context, conn *sql.Conn, schema string, change func(s
 			Schema:     name,
 			Begin: []string{
 				"BEGIN",
+				"SET LOCAL client_min_messages = warning",
+				"SET LOCAL statement_timeout = 0", "SET LOCAL lock_timeout = 0", // others may migrate a large database
 				// The lock comes before the look at what is there, and ends with the transaction.
 				fmt.Sprintf("SELECT pg_advisory_xact_lock(hashtext('stacksync migrations'), hashtext('%s'))", schema),
-				"SET LOCAL client_min_messages = warning",
-				"SET LOCAL statement_timeout = 0", "SET LOCAL lock_timeout = 0",
 			},
 			Prepare: func(ctx context.Context, tx bun.IDB) error {
 				var exists bool

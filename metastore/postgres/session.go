@@ -6,7 +6,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -20,7 +19,6 @@ const (
 	beginRO  = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 	commit   = "COMMIT"
 	rollback = "ROLLBACK"
-	setLocal = "SET LOCAL "
 )
 
 // session is a transaction. It takes as few round trips as it can: BEGIN goes with the first statement, and what is saved
@@ -74,7 +72,7 @@ func (s *session) QueryContext(ctx context.Context, query string, args ...any) (
 	if err := s.flush(ctx); err != nil {
 		return nil, err
 	}
-	query = s.begin(query)
+	query = s.message(query, "")
 	var rows *sql.Rows
 	err := s.guarded(ctx, func() (err error) {
 		rows, err = s.conn.QueryContext(ctx, query, args...)
@@ -92,15 +90,21 @@ func (s *session) ExecContext(ctx context.Context, query string, args ...any) (s
 	return driver.ResultNoRows, nil
 }
 
-// begin puts what waits before a statement.
-func (s *session) begin(query string) string {
+// boundary is before and after a statement that shares its message with others, so that conn can tell it from them.
+const boundary = " /*stacksync*/ "
+
+// message puts what waits before a statement, and more after it.
+func (s *session) message(statement, after string) string {
 	s.begun = true
-	if len(s.prefix) == 0 {
-		return query
+	before := ""
+	for _, p := range s.prefix {
+		before += p + "; "
 	}
-	query = strings.Join(append(s.prefix, query), separator)
 	s.prefix = nil
-	return query
+	if before == "" && after == "" {
+		return statement
+	}
+	return before + boundary + statement + boundary + after
 }
 
 // flush sends the statement that waits.
@@ -108,7 +112,7 @@ func (s *session) flush(ctx context.Context) error {
 	if s.text == "" {
 		return nil
 	}
-	text, args := s.begin(s.text), s.args
+	text, args := s.message(s.text, ""), s.args
 	s.text, s.args = "", nil
 	return s.exec(ctx, text, args...)
 }
@@ -135,11 +139,11 @@ func (s *session) guarded(ctx context.Context, run func() error) error {
 
 // Commit ends the transaction. It is not cut short by ctx: once COMMIT was sent, the answer matters.
 func (s *session) Commit(ctx context.Context) error {
-	defer func() { _ = s.conn.Close() }()
+	defer func() { _ = s.conn.Close() }() // a second one does nothing
 	if !s.begun && s.text == "" || s.mode == sqlstore.Once {
 		return nil // there is nothing to commit
 	}
-	if s.mode == sqlstore.Write && s.id == (transactionID{}) {
+	if s.text != "" && s.id == (transactionID{}) {
 		if err := s.askID(ctx); err != nil {
 			s.undo()
 			return fmt.Errorf("commit transaction: %w", err)
@@ -151,7 +155,7 @@ func (s *session) Commit(ctx context.Context) error {
 	}
 	text := commit
 	if s.text != "" {
-		text = s.begin(s.text) + separator + commit
+		text = s.message(s.text, "; "+commit)
 	}
 	ctx = context.WithoutCancel(ctx)
 	_, err := s.conn.ExecContext(ctx, text, s.args...)
@@ -163,6 +167,8 @@ func (s *session) Commit(ctx context.Context) error {
 		s.undo()
 		return err
 	}
+	// The connection goes first: who asks needs one, and all may be in use by those who ask.
+	s.discard()
 	return s.asking.resolve(ctx, s.db, s.id, err)
 }
 
@@ -183,8 +189,14 @@ func (s *session) undo() {
 	ctx, cancel := context.WithTimeout(context.Background(), undoTimeout)
 	defer cancel()
 	if _, err := s.conn.ExecContext(ctx, rollback); err != nil {
-		_ = s.conn.Raw(func(any) error { return driver.ErrBadConn })
+		s.discard()
 	}
+}
+
+// discard takes the connection out of the pool.
+func (s *session) discard() {
+	_ = s.conn.Raw(func(any) error { return driver.ErrBadConn })
+	_ = s.conn.Close()
 }
 
 // refused reports whether the server has answered that a transaction failed: it is there no more.

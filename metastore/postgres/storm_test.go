@@ -185,7 +185,7 @@ func (r *commitRig) onCommit(action func() pgtest.Action) {
 		if r.watch != "" && strings.Contains(m.SQL(), r.watch) && watched.Add(1) == 1 {
 			close(r.asked)
 		}
-		if strings.HasSuffix(m.SQL(), separator+commit) && commits.Add(1) == 1 {
+		if strings.HasSuffix(m.SQL(), "; "+commit) && commits.Add(1) == 1 {
 			close(r.committing)
 			return action()
 		}

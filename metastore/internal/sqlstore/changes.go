@@ -43,10 +43,10 @@ func (r *reader) changesCombined(ctx context.Context, p stacksync.ChangesParams)
 				ORDER BY i.revision LIMIT %s) AS i) AS i WHERE before IS NULL OR before < %s)`,
 		t.qualified.items, workspace, after, s.arg("bigint", p.LiveThrough), member, s.arg("bigint", int64(p.Limit)), s.arg("bigint", most))
 	s.with(`above (item) AS (SELECT parent_id FROM page WHERE NOT deleted
-			UNION SELECT i.parent_id FROM above JOIN %s AS i ON i.workspace_id = %s AND i.item_id = above.item AND i.revision > %s)`,
+			UNION SELECT i.parent_id FROM above CROSS JOIN LATERAL (SELECT * FROM %s AS i WHERE i.workspace_id = %s AND i.item_id = above.item AND i.revision > %s OFFSET 0) AS i)`,
 		t.qualified.items, workspace, after)
 	s.rows(fromItems, "page AS i")
-	s.rows(fromAncestors, `above JOIN %s AS i ON i.workspace_id = %s AND i.item_id = above.item AND i.revision > %s
+	s.rows(fromAncestors, `above CROSS JOIN LATERAL (SELECT * FROM %s AS i WHERE i.workspace_id = %s AND i.item_id = above.item AND i.revision > %s OFFSET 0) AS i
 		WHERE NOT EXISTS (SELECT FROM page WHERE page.item_id = i.item_id)`, t.qualified.items, workspace, after)
 	if err := s.query(ctx, to); err != nil {
 		return stacksync.ChangesRows{}, fmt.Errorf("read changes: %w", err)

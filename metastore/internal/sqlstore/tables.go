@@ -160,7 +160,7 @@ func (t *tables) outbox(b builder) {
 		ORDER BY hint_due, id LIMIT %[3]s%[4]s) UPDATE %[1]s AS w SET hint_due = %[5]s FROM due WHERE w.id = due_id RETURNING %[6]s`,
 		t.qualified.workspaces, arg(1), arg(2), skip, arg(3), columns)
 	t.mark = b.keyedText([]string{"uuid", "bigint"}, func(values string, n int) string {
-		return fmt.Sprintf(`WITH told AS MATERIALIZED (SELECT w.id AS told_id, k.column2 AS told FROM (%s) AS k CROSS JOIN %s AS w
+		return fmt.Sprintf(`WITH told AS MATERIALIZED (SELECT w.id AS told_id, CASE WHEN k.column2 < w.revision THEN k.column2 ELSE w.revision END AS told FROM (%s) AS k CROSS JOIN %s AS w
 			WHERE w.id = k.column1 ORDER BY w.id%s)
 			UPDATE %s AS w SET notified = CASE WHEN told > notified THEN told ELSE notified END,
 			hint_due = CASE WHEN revision > told AND revision > notified THEN %s END FROM told WHERE w.id = told_id RETURNING %s`,

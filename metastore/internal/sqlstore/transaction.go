@@ -39,8 +39,9 @@ func (t *transaction) do(fn func() error) error {
 	return t.broken
 }
 
-// bind replaces pointers to what a driver knows by what they point to. database/sql would do it too, by reflection.
-func (t *transaction) bind(args []any) []any {
+// bind replaces pointers to what a driver knows by what they point to. database/sql would do it too, by reflection. Where text is
+// not what the database takes it is refused.
+func (t *transaction) bind(args []any) ([]any, error) {
 	for i, arg := range args {
 		switch p := arg.(type) {
 		case *uuid.UUID:
@@ -54,13 +55,22 @@ func (t *transaction) bind(args []any) []any {
 		case *bool:
 			args[i] = *p
 		}
+		if text, ok := args[i].(string); ok && t.tables.wide != nil {
+			if err := checkText(text); err != nil {
+				return nil, err
+			}
+		}
 	}
-	return args
+	return args, nil
 }
 
 func (t *transaction) exec(ctx context.Context, text string, args []any) error {
 	return t.do(func() error {
-		_, err := t.conn.ExecContext(ctx, text, t.bind(args)...)
+		args, err := t.bind(args)
+		if err != nil {
+			return err
+		}
+		_, err = t.conn.ExecContext(ctx, text, args...)
 		return err
 	})
 }
@@ -68,7 +78,11 @@ func (t *transaction) exec(ctx context.Context, text string, args []any) error {
 // query calls each for every row, after it was scanned into dest, until it returns false.
 func (t *transaction) query(ctx context.Context, text string, args, dest []any, each func() bool) error {
 	return t.do(func() error {
-		rows, err := t.conn.QueryContext(ctx, text, t.bind(args)...)
+		args, err := t.bind(args)
+		if err != nil {
+			return err
+		}
+		rows, err := t.conn.QueryContext(ctx, text, args...)
 		if err != nil {
 			return err
 		}

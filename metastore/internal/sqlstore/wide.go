@@ -163,6 +163,7 @@ func (c *cell) Scan(src any) error {
 			*d = id
 			return err
 		}
+		return d.Scan(src) // another driver's
 	case sql.Scanner:
 		return d.Scan(src)
 	}
