@@ -114,9 +114,9 @@ type Writer interface {
 // sent. Workspace.HintDue says until when the one who should send it has time; then everybody may. Where nothing is owed, a store
 // keeps no HintDue: it is zero. The change log itself is the outbox, so that no hint needs a row.
 type Outbox interface {
-	// Claim picks workspaces that owe a hint and whose HintDue is not after Now, the longest due ones, and returns them with
+	// ClaimHints picks workspaces that owe a hint and whose HintDue is not after Now, the longest due ones, and returns them with
 	// HintDue set to Until. It needs no lock, and passes over what other transactions have locked.
-	Claim(ctx context.Context, p ClaimParams) (ClaimResult, error)
+	ClaimHints(ctx context.Context, p ClaimHintsParams) (ClaimHintsResult, error)
 	// MarkNotified raises Notified to the given revisions where it is lower, but not above Revision, and sets HintDue to Due where
 	// a hint is still owed afterwards. It locks the workspaces, by id; unknown ones are ignored.
 	MarkNotified(ctx context.Context, p MarkNotifiedParams) (MarkNotifiedResult, error)
@@ -323,14 +323,14 @@ type PutParams struct {
 // PutResult is that of Writer.Put.
 type PutResult struct{}
 
-// ClaimParams are those of Outbox.Claim.
-type ClaimParams struct {
+// ClaimHintsParams are those of Outbox.ClaimHints.
+type ClaimHintsParams struct {
 	Now, Until time.Time
 	Limit      int // workspaces; at least 1
 }
 
-// ClaimResult is that of Outbox.Claim.
-type ClaimResult struct{ Workspaces []Workspace }
+// ClaimHintsResult is that of Outbox.ClaimHints.
+type ClaimHintsResult struct{ Workspaces []Workspace }
 
 // MarkNotifiedParams are those of Outbox.MarkNotified.
 type MarkNotifiedParams struct {

@@ -46,7 +46,7 @@ func (s *Service) claim(ctx context.Context) (claimed []Workspace, err error) {
 	ctx, end := s.observe(ctx, "relay")
 	defer func() { end(Observation{Err: err, Items: len(claimed)}) }()
 	err = s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
-		res, err := tx.Claim(ctx, ClaimParams{Now: s.now(), Until: s.hintDue(), Limit: relayPage})
+		res, err := tx.ClaimHints(ctx, ClaimHintsParams{Now: s.now(), Until: s.hintDue(), Limit: relayPage})
 		claimed = res.Workspaces
 		return err
 	})

@@ -160,11 +160,11 @@ func (tx *rowTx) Lock(ctx context.Context, p stacksync.LockParams) (stacksync.Lo
 	return stacksync.LockResult{}, tx.begin(ctx)
 }
 
-func (tx *rowTx) Claim(ctx context.Context, p stacksync.ClaimParams) (stacksync.ClaimResult, error) {
+func (tx *rowTx) ClaimHints(ctx context.Context, p stacksync.ClaimHintsParams) (stacksync.ClaimHintsResult, error) {
 	if err := tx.begin(ctx); err != nil {
-		return stacksync.ClaimResult{}, err
+		return stacksync.ClaimHintsResult{}, err
 	}
-	return tx.Tx.Claim(ctx, p)
+	return tx.Tx.ClaimHints(ctx, p)
 }
 
 func (tx *rowTx) Put(ctx context.Context, p stacksync.PutParams) (stacksync.PutResult, error) {

@@ -131,7 +131,7 @@ func BenchmarkClaim(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				update(func(ctx context.Context, tx stacksync.Tx) error {
-					got, err := tx.Claim(ctx, stacksync.ClaimParams{Now: now, Until: now, Limit: 10})
+					got, err := tx.ClaimHints(ctx, stacksync.ClaimHintsParams{Now: now, Until: now, Limit: 10})
 					if err == nil && len(got.Workspaces) != 10 {
 						err = fmt.Errorf("claimed %d workspaces", len(got.Workspaces))
 					}

@@ -6,12 +6,12 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// Claim is documented at stacksync.Outbox.
-func (t *tx) Claim(ctx context.Context, p stacksync.ClaimParams) (stacksync.ClaimResult, error) {
+// ClaimHints is documented at stacksync.Outbox.
+func (t *tx) ClaimHints(ctx context.Context, p stacksync.ClaimHintsParams) (stacksync.ClaimHintsResult, error) {
 	if err := t.checkPage(ctx, p.Limit); err != nil {
-		return stacksync.ClaimResult{}, err
+		return stacksync.ClaimHintsResult{}, err
 	}
-	var result stacksync.ClaimResult
+	var result stacksync.ClaimHintsResult
 	for key := range t.tables.owing.from(owingKey{due: minDue}) {
 		if len(result.Workspaces) == p.Limit || key.due > p.Now.UnixMicro() {
 			break

@@ -27,7 +27,7 @@ type bent struct {
 	changesParams  func(p *stacksync.ChangesParams)
 	changes        func(ctx context.Context, below stacksync.Reader, p stacksync.ChangesParams, r *stacksync.ChangesRows) error
 	put            func(ctx context.Context, below stacksync.Tx, p *stacksync.PutParams) error
-	claim          func(ctx context.Context, below stacksync.Tx, p stacksync.ClaimParams) (stacksync.ClaimResult, error)
+	claim          func(ctx context.Context, below stacksync.Tx, p stacksync.ClaimHintsParams) (stacksync.ClaimHintsResult, error)
 	mark           func(ctx context.Context, below stacksync.Tx, p stacksync.MarkNotifiedParams) error
 
 	// Of the store itself. Without them it reads as a View does, with the faults of that.
@@ -166,11 +166,11 @@ func (t bentTx) Lock(ctx context.Context, p stacksync.LockParams) (stacksync.Loc
 	return t.tx.Lock(ctx, p)
 }
 
-func (t bentTx) Claim(ctx context.Context, p stacksync.ClaimParams) (stacksync.ClaimResult, error) {
+func (t bentTx) ClaimHints(ctx context.Context, p stacksync.ClaimHintsParams) (stacksync.ClaimHintsResult, error) {
 	if t.b.claim != nil {
 		return t.b.claim(ctx, t.tx, p)
 	}
-	return t.tx.Claim(ctx, p)
+	return t.tx.ClaimHints(ctx, p)
 }
 
 func (t bentTx) MarkNotified(ctx context.Context, p stacksync.MarkNotifiedParams) (stacksync.MarkNotifiedResult, error) {

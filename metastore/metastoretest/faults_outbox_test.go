@@ -12,44 +12,44 @@ import (
 func outboxFaults() []fault {
 	return []fault{
 		{name: "claims what is not due yet", breaks: []string{
-			"Claim returns the workspaces that owe a hint and are due", "what is claimed is not due until then",
+			"ClaimHints returns the workspaces that owe a hint and are due", "what is claimed is not due until then",
 			"random transactions answer as a model does",
-		}, bend: bendClaim(func(p *stacksync.ClaimParams) { p.Now = p.Now.Add(time.Minute) })},
+		}, bend: bendClaim(func(p *stacksync.ClaimHintsParams) { p.Now = p.Now.Add(time.Minute) })},
 		{name: "claims what is due before Now only", breaks: []string{
-			"Claim returns the workspaces that owe a hint and are due", "what is Put owes a hint and is due in the same transaction",
-		}, bend: bendClaim(func(p *stacksync.ClaimParams) { p.Now = p.Now.Add(-time.Microsecond) })},
+			"ClaimHints returns the workspaces that owe a hint and are due", "what is Put owes a hint and is due in the same transaction",
+		}, bend: bendClaim(func(p *stacksync.ClaimHintsParams) { p.Now = p.Now.Add(-time.Microsecond) })},
 		{name: "returns what it has claimed as it was", breaks: []string{"what is claimed is not due until then"}, bend: func(b *bent) {
-			b.claim = func(ctx context.Context, below stacksync.Tx, p stacksync.ClaimParams) (stacksync.ClaimResult, error) {
-				result, err := below.Claim(ctx, p)
+			b.claim = func(ctx context.Context, below stacksync.Tx, p stacksync.ClaimHintsParams) (stacksync.ClaimHintsResult, error) {
+				result, err := below.ClaimHints(ctx, p)
 				result.Workspaces = dueAt(p.Now, result.Workspaces...)
 				return result, err
 			}
 		}},
 		{name: "claims without saying so to others", breaks: []string{"what is claimed is not due until then"}, bend: func(b *bent) {
-			b.claim = func(ctx context.Context, below stacksync.Tx, p stacksync.ClaimParams) (stacksync.ClaimResult, error) {
+			b.claim = func(ctx context.Context, below stacksync.Tx, p stacksync.ClaimHintsParams) (stacksync.ClaimHintsResult, error) {
 				until := p.Until
 				p.Until = p.Now
-				result, err := below.Claim(ctx, p)
+				result, err := below.ClaimHints(ctx, p)
 				result.Workspaces = dueAt(until, result.Workspaces...)
 				return result, err
 			}
 		}},
-		{name: "claims the shortest due first", breaks: []string{"Claim takes the longest due first"}, bend: func(b *bent) {
-			b.claim = func(ctx context.Context, below stacksync.Tx, p stacksync.ClaimParams) (stacksync.ClaimResult, error) {
+		{name: "claims the shortest due first", breaks: []string{"ClaimHints takes the longest due first"}, bend: func(b *bent) {
+			b.claim = func(ctx context.Context, below stacksync.Tx, p stacksync.ClaimHintsParams) (stacksync.ClaimHintsResult, error) {
 				limit := p.Limit
 				p.Limit = 1000
-				result, err := below.Claim(ctx, p)
+				result, err := below.ClaimHints(ctx, p)
 				result.Workspaces = result.Workspaces[max(0, len(result.Workspaces)-limit):]
 				return result, err
 			}
 		}},
-		{name: "has a default for Claim's Limit", breaks: []string{"a Claim with a Limit below 1 is refused"}, bend: bendClaim(
-			func(p *stacksync.ClaimParams) { p.Limit = max(1, p.Limit) },
+		{name: "has a default for ClaimHints's Limit", breaks: []string{"a ClaimHints with a Limit below 1 is refused"}, bend: bendClaim(
+			func(p *stacksync.ClaimHintsParams) { p.Limit = max(1, p.Limit) },
 		)},
-		{name: "claims no more than 9,999", breaks: []string{"10,000 workspaces in one Claim and one MarkNotified"}, bend: bendClaim(
-			func(p *stacksync.ClaimParams) { p.Limit = min(9_999, p.Limit) },
+		{name: "claims no more than 9,999", breaks: []string{"10,000 workspaces in one ClaimHints and one MarkNotified"}, bend: bendClaim(
+			func(p *stacksync.ClaimHintsParams) { p.Limit = min(9_999, p.Limit) },
 		)},
-		{name: "marks no more than 9,999", breaks: []string{"10,000 workspaces in one Claim and one MarkNotified"}, bend: bendMark(
+		{name: "marks no more than 9,999", breaks: []string{"10,000 workspaces in one ClaimHints and one MarkNotified"}, bend: bendMark(
 			func(_ context.Context, _ stacksync.Tx, p *stacksync.MarkNotifiedParams) error {
 				for id := range p.Notified {
 					if len(p.Notified) > 9_999 {
@@ -113,8 +113,8 @@ func outboxFaults() []fault {
 			}
 		}},
 		{name: "claims what is committed only", breaks: []string{"what is Put owes a hint and is due in the same transaction"}, bend: func(b *bent) {
-			b.claim = func(ctx context.Context, below stacksync.Tx, p stacksync.ClaimParams) (stacksync.ClaimResult, error) {
-				result, err := below.Claim(ctx, p)
+			b.claim = func(ctx context.Context, below stacksync.Tx, p stacksync.ClaimHintsParams) (stacksync.ClaimHintsResult, error) {
+				result, err := below.ClaimHints(ctx, p)
 				result.Workspaces = slices.DeleteFunc(result.Workspaces, func(w stacksync.Workspace) bool {
 					committed, err := b.MetadataStore.Load(ctx, stacksync.LoadParams{Access: []stacksync.AccessKey{{Workspace: w.ID}}})
 					return err != nil || len(committed.Workspaces) == 0
@@ -122,10 +122,10 @@ func outboxFaults() []fault {
 				return result, err
 			}
 		}},
-		{name: "remembers a Claim that failed", breaks: []string{"a failed Update has claimed and marked nothing"}, bend: func(b *bent) {
+		{name: "remembers a ClaimHints that failed", breaks: []string{"a failed Update has claimed and marked nothing"}, bend: func(b *bent) {
 			claimed := map[stacksync.WorkspaceID]bool{}
-			b.claim = func(ctx context.Context, below stacksync.Tx, p stacksync.ClaimParams) (stacksync.ClaimResult, error) {
-				result, err := below.Claim(ctx, p)
+			b.claim = func(ctx context.Context, below stacksync.Tx, p stacksync.ClaimHintsParams) (stacksync.ClaimHintsResult, error) {
+				result, err := below.ClaimHints(ctx, p)
 				result.Workspaces = slices.DeleteFunc(result.Workspaces, func(w stacksync.Workspace) bool {
 					before := claimed[w.ID]
 					claimed[w.ID] = true
@@ -142,16 +142,16 @@ func outboxLockFaults() []fault {
 		{
 			name: "waits for locks to claim", hangs: true,
 			breaks: []string{
-				"Claim passes over what another transaction has locked, without waiting",
-				"Claim passes over what another transaction has claimed or marked",
+				"ClaimHints passes over what another transaction has locked, without waiting",
+				"ClaimHints passes over what another transaction has claimed or marked",
 			},
 			open: shared(func(l *loose) { l.waitsToClaim = true }),
 		},
 		{
 			name: "claims without a lock",
 			breaks: []string{
-				"Claim passes over what another transaction has locked, without waiting",
-				"Claim passes over what another transaction has claimed or marked",
+				"ClaimHints passes over what another transaction has locked, without waiting",
+				"ClaimHints passes over what another transaction has claimed or marked",
 				"concurrent Claims never return a workspace twice",
 				"concurrent Claims through two handles never return a workspace twice",
 				"a Put waits for who has claimed a workspace, and neither loses its work",
@@ -201,11 +201,11 @@ func outboxLockFaults() []fault {
 	}
 }
 
-func bendClaim(change func(p *stacksync.ClaimParams)) func(b *bent) {
+func bendClaim(change func(p *stacksync.ClaimHintsParams)) func(b *bent) {
 	return func(b *bent) {
-		b.claim = func(ctx context.Context, below stacksync.Tx, p stacksync.ClaimParams) (stacksync.ClaimResult, error) {
+		b.claim = func(ctx context.Context, below stacksync.Tx, p stacksync.ClaimHintsParams) (stacksync.ClaimHintsResult, error) {
 			change(&p)
-			return below.Claim(ctx, p)
+			return below.ClaimHints(ctx, p)
 		}
 	}
 }

@@ -25,7 +25,7 @@ const (
 	AtVersions    Point = "Versions"
 	AtChanges     Point = "Changes"
 	AtPut         Point = "Put"
-	AtClaim       Point = "Claim"
+	AtClaim       Point = "ClaimHints"
 	AtMark        Point = "MarkNotified"
 	// AtCommit is when the closure of an Update has returned nil. A failure rolls the transaction back: nothing is saved.
 	AtCommit Point = "commit"
@@ -160,8 +160,8 @@ func (f faultyTx) Put(ctx context.Context, p stacksync.PutParams) (stacksync.Put
 	return pass(ctx, f.fail, AtPut, p, f.tx.Put)
 }
 
-func (f faultyTx) Claim(ctx context.Context, p stacksync.ClaimParams) (stacksync.ClaimResult, error) {
-	return pass(ctx, f.fail, AtClaim, p, f.tx.Claim)
+func (f faultyTx) ClaimHints(ctx context.Context, p stacksync.ClaimHintsParams) (stacksync.ClaimHintsResult, error) {
+	return pass(ctx, f.fail, AtClaim, p, f.tx.ClaimHints)
 }
 
 func (f faultyTx) MarkNotified(ctx context.Context, p stacksync.MarkNotifiedParams) (stacksync.MarkNotifiedResult, error) {

@@ -31,8 +31,8 @@ type loose struct {
 	ownBusy        bool // Lock has an error of its own where Wait is over
 	goesOn         bool // a transaction that was busy can commit
 	remembers      bool // Wait stays set
-	waitsToClaim   bool // Claim waits for locks
-	claimsBlindly  bool // Claim locks nothing, nor looks for locks
+	waitsToClaim   bool // ClaimHints waits for locks
+	claimsBlindly  bool // ClaimHints locks nothing, nor looks for locks
 	marksBlindly   bool // MarkNotified locks nothing
 	marksAsAsked   bool // MarkNotified locks in no order
 

@@ -12,8 +12,8 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// Claim locks each workspace that is due and free, and looks again whether it still is.
-func (t *looseTx) Claim(ctx context.Context, p stacksync.ClaimParams) (result stacksync.ClaimResult, err error) {
+// ClaimHints locks each workspace that is due and free, and looks again whether it still is.
+func (t *looseTx) ClaimHints(ctx context.Context, p stacksync.ClaimHintsParams) (result stacksync.ClaimHintsResult, err error) {
 	due, err := t.store.due(ctx, p)
 	if err != nil {
 		return result, err
@@ -24,7 +24,7 @@ func (t *looseTx) Claim(ctx context.Context, p stacksync.ClaimParams) (result st
 		}
 		mine, err := t.lockToClaim(ctx, w, p)
 		if err != nil {
-			return stacksync.ClaimResult{}, err
+			return stacksync.ClaimHintsResult{}, err
 		}
 		if mine {
 			result.Workspaces = append(result.Workspaces, w)
@@ -34,7 +34,7 @@ func (t *looseTx) Claim(ctx context.Context, p stacksync.ClaimParams) (result st
 	return result, nil
 }
 
-func (t *looseTx) lockToClaim(ctx context.Context, w stacksync.Workspace, p stacksync.ClaimParams) (mine bool, err error) {
+func (t *looseTx) lockToClaim(ctx context.Context, w stacksync.Workspace, p stacksync.ClaimHintsParams) (mine bool, err error) {
 	switch {
 	case t.store.claimsBlindly:
 		return true, nil
@@ -62,12 +62,12 @@ func (t *looseTx) tryLock(id string) bool {
 	}
 }
 
-// due returns all that a Claim would, whatever is locked.
-func (l *loose) due(ctx context.Context, p stacksync.ClaimParams) (due []stacksync.Workspace, err error) {
+// due returns all that a ClaimHints would, whatever is locked.
+func (l *loose) due(ctx context.Context, p stacksync.ClaimHintsParams) (due []stacksync.Workspace, err error) {
 	errUndo := errors.New("undo")
 	p.Limit = math.MaxInt
 	err = l.MetadataStore.Update(ctx, func(ctx context.Context, tx stacksync.Tx) error {
-		claimed, err := tx.Claim(ctx, p)
+		claimed, err := tx.ClaimHints(ctx, p)
 		if err != nil {
 			return err
 		}

@@ -66,19 +66,19 @@ func (m *model) put(p stacksync.PutParams) {
 
 // claim is told what the store has claimed, since which of those with one HintDue it takes is its own choice, and
 // returns what is wrong with that.
-func (m *model) claim(p stacksync.ClaimParams, claimed []stacksync.Workspace) error {
+func (m *model) claim(p stacksync.ClaimHintsParams, claimed []stacksync.Workspace) error {
 	due := filter(m.workspaces, func(w stacksync.Workspace) bool { return w.Revision > w.Notified && !w.HintDue.After(p.Now) })
 	slices.SortFunc(due, func(a, b stacksync.Workspace) int { return a.HintDue.Compare(b.HintDue) })
 	if want := min(p.Limit, len(due)); len(claimed) != want {
-		return fmt.Errorf("Claim returned %d workspaces instead of %d", len(claimed), want)
+		return fmt.Errorf("ClaimHints returned %d workspaces instead of %d", len(claimed), want)
 	}
 	for i, got := range claimed {
 		w := m.workspaces[got.ID]
 		if w.Revision <= w.Notified || w.HintDue.After(due[len(claimed)-1].HintDue) {
-			return fmt.Errorf("Claim returned %+v, which is not one of the %d longest due ones", w, p.Limit)
+			return fmt.Errorf("ClaimHints returned %+v, which is not one of the %d longest due ones", w, p.Limit)
 		}
 		if w.HintDue = p.Until; !equal(w, got) || slices.ContainsFunc(claimed[:i], func(o stacksync.Workspace) bool { return o.ID == got.ID }) {
-			return fmt.Errorf("Claim returned %+v instead of, once, %+v", got, w)
+			return fmt.Errorf("ClaimHints returned %+v instead of, once, %+v", got, w)
 		}
 	}
 	for _, w := range claimed {

@@ -89,7 +89,7 @@ func index(t *rapid.T, n int, what string) int { return rapid.IntRange(0, n-1).D
 // step is a part of a transaction: one of its fields is set.
 type step struct {
 	put   *stacksync.PutParams
-	claim *stacksync.ClaimParams
+	claim *stacksync.ClaimHintsParams
 	mark  *stacksync.MarkNotifiedParams
 }
 
@@ -159,7 +159,7 @@ func (w *world) transaction(ctx context.Context, t *rapid.T, store stacksync.Met
 func (w *world) randomStep(t *rapid.T, next *model) step {
 	switch rapid.SampledFrom([]string{"put", "put", "put", "claim", "mark"}).Draw(t, "step") {
 	case "claim":
-		return step{claim: &stacksync.ClaimParams{
+		return step{claim: &stacksync.ClaimHintsParams{
 			Now: w.randomTime(t, "now"), Until: w.randomTime(t, "until"), Limit: rapid.IntRange(1, worldWorkspaces+1).Draw(t, "limit"),
 		}}
 	case "mark":

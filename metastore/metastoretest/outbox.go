@@ -12,17 +12,17 @@ import (
 
 func outboxChecks() []check {
 	return []check{
-		{Name: "Claim returns the workspaces that owe a hint and are due", Run: claimDue},
+		{Name: "ClaimHints returns the workspaces that owe a hint and are due", Run: claimDue},
 		{Name: "what is claimed is not due until then", Run: claimAgain},
-		{Name: "Claim takes the longest due first", Run: claimLongestDue},
-		{Name: "a Claim with a Limit below 1 is refused", Run: claimLimitBelowOne},
+		{Name: "ClaimHints takes the longest due first", Run: claimLongestDue},
+		{Name: "a ClaimHints with a Limit below 1 is refused", Run: claimLimitBelowOne},
 		{Name: "MarkNotified raises Notified, up to Revision, and never lowers it", Run: markRaises},
 		{Name: "MarkNotified sets HintDue where a hint is still owed, and nowhere else", Run: markDue},
 		{Name: "MarkNotified ignores unknown workspaces", Run: markUnknown},
 		{Name: "a workspace that owes no hint has no HintDue", Run: noHintDue},
 		{Name: "what is Put owes a hint and is due in the same transaction", Run: claimOwnRows},
 		{Name: "a failed Update has claimed and marked nothing", Run: outboxRollback},
-		{Name: "10,000 workspaces in one Claim and one MarkNotified", Run: outboxMany},
+		{Name: "10,000 workspaces in one ClaimHints and one MarkNotified", Run: outboxMany},
 	}
 }
 
@@ -68,7 +68,7 @@ func dueAt(due time.Time, ws ...stacksync.Workspace) []stacksync.Workspace {
 // claim claims in a transaction of its own.
 func (r *rig) claim(now, until time.Time, limit int) (claimed []stacksync.Workspace) {
 	r.t.Helper()
-	r.update(func(c change) { claimed = c.claim(stacksync.ClaimParams{Now: now, Until: until, Limit: limit}) })
+	r.update(func(c change) { claimed = c.claim(stacksync.ClaimHintsParams{Now: now, Until: until, Limit: limit}) })
 	return claimed
 }
 
@@ -96,16 +96,16 @@ func claimDue(t T, s Suite) {
 	claimed := dueAt(until, ws[:3]...)
 	after := slices.Concat(claimed, ws[3:])
 	r.update(func(c change) {
-		const promise = "Claim picks workspaces that owe a hint and whose HintDue is not after Now"
-		got := c.claim(stacksync.ClaimParams{Now: now.In(time.FixedZone("somewhere", 5*3600+1800)), Until: until.In(time.FixedZone("elsewhere", -3600)), Limit: 10})
+		const promise = "ClaimHints picks workspaces that owe a hint and whose HintDue is not after Now"
+		got := c.claim(stacksync.ClaimHintsParams{Now: now.In(time.FixedZone("somewhere", 5*3600+1800)), Until: until.In(time.FixedZone("elsewhere", -3600)), Limit: 10})
 		sameOnce(t, promise+", and returns them with HintDue set to Until", claimed, got)
 		for _, w := range got {
-			requireTime(t, "HintDue of what Claim returns", until, w.HintDue)
+			requireTime(t, "HintDue of what ClaimHints returns", until, w.HintDue)
 		}
-		sameSet(t, "a Tx sees what it has claimed, and Claim changes nothing else", after, c.workspaces(ws...))
+		sameSet(t, "a Tx sees what it has claimed, and ClaimHints changes nothing else", after, c.workspaces(ws...))
 	})
 	r.read(func(l look) {
-		sameSet(t, "a committed Claim has set HintDue of what it returned, and changed nothing else", after, l.workspaces(ws...))
+		sameSet(t, "a committed ClaimHints has set HintDue of what it returned, and changed nothing else", after, l.workspaces(ws...))
 	})
 }
 
@@ -114,8 +114,8 @@ func claimAgain(t T, s Suite) {
 	now := r.time()
 	until := now.Add(time.Hour)
 	ws := r.owing(now, now)
-	sameOnce(t, "Claim returns what is due", dueAt(until, ws...), r.claim(now, until, 10))
-	const promise = "Claim sets HintDue, so that nobody else claims until then"
+	sameOnce(t, "ClaimHints returns what is due", dueAt(until, ws...), r.claim(now, until, 10))
+	const promise = "ClaimHints sets HintDue, so that nobody else claims until then"
 	require.Empty(t, r.claim(now, until, 10), promise)
 	require.Empty(t, r.claim(until.Add(-time.Microsecond), until, 10), promise)
 	later := until.Add(time.Hour)
@@ -137,7 +137,7 @@ func claimLongestDue(t T, s Suite) {
 	slices.SortFunc(ws, func(a, b stacksync.Workspace) int { return a.HintDue.Compare(b.HintDue) })
 	until := now.Add(time.Hour)
 	for _, part := range [][]stacksync.Workspace{ws[:1], ws[1:4], ws[4:7], ws[7:], nil} {
-		sameOnce(t, "where Limit cuts, Claim picks the longest due ones", dueAt(until, part...), r.claim(now, until, max(1, min(3, len(part)))))
+		sameOnce(t, "where Limit cuts, ClaimHints picks the longest due ones", dueAt(until, part...), r.claim(now, until, max(1, min(3, len(part)))))
 	}
 }
 
@@ -147,13 +147,13 @@ func claimLimitBelowOne(t T, s Suite) {
 	ws := r.owing(now)
 	for _, limit := range []int{0, -1} {
 		err := tryUpdate(r.ctx, r.store, func(c change) {
-			c.claim(stacksync.ClaimParams{Now: now, Until: now.Add(time.Hour), Limit: limit})
+			c.claim(stacksync.ClaimHintsParams{Now: now, Until: now.Add(time.Hour), Limit: limit})
 		})
 		var field *stacksync.FieldError
 		require.ErrorAs(t, err, &field, "a Limit below 1 is a *FieldError")
 		require.Equal(t, "Limit", field.Field, "the *FieldError names the field")
 	}
-	r.view(func(l look) { sameSet(t, "a refused Claim claims nothing", ws, l.workspaces(ws...)) })
+	r.view(func(l look) { sameSet(t, "a refused ClaimHints claims nothing", ws, l.workspaces(ws...)) })
 }
 
 func markRaises(t T, s Suite) {
@@ -241,22 +241,22 @@ func claimOwnRows(t T, s Suite) {
 	u := r.user()
 	w := r.workspace(u.ID)
 	w.Notified, w.HintDue = w.Revision-1, now
-	p := stacksync.ClaimParams{Now: now, Until: until, Limit: 10}
+	p := stacksync.ClaimHintsParams{Now: now, Until: until, Limit: 10}
 	next := w
 	next.Revision++
 	r.update(func(c change) {
 		c.lock(stacksync.LockParams{Workspaces: []stacksync.WorkspaceID{w.ID}, Users: []stacksync.UserID{u.ID}})
 		c.put(stacksync.PutParams{Users: []stacksync.User{u}, Workspaces: []stacksync.Workspace{w}})
-		sameOnce(t, "Claim sees what its Tx has Put", dueAt(until, w), c.claim(p))
-		require.Empty(t, c.claim(p), "Claim sees what its Tx has claimed")
+		sameOnce(t, "ClaimHints sees what its Tx has Put", dueAt(until, w), c.claim(p))
+		require.Empty(t, c.claim(p), "ClaimHints sees what its Tx has claimed")
 		c.mark(stacksync.MarkNotifiedParams{Notified: map[stacksync.WorkspaceID]int64{w.ID: w.Revision}})
 		c.put(stacksync.PutParams{Workspaces: []stacksync.Workspace{next}})
-		sameOnce(t, "Put replaces what Claim and MarkNotified have set", dueAt(until, next), c.claim(p))
+		sameOnce(t, "Put replaces what ClaimHints and MarkNotified have set", dueAt(until, next), c.claim(p))
 		c.mark(stacksync.MarkNotifiedParams{Due: now, Notified: map[stacksync.WorkspaceID]int64{w.ID: w.Revision}})
-		sameOnce(t, "Claim sees what its Tx has marked", dueAt(until, notified(next, w.Revision)), c.claim(p))
+		sameOnce(t, "ClaimHints sees what its Tx has marked", dueAt(until, notified(next, w.Revision)), c.claim(p))
 	})
 	r.read(func(l look) {
-		sameSet(t, "the last of Put, Claim and MarkNotified counts", dueAt(until, notified(next, w.Revision)), l.workspaces(w))
+		sameSet(t, "the last of Put, ClaimHints and MarkNotified counts", dueAt(until, notified(next, w.Revision)), l.workspaces(w))
 	})
 }
 
@@ -291,9 +291,9 @@ func outboxRollback(t T, s Suite) {
 	reason := errors.New("reason")
 	err := tryUpdate(r.ctx, r.store, func(c change) {
 		c.mark(stacksync.MarkNotifiedParams{Due: now, Notified: map[stacksync.WorkspaceID]int64{ws[1].ID: ws[1].Revision, ws[2].ID: 1}})
-		c.claim(stacksync.ClaimParams{Now: now, Until: until, Limit: 10})
+		c.claim(stacksync.ClaimHintsParams{Now: now, Until: until, Limit: 10})
 		r.view(func(l look) {
-			sameSet(t, "nobody sees a Claim or a MarkNotified before its transaction has committed", ws, l.workspaces(ws...))
+			sameSet(t, "nobody sees a ClaimHints or a MarkNotified before its transaction has committed", ws, l.workspaces(ws...))
 		})
 		panic(failure{reason})
 	})
@@ -310,7 +310,7 @@ func outboxMany(t T, s Suite) {
 	now := r.time()
 	until := now.Add(time.Hour)
 	ws := r.saveWorkspaces(n, func(_ int, w *stacksync.Workspace) { w.Notified, w.HintDue = w.Revision-1, now })
-	sameOnce(t, "a Claim may pick 10,000 workspaces", dueAt(until, ws...), r.claim(now, until, n))
+	sameOnce(t, "a ClaimHints may pick 10,000 workspaces", dueAt(until, ws...), r.claim(now, until, n))
 
 	p := stacksync.MarkNotifiedParams{Notified: map[stacksync.WorkspaceID]int64{}}
 	want := dueAt(until, ws...)

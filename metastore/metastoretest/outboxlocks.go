@@ -16,8 +16,8 @@ import (
 
 func outboxLockChecks() []check {
 	return []check{
-		{Name: "Claim passes over what another transaction has locked, without waiting", Run: claimPassesOver},
-		{Name: "Claim passes over what another transaction has claimed or marked", Run: claimPassesOverOutbox},
+		{Name: "ClaimHints passes over what another transaction has locked, without waiting", Run: claimPassesOver},
+		{Name: "ClaimHints passes over what another transaction has claimed or marked", Run: claimPassesOverOutbox},
 		{Name: "concurrent Claims never return a workspace twice", Run: claimsShare},
 		{Name: "concurrent Claims through two handles never return a workspace twice", Run: claimsShareHandles},
 		{Name: "MarkNotified waits for who has locked a workspace, and neither loses its work", Run: markBesidePut},
@@ -34,10 +34,10 @@ func requirePassedOver(t T, s Suite, hold func(c change, w stacksync.Workspace))
 	now := r.time()
 	until := now.Add(time.Hour)
 	ws := r.owing(now.Add(-time.Hour), now, now)
-	const promise = "Claim passes over what other transactions have locked"
+	const promise = "ClaimHints passes over what other transactions have locked"
 	var claimed []stacksync.Workspace
 	beside, err := r.beside(func(c change) { hold(c, ws[0]) }, func(c change, _ bool) {
-		claimed = c.claim(stacksync.ClaimParams{Now: now, Until: until, Limit: 2})
+		claimed = c.claim(stacksync.ClaimHintsParams{Now: now, Until: until, Limit: 2})
 	})
 	require.NoError(t, err, "%s, and does not wait for them", promise)
 	if !beside { // then the first transaction is over
@@ -55,7 +55,7 @@ func claimPassesOver(t T, s Suite) {
 
 func claimPassesOverOutbox(t T, s Suite) {
 	requirePassedOver(t, s, func(c change, w stacksync.Workspace) {
-		c.claim(stacksync.ClaimParams{Now: w.HintDue, Until: w.HintDue, Limit: 1})
+		c.claim(stacksync.ClaimHintsParams{Now: w.HintDue, Until: w.HintDue, Limit: 1})
 	})
 	requirePassedOver(t, s, func(c change, w stacksync.Workspace) {
 		c.mark(stacksync.MarkNotifiedParams{Due: w.HintDue, Notified: map[stacksync.WorkspaceID]int64{w.ID: 1}})
@@ -88,7 +88,7 @@ func (r *rig) requireShared(stores ...stacksync.MetadataStore) {
 			for {
 				var claimed []stacksync.Workspace
 				if err := tryUpdate(r.ctx, stores[i%len(stores)], func(c change) {
-					claimed = c.claim(stacksync.ClaimParams{Now: now, Until: until, Limit: limit})
+					claimed = c.claim(stacksync.ClaimHintsParams{Now: now, Until: until, Limit: limit})
 					runtime.Gosched() // lets others come between
 				}); err != nil {
 					return err
@@ -148,7 +148,7 @@ func putBesideMark(t T, s Suite) {
 func putBesideClaim(t T, s Suite) {
 	requirePutAfter(t, s, func(c change, w stacksync.Workspace) stacksync.Workspace {
 		until := w.HintDue.Add(time.Hour)
-		c.claim(stacksync.ClaimParams{Now: w.HintDue, Until: until, Limit: 10})
+		c.claim(stacksync.ClaimHintsParams{Now: w.HintDue, Until: until, Limit: 10})
 		return dueAt(until, w)[0]
 	})
 }
@@ -159,7 +159,7 @@ func requirePutAfter(t T, s Suite, first func(c change, w stacksync.Workspace) s
 	r := newRig(t, s)
 	w := r.owesTwo()
 	var want stacksync.Workspace
-	r.overlap("what MarkNotified or Claim works on is locked", r.store, r.store, func(c change) {
+	r.overlap("what MarkNotified or ClaimHints works on is locked", r.store, r.store, func(c change) {
 		want = first(c, w)
 	}, func(c change) {
 		c.lock(lockWorkspaces(w.ID))
@@ -169,7 +169,7 @@ func requirePutAfter(t T, s Suite, first func(c change, w stacksync.Workspace) s
 	}, nil)
 	want.Revision++
 	r.view(func(l look) {
-		sameSet(t, "a Put that comes after a MarkNotified or a Claim does not undo it", []stacksync.Workspace{want}, l.workspaces(w))
+		sameSet(t, "a Put that comes after a MarkNotified or a ClaimHints does not undo it", []stacksync.Workspace{want}, l.workspaces(w))
 	})
 }
 
@@ -198,11 +198,11 @@ func marksDontDeadlock(t T, s Suite) {
 					case 1:
 						raise(c, ws, picked)
 					default:
-						c.claim(stacksync.ClaimParams{Now: now, Until: now, Limit: workspaces})
+						c.claim(stacksync.ClaimHintsParams{Now: now, Until: now, Limit: workspaces})
 					}
 				})
 				if err != nil {
-					return fmt.Errorf("promised: MarkNotified locks by id, and Claim waits for nobody, so that they never deadlock: %w", err)
+					return fmt.Errorf("promised: MarkNotified locks by id, and ClaimHints waits for nobody, so that they never deadlock: %w", err)
 				}
 				for _, k := range picked {
 					if i%3 == 1 {

@@ -151,8 +151,8 @@ type change struct {
 func (c change) lock(p stacksync.LockParams) { must(c.tx.Lock(c.ctx, p)) }
 func (c change) put(p stacksync.PutParams)   { must(c.tx.Put(c.ctx, p)) }
 
-func (c change) claim(p stacksync.ClaimParams) []stacksync.Workspace {
-	return must(c.tx.Claim(c.ctx, p)).Workspaces
+func (c change) claim(p stacksync.ClaimHintsParams) []stacksync.Workspace {
+	return must(c.tx.ClaimHints(c.ctx, p)).Workspaces
 }
 
 func (c change) mark(p stacksync.MarkNotifiedParams) { must(c.tx.MarkNotified(c.ctx, p)) }

@@ -81,7 +81,7 @@ func TestFaultyFailsAtEachPoint(t *testing.T) {
 			c.lock(lockUsers("ann"))
 			readAll(c.look)
 			c.put(stacksync.PutParams{Users: []stacksync.User{{ID: "ann"}}})
-			c.claim(stacksync.ClaimParams{Limit: 1})
+			c.claim(stacksync.ClaimHintsParams{Limit: 1})
 			c.mark(stacksync.MarkNotifiedParams{})
 		})
 	}

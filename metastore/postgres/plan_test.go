@@ -96,7 +96,7 @@ func readAll(ctx context.Context, tx stacksync.Tx) error {
 	call(tx.Changes(ctx, stacksync.ChangesParams{Workspace: w, Access: access, PageBound: page}))
 	call(tx.Put(ctx, rows))
 	call(tx.MarkNotified(ctx, stacksync.MarkNotifiedParams{Notified: map[stacksync.WorkspaceID]int64{w: 1}}))
-	call(tx.Claim(ctx, stacksync.ClaimParams{Limit: 10}))
+	call(tx.ClaimHints(ctx, stacksync.ClaimHintsParams{Limit: 10}))
 	return failed
 }
 

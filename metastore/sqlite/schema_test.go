@@ -98,7 +98,7 @@ func TestUpgradeOwesNothing(t *testing.T) {
 
 	store := open(t, file, Config{})
 	require.NoError(t, store.Update(t.Context(), func(ctx context.Context, tx stacksync.Tx) error {
-		res, err := tx.Claim(ctx, stacksync.ClaimParams{Now: time.Now(), Until: time.Now(), Limit: 1})
+		res, err := tx.ClaimHints(ctx, stacksync.ClaimHintsParams{Now: time.Now(), Until: time.Now(), Limit: 1})
 		require.Empty(t, res.Workspaces)
 		return err
 	}))

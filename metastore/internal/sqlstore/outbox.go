@@ -8,12 +8,12 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// Claim is that of stacksync.Outbox.
-func (w *writer) Claim(ctx context.Context, p stacksync.ClaimParams) (stacksync.ClaimResult, error) {
+// ClaimHints is that of stacksync.Outbox.
+func (w *writer) ClaimHints(ctx context.Context, p stacksync.ClaimHintsParams) (stacksync.ClaimHintsResult, error) {
 	if err := checkLimit(p.Limit); err != nil {
-		return stacksync.ClaimResult{}, err
+		return stacksync.ClaimHintsResult{}, err
 	}
-	var res stacksync.ClaimResult
+	var res stacksync.ClaimHintsResult
 	args := []any{p.Now.UnixMicro(), p.Limit, p.Until.UnixMicro()}
 	err := w.tables.workspaces.query(ctx, w.transaction, w.tables.claim, args, &res.Workspaces)
 	return res, err

@@ -148,7 +148,7 @@ func (t *tables) lists(b builder) {
 }
 
 // outbox makes the statements about hints. Both lock the rows before they change them, where rows can be locked, so that it
-// happens in the order of ids, and so that Claim can pass over what others have locked.
+// happens in the order of ids, and so that ClaimHints can pass over what others have locked.
 func (t *tables) outbox(b builder) {
 	arg := func(n int) string { return b.dialect.Placeholder(n, "bigint") }
 	skip, lock := "", ""
