@@ -236,7 +236,7 @@ func TestHintsSurviveKills(t *testing.T) {
 	t.Parallel()
 	// Lanes kill beside each other. Their workspaces are so many that most owe nothing when they are committed to, and some still do.
 	const lanes, workspaces = 5, 10
-	kills := 10 // of a lane
+	kills := 5 // of a lane, with one relay and with two
 	if testing.Short() {
 		kills = 1
 	}

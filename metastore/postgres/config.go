@@ -81,9 +81,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.LockTimeout == 0 {
 		c.LockTimeout = min(lock, c.StatementTimeout/2)
 	}
-	for name, d := range map[string]time.Duration{"StatementTimeout": c.StatementTimeout, "LockTimeout": c.LockTimeout} {
+	for i, d := range [...]time.Duration{c.StatementTimeout, c.LockTimeout} {
 		if d < time.Millisecond || d > 24*time.Hour {
-			return c, fmt.Errorf("the time Config.%s is not within 1 ms to 24 h: %v", name, d)
+			return c, fmt.Errorf("the time Config.%s is not within 1 ms to 24 h: %v", [...]string{"StatementTimeout", "LockTimeout"}[i], d)
 		}
 	}
 	if c.LockTimeout >= c.StatementTimeout {

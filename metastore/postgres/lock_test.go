@@ -224,11 +224,6 @@ func TestStatementTimeout(t *testing.T) {
 	require.Zero(t, sessionsIn(t, server, config, inTransaction))
 }
 
-func withUser(p stacksync.PutParams, id stacksync.UserID) stacksync.PutParams {
-	p.Users[0].ID, p.Workspaces[0].Owner, p.Members[0].User = id, id, id
-	return p
-}
-
 // What a store has done leaves the connections of a host's pool as they were.
 func TestHostPoolStaysAsItIs(t *testing.T) {
 	t.Parallel()

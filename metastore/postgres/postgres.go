@@ -9,9 +9,11 @@
 // what became of the transaction, and ends it if it still runs. Only where nobody can tell (the server does not come back within
 // half a minute, or another one answers that does not know) does the caller get ErrUncertain.
 //
-// The user of the database needs the right to create the schema, or to create tables in it, and for the end of transactions
-// that have lost their client, that to end processes of its own (which every user has). With a DSN a connection has settings and
-// prepared statements of its own, so that PgBouncer can only stand between in session mode; a host's pool has neither.
+// The database user must own the schema, or may create it where it is missing. With a DSN, connections have settings and prepared
+// statements of their own, so that PgBouncer can only stand between in session mode; a host's pool has neither.
+//
+// A commit locks one advisory lock for each user concerned, and gathered commits those of all: where many thousand are at work at once,
+// max_locks_per_transaction has to grow with them.
 package postgres
 
 import (
@@ -112,9 +114,12 @@ func writers(conns int) int {
 	return max(1, conns/4)
 }
 
-// Tx returns a transaction of the host's, on the same database, as one of the store: see stacksync.Service.CommitIn. It
-// must be READ COMMITTED, as PostgreSQL's are by default: its Lock returns ErrIsolation otherwise. The host begins and ends it; after an error of the returned Tx it
-// can only be rolled back. A bun.Tx has the *sql.Tx in its field Tx.
+// Tx returns a transaction of the host's, on the same database, as one of the store: see stacksync.Service.CommitIn. The host
+// begins and ends it. It must be READ COMMITTED, as PostgreSQL's are by default: its Lock returns ErrIsolation otherwise. A
+// bun.Tx has the *sql.Tx in its field Tx.
+//
+// After an error of the returned Tx the host must roll back. A COMMIT would be a rollback too, and the driver would not say so.
+// Statements are planned with the settings of the host's connection.
 func (s *Store) Tx(tx *sql.Tx) stacksync.Tx { return s.sql.In(tx) }
 
 // Close implements stacksync.MetadataStore. A pool that was given stays open.
