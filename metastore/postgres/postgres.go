@@ -6,8 +6,8 @@
 //
 // What fails because of others (a serialization failure, a deadlock) or of the connection, and was certainly not saved, is
 // run again, for about a second. Where the connection breaks in a COMMIT, the store asks the server, on another connection,
-// what became of the transaction, and ends it if it still runs. Only where nobody can tell (the server does not come back within
-// half a minute, or another one answers that does not know) does the caller get ErrUncertain.
+// what became of the transaction, and ends it if it goes on, unless it waits for a standby. Only where nobody can tell (the server
+// does not come back within half a minute, has crashed, or another one answers that does not know) does the caller get ErrUncertain.
 //
 // The database user must own the schema, or may create it where it is missing. With a DSN, connections have settings and prepared
 // statements of their own, so that PgBouncer can only stand between in session mode; a host's pool has neither.
