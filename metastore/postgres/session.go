@@ -78,6 +78,10 @@ func (s *session) QueryContext(ctx context.Context, query string, args ...any) (
 		rows, err = s.conn.QueryContext(ctx, query, args...)
 		return err
 	})
+	if err != nil && rows != nil {
+		_ = rows.Close()
+		rows = nil
+	}
 	return rows, err
 }
 
@@ -126,13 +130,16 @@ func (s *session) exec(ctx context.Context, text string, args ...any) error {
 
 // guarded runs what waits for the server, until ctx ends.
 func (s *session) guarded(ctx context.Context, run func() error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	stop, err := pgconn.Guard(ctx, s.conn)
 	if err != nil {
 		return err
 	}
 	err = run()
-	if !stop() && err != nil {
-		return fmt.Errorf("%w: %w", ctx.Err(), err)
+	if !stop() { // the connection is closed, or about to be
+		return errors.Join(ctx.Err(), err)
 	}
 	return err
 }
