@@ -138,6 +138,9 @@ func (s *session) guarded(ctx context.Context, run func() error) error {
 		return err
 	}
 	err = run()
+	if deadline, ok := ctx.Deadline(); ok && err != nil && !time.Now().Before(deadline) {
+		<-ctx.Done() // the driver's own clock may be a moment ahead
+	}
 	if !stop() { // the connection is closed, or about to be
 		return errors.Join(ctx.Err(), err)
 	}
