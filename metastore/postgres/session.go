@@ -138,13 +138,8 @@ func (s *session) guarded(ctx context.Context, run func() error) error {
 		return err
 	}
 	err = run()
-	if deadline, ok := ctx.Deadline(); ok && err != nil && !time.Now().Before(deadline) {
-		<-ctx.Done() // the driver's own clock may be a moment ahead
-	}
-	if !stop() { // the connection is closed, or about to be
-		return errors.Join(ctx.Err(), err)
-	}
-	return err
+	stop() // if it is too late, the connection is closed, or about to be
+	return errors.Join(ctx.Err(), err)
 }
 
 // Commit ends the transaction. It is not cut short by ctx: once COMMIT was sent, the answer matters.

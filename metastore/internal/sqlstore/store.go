@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
+	"time"
 
 	"github.com/uptrace/bun"
 
@@ -96,7 +98,7 @@ func (s *Store) run(ctx context.Context, db *bun.DB, mode Mode, fn func(tx *tran
 func (s *Store) attempt(ctx context.Context, db *bun.DB, mode Mode, fn func(tx *transaction) error) (again bool, err error) {
 	session, err := s.dialect.Begin(ctx, db, mode)
 	if err != nil {
-		return s.dialect.Retryable(err), err
+		return s.dialect.Retryable(err), withContext(ctx, err)
 	}
 	committing := false
 	defer func() {
@@ -133,9 +135,14 @@ func (s *Store) In(conn Conn) stacksync.Tx {
 	return &writer{reader{s.transaction(conn)}, s.dialect.Lock}
 }
 
-// withContext adds ctx's error to that of a transaction that was rolled back because ctx ended.
+// withContext adds ctx's error to that of a transaction that was rolled back because ctx ended, and to that of a driver that has
+// set a connection's deadline to ctx's, and was a moment ahead of it.
 func withContext(ctx context.Context, err error) error {
-	if ctx.Err() != nil && errors.Is(err, sql.ErrTxDone) {
+	late := errors.Is(err, os.ErrDeadlineExceeded)
+	if deadline, ok := ctx.Deadline(); ok && late && !time.Now().Before(deadline) {
+		<-ctx.Done()
+	}
+	if ctx.Err() != nil && (late || errors.Is(err, sql.ErrTxDone)) {
 		return fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
 	return err
