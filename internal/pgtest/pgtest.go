@@ -3,11 +3,7 @@
 //
 // Tests of a package share one server, each with a schema of its own, and TestMain stops it:
 //
-//	func TestMain(m *testing.M) {
-//		code := m.Run()
-//		pgtest.Stop()
-//		os.Exit(code)
-//	}
+//	func TestMain(m *testing.M) { pgtest.Main(m) }
 //
 //	func TestStore(t *testing.T) {
 //		server := pgtest.Shared(t)

@@ -62,7 +62,8 @@ func (c Config) migrate(ctx context.Context, change func(sqlstore.Migrator, cont
 		stop, err := pgconn.Guard(ctx, conn)
 		if err == nil {
 			err = migrateOn(ctx, conn, c.Schema, change)
-			if !stop() && err != nil {
+			stop()
+			if err != nil && ctx.Err() != nil {
 				err = fmt.Errorf("%w: %w", ctx.Err(), err)
 			}
 		}
