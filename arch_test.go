@@ -61,7 +61,10 @@ var everybody = []string{"github.com/google/uuid", "golang.org/x/text"}
 // drivers are the modules that a back-end is made of, and the packages of its family that it shares with a relative.
 var drivers = map[string][]string{
 	"backend/dir":                 {modulePath + "/backend/internal/check", "golang.org/x/sys"},
+	"backend/ftp":                 {modulePath + "/backend/internal/check", modulePath + "/backend/internal/objectname", "github.com/jlaffaye/ftp", "golang.org/x/sync", "golang.org/x/crypto"},
 	"backend/memory":              {modulePath + "/backend/internal/check"},
+	"backend/s3":                  {modulePath + "/backend/internal/check", modulePath + "/backend/internal/objectname", "github.com/minio/minio-go", "golang.org/x/sync"},
+	"backend/swift":               {modulePath + "/backend/internal/check", modulePath + "/backend/internal/objectname", "github.com/gophercloud/gophercloud", "golang.org/x/sync"},
 	"metastore/internal/sqlstore": {"github.com/uptrace/bun"},
 	"metastore/postgres":          {modulePath + "/metastore/internal/sqlstore", modulePath + "/internal/pgconn", "github.com/uptrace/bun"},
 	"metastore/sqlite":            {modulePath + "/metastore/internal/sqlstore", "github.com/uptrace/bun", "modernc.org/sqlite"},
@@ -69,7 +72,7 @@ var drivers = map[string][]string{
 	"notify/postgres":             {modulePath + "/notify/internal/fanout", modulePath + "/internal/pgconn", "github.com/uptrace/bun"},
 }
 
-var testLibraries = []string{"testing", "github.com/stretchr/testify", "go.uber.org/goleak", "pgregory.net/rapid", modulePath + "/internal/conformance", modulePath + "/internal/pgtest"}
+var testLibraries = []string{"testing", "github.com/stretchr/testify", "go.uber.org/goleak", "pgregory.net/rapid", modulePath + "/internal/conformance", modulePath + "/internal/pgtest", modulePath + "/internal/storagetest"}
 
 var families = []string{"metastore", "notify", "backend"}
 

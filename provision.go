@@ -7,7 +7,7 @@ import (
 )
 
 // StorageProvisioner makes and empties the containers that hold the content of workspaces. What else a back-end can do
-// is found as optional interfaces (ChunkWriter, ChunkReader) by As.
+// is found as optional interfaces (ChunkWriter, ChunkReader, ChunkSigner, AccountProvisioner) by As.
 //
 // The contract, which backendtest checks:
 //   - A container's name is 1 to 63 characters of a-z, 0-9 and "-", starting and ending with a letter or digit; the
@@ -16,7 +16,8 @@ import (
 //   - Chunks never change: writing a chunk that is stored leaves it as it is, or replaces it with the same bytes.
 //   - A chunk is visible whole or not at all, and once its write has returned it survives a crash.
 //   - Calling again what succeeded succeeds: creating what exists, deleting what is gone, copying what was copied.
-//   - A missing container reads as an empty one.
+//   - A missing container reads as an empty one. Names of containers are not used again: a back-end may take one that another process
+//     has deleted for existing for a minute longer.
 //   - Names may be given twice and in any number; a result answers in no promised order unless it says so.
 //
 // All methods may be called from many goroutines. Cancelling ctx stops the work soon; what was done stays done.
@@ -39,7 +40,8 @@ type StorageProvisioner interface {
 // ChunkWriter is a StorageProvisioner through which the host can write content.
 type ChunkWriter interface {
 	// WriteChunk stores p.Size bytes of p.Content under p.Name. Content that is shorter or longer is an ErrSize, a missing
-	// container an ErrNotFound; then, and after any other error or a crash, nothing is visible.
+	// container an ErrNotFound; then, and after any other error or a crash, nothing is visible, unless the storage had finished and
+	// only its answer was lost. A back-end tries again by itself only where Content is an io.Seeker.
 	WriteChunk(ctx context.Context, p WriteChunkParams) (WriteChunkResult, error)
 }
 

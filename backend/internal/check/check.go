@@ -7,7 +7,11 @@ package check
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/stacksync/stacksync-go"
 )
@@ -69,6 +73,74 @@ func WriteChunk(ctx context.Context, p stacksync.WriteChunkParams) error {
 // ReadChunk checks the parameters of the method.
 func ReadChunk(ctx context.Context, p stacksync.ReadChunkParams) error {
 	return first(ctx, container("Container", p.Container), name("Name", p.Name))
+}
+
+// SignChunks checks the parameters of the method.
+func SignChunks(ctx context.Context, p stacksync.SignChunksParams) error {
+	var method, lifetime, chunk error
+	if p.Method != stacksync.Get && p.Method != stacksync.Put {
+		method = &stacksync.FieldError{Field: "Method", Reason: "is neither GET nor PUT"}
+	}
+	if p.Lifetime < time.Second || p.Lifetime > 7*24*time.Hour {
+		lifetime = &stacksync.FieldError{Field: "Lifetime", Reason: "is not 1 second to 7 days"}
+	}
+	for i := range p.Chunks {
+		c := &p.Chunks[i]
+		switch {
+		case !validName(c.Name):
+			chunk = name(fmt.Sprintf("Chunks[%d].Name", i), c.Name)
+		case c.Size < 0:
+			chunk = &stacksync.FieldError{Field: fmt.Sprintf("Chunks[%d].Size", i), Reason: "is negative"}
+		case p.SHA256 && (len(c.Name) != hex.EncodedLen(sha256.Size) || strings.Trim(c.Name, "0123456789abcdef") != ""):
+			chunk = &stacksync.FieldError{Field: fmt.Sprintf("Chunks[%d].Name", i), Reason: "is not a SHA-256 in lower-case hexadecimal"}
+		}
+		if chunk != nil {
+			break
+		}
+	}
+	return first(ctx, container("Container", p.Container), method, lifetime, chunk)
+}
+
+// PutAccount checks the parameters of the method.
+func PutAccount(ctx context.Context, p stacksync.PutAccountParams) error {
+	var secret error
+	if ok := 16 <= len(p.Secret) && len(p.Secret) <= 128; !ok || strings.ContainsFunc(string(p.Secret), notSecret) {
+		secret = &stacksync.FieldError{Field: "Secret", Reason: `is not 16 to 128 characters of A-Z, a-z, 0-9, "-" and "_"`}
+	}
+	return first(ctx, container("Account", p.Account), secret)
+}
+
+func notSecret(r rune) bool {
+	return (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_'
+}
+
+// DeleteAccount checks the parameters of the method.
+func DeleteAccount(ctx context.Context, p stacksync.DeleteAccountParams) error {
+	return first(ctx, container("Account", p.Account))
+}
+
+// SetAccess checks the parameters of the method.
+func SetAccess(ctx context.Context, p stacksync.SetAccessParams) error {
+	seen := make(map[string]bool, len(p.Grants))
+	for i, g := range p.Grants {
+		field := fmt.Sprintf("Grants[%d].Account", i)
+		if err := container(field, g.Account); err != nil {
+			return err
+		}
+		if seen[g.Account] {
+			return &stacksync.FieldError{Field: field, Reason: "comes twice"}
+		}
+		seen[g.Account] = true
+		if g.Permission != stacksync.Read && g.Permission != stacksync.ReadWrite {
+			return &stacksync.FieldError{Field: fmt.Sprintf("Grants[%d].Permission", i), Reason: "is neither Read nor ReadWrite"}
+		}
+	}
+	return first(ctx, container("Container", p.Container))
+}
+
+// Locate checks the parameters of the method.
+func Locate(ctx context.Context, p stacksync.LocateParams) error {
+	return first(ctx, container("Container", p.Container), names(p.Names))
 }
 
 // PageSize returns how many chunks a page may have whose ListChunksParams.Limit is limit: 1,000 for 0, and never more
