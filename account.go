@@ -59,8 +59,8 @@ func (s *Service) putUser(ctx context.Context, r PutUserRequest) (User, error) {
 	}
 	// The container comes after the rows that name it, and this call again after a crash between the two: so none is made that
 	// nobody knows of.
-	if s.storage != nil && !acc.workspace.Provisioned {
-		if err := s.provision(ctx, acc.workspace); err != nil {
+	if s.storage != nil {
+		if err := s.provisioned(ctx, acc.workspace); err != nil {
 			return User{}, err
 		}
 	}
@@ -143,6 +143,15 @@ func (s *Service) newUser(id UserID) (access, Member, error) {
 
 // newContainerName makes a name that nobody can guess (130 random bits), and that every storage takes.
 func newContainerName() string { return "ws-" + strings.ToLower(rand.Text()) }
+
+// provisioned has the container of a workspace there. It may not be: the workspace was made while the service had no storage, or while
+// that was down.
+func (s *Service) provisioned(ctx context.Context, w *Workspace) error {
+	if w.Provisioned {
+		return nil
+	}
+	return s.provision(ctx, w)
+}
 
 // provision makes the container of a workspace, and notes that it is there.
 func (s *Service) provision(ctx context.Context, w *Workspace) error {

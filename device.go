@@ -15,7 +15,9 @@ type Devices interface {
 	ListDevices(ctx context.Context, r ListDevicesRequest) (ListDevicesResult, error)
 	// RevokeDevice shuts a device out for good: once it has returned, every call and every Follow of that device fails with
 	// ErrDeviceRevoked, and no commit of it is saved, not even one that was on its way. Content that is being transferred
-	// meanwhile is: what was uploaded stays uncommitted. Revoking a revoked one does nothing.
+	// meanwhile is: what was uploaded stays uncommitted. Signed requests that the device has work until they expire
+	// (Config.SignedLifetime). Where the service offers ViaAccount, the user's storage account gets another secret; if that fails, the
+	// device is revoked all the same, and the call is to be made again. Revoking a revoked one does nothing else.
 	RevokeDevice(ctx context.Context, r RevokeDeviceRequest) (RevokeDeviceResult, error)
 }
 
@@ -92,6 +94,9 @@ func (s *Service) RevokeDevice(ctx context.Context, r RevokeDeviceRequest) (Revo
 		})
 		if err == nil {
 			s.hints.publish(hint{Notification: Notification{Topic: UserTopic(r.User)}})
+			if s.accounts != nil {
+				_, err = s.keyAccount(ctx, Actor{User: r.User}, true)
+			}
 		}
 		return RevokeDeviceResult{Device: d}, 1, err
 	})

@@ -44,7 +44,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	for _, missing := range prepared.Missing {
-		_, err := svc.UploadChunk(ctx, stacksync.UploadChunkRequest{Actor: laptop, Workspace: home, Chunk: missing, Content: strings.NewReader("hello")})
+		_, err := svc.UploadChunk(ctx, stacksync.UploadChunkRequest{Actor: laptop, Workspace: home, Chunk: missing.Chunk, Content: strings.NewReader("hello")})
 		if err != nil {
 			log.Fatal(err)
 		}

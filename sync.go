@@ -36,10 +36,22 @@ type SyncService interface {
 // Config configures a Service. Its zero value works: a service that checks and logs metadata, knows no storage, and
 // whose followers poll.
 type Config struct {
-	// Storage holds the content. It must be a ChunkWriter and a ChunkReader (New returns an error otherwise), since the
-	// host is the only way to it. Defaults to none: then chunks are the clients' own affair, commits do not check that
-	// they are stored, and the calls of Transfers return errors.ErrUnsupported. New logs a warning about it.
+	// Storage holds the content. Clients must have a way to it: see Vias. Defaults to none: then chunks are the clients' own affair,
+	// commits do not check that they are stored, and the calls of Transfers return errors.ErrUnsupported. New logs a warning about it.
 	Storage StorageProvisioner
+
+	// Vias are the ways by which clients may transfer content, the preferred one first. One that Storage can't offer makes New fail with
+	// errors.ErrUnsupported. Defaults to all that it can, in the order ViaSigned, ViaHost, ViaAccount.
+	Vias []Via
+
+	// SignedLifetime is how long signed requests work: 1 second to 7 days. Who loses a right, by a revoked device or a changed role, can
+	// use the requests that were handed out before for so long. Defaults to 15 minutes.
+	SignedLifetime time.Duration
+
+	// AccountKey is the secret from which those of users' accounts at the storage are derived, at least 32 random bytes, the same in every
+	// process. They are never saved. Another key gives each account another secret when its user next asks for it. Defaults to none: then
+	// there is no ViaAccount.
+	AccountKey []byte
 
 	// Notifier carries hints between those who commit and those who follow. The host closes it. A hint that can't be sent at once stays
 	// owed: see RelayInterval. Defaults to none: Follow then finds changes by polling, and New logs a warning about it.
@@ -147,8 +159,14 @@ type Service struct {
 	storage StorageProvisioner
 	writer  ChunkWriter
 	reader  ChunkReader
+	signer  ChunkSigner
 	cfg     Config
-	log     *slog.Logger
+
+	vias     []Via              // how content may go; empty without storage
+	accounts AccountProvisioner // nil without ViaAccount
+	sha256   bool               // Config.ChunkHash is SHA-256
+
+	log *slog.Logger
 
 	lookups gatherer[*lookup]
 	commits gatherer[*commitJob]
@@ -174,11 +192,8 @@ func New(store MetadataStore, cfg Config) (*Service, error) {
 	}
 	s := &Service{store: store, storage: cfg.Storage, cfg: cfg, log: cfg.Logger}
 	if cfg.Storage != nil {
-		var canWrite, canRead bool
-		s.writer, canWrite = As[ChunkWriter](cfg.Storage)
-		s.reader, canRead = As[ChunkReader](cfg.Storage)
-		if !canWrite || !canRead {
-			return nil, fmt.Errorf("Config.Storage (%T) gives clients no way to content: it is not a ChunkWriter and ChunkReader: %w", cfg.Storage, errors.ErrUnsupported)
+		if err := s.offer(); err != nil {
+			return nil, err
 		}
 	} else {
 		s.log.Warn("no Storage: chunks are not checked, and content is not transferred")
@@ -312,6 +327,15 @@ func (c *Config) setDefaults() error {
 	}
 	if c.RelayInterval < 0 {
 		return &FieldError{Field: "Config.RelayInterval", Reason: "is negative"}
+	}
+	if len(c.AccountKey) < minAccountKey && c.AccountKey != nil {
+		return &FieldError{Field: "Config.AccountKey", Reason: fmt.Sprintf("is shorter than %d bytes", minAccountKey)}
+	}
+	switch life := &c.SignedLifetime; {
+	case *life == 0:
+		*life = 15 * time.Minute
+	case *life < time.Second || *life > 7*24*time.Hour:
+		return &FieldError{Field: "Config.SignedLifetime", Reason: "is not within 1 second to 7 days"}
 	}
 	if c.RelayInterval == 0 {
 		c.RelayInterval = 5 * time.Second

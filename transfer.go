@@ -2,22 +2,26 @@ package stacksync
 
 import (
 	"context"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"slices"
+	"time"
 )
 
 // Transfers is how clients get content into and out of the container of a workspace. Its calls return errors.ErrUnsupported in a
 // service without Config.Storage.
 type Transfers interface {
 	// PrepareUpload tells which of some chunks are not stored yet, and how to upload them. Needs role Editor and a device.
-	// A chunk stored with another size is an ErrSize; chunks that can't fit the owner's quota are an ErrQuotaExceeded.
+	// A chunk stored with another size is an ErrSize; chunks that can't fit the owner's quota are an ErrQuotaExceeded; a Via that
+	// the service does not offer is an errors.ErrUnsupported.
 	PrepareUpload(ctx context.Context, r PrepareUploadRequest) (PrepareUploadResult, error)
-	// PrepareDownload tells how to download chunks. Needs role Viewer and a device. *ChunksMissingError.
+	// PrepareDownload tells how to download chunks. Needs role Viewer and a device. *ChunksMissingError, errors.ErrUnsupported.
 	PrepareDownload(ctx context.Context, r PrepareDownloadRequest) (PrepareDownloadResult, error)
+	// StorageAccount gives the actor's account at the storage, for transfers by ViaAccount: it makes the account, or mends it, and sees
+	// to it that it reaches the workspaces the actor is a member of. All devices of a user have the same account; its secret changes
+	// when one of them is revoked. A device asks once, and again when the storage refuses its login. Needs a device.
+	// errors.ErrUnsupported where the service offers no ViaAccount.
+	StorageAccount(ctx context.Context, r StorageAccountRequest) (StorageAccountResult, error)
 	// UploadChunk writes a chunk through the host. Needs role Editor and a device. Content of another length is an ErrSize;
 	// content whose hash is not its name an ErrInvalid, where Config.ChunkHash is set.
 	UploadChunk(ctx context.Context, r UploadChunkRequest) (UploadChunkResult, error)
@@ -26,44 +30,48 @@ type Transfers interface {
 	DownloadChunk(ctx context.Context, r DownloadChunkRequest) (DownloadChunkResult, error)
 }
 
-// Via says how content travels.
-type Via string
-
-// ViaHost says to call UploadChunk and DownloadChunk.
-const ViaHost Via = "host"
-
 // PrepareUploadRequest is that of Transfers.PrepareUpload.
 type PrepareUploadRequest struct {
-	Actor     `json:"-"` // never from a body: the host has authenticated it
-	Workspace WorkspaceID
-	Chunks    []Chunk // at most Limits.Chunks
+	Actor     `json:"-"`  // never from a body: the host has authenticated it
+	Workspace WorkspaceID `json:"workspace"`
+	Chunks    []Chunk     `json:"chunks"`        // at most Limits.Chunks
+	Via       Via         `json:"via,omitempty"` // how the client wants to transfer; empty: as the service prefers
 }
 
 // PrepareUploadResult is that of Transfers.PrepareUpload.
 type PrepareUploadResult struct {
-	Missing []Chunk // those to upload, each once, in the order asked
-	Via     Via
+	Via     Via        `json:"via"`
+	Missing []Transfer `json:"missing"` // the chunks to upload, each once, in the order asked
+	// Expires is when the signed requests stop working, where Via is ViaSigned.
+	Expires time.Time `json:"expires,omitzero"`
+	// Location is where the Objects are, where Via is ViaAccount.
+	Location *Location `json:"location,omitempty"`
 }
 
 // PrepareDownloadRequest is that of Transfers.PrepareDownload.
 type PrepareDownloadRequest struct {
-	Actor     `json:"-"` // never from a body: the host has authenticated it
-	Workspace WorkspaceID
-	Names     []string // at most Limits.Chunks
+	Actor     `json:"-"`  // never from a body: the host has authenticated it
+	Workspace WorkspaceID `json:"workspace"`
+	Names     []string    `json:"names"`         // at most Limits.Chunks
+	Via       Via         `json:"via,omitempty"` // how the client wants to transfer; empty: as the service prefers
 }
 
 // PrepareDownloadResult is that of Transfers.PrepareDownload.
 type PrepareDownloadResult struct {
-	Chunks []Chunk // each once, in the order asked
-	Via    Via
+	Via    Via        `json:"via"`
+	Chunks []Transfer `json:"chunks"` // each once, in the order asked
+	// Expires is when the signed requests stop working, where Via is ViaSigned.
+	Expires time.Time `json:"expires,omitzero"`
+	// Location is where the Objects are, where Via is ViaAccount.
+	Location *Location `json:"location,omitempty"`
 }
 
 // UploadChunkRequest is that of Transfers.UploadChunk.
 type UploadChunkRequest struct {
-	Actor     `json:"-"` // never from a body: the host has authenticated it
-	Workspace WorkspaceID
-	Chunk     Chunk
-	Content   io.Reader // Chunk.Size bytes
+	Actor     `json:"-"`  // never from a body: the host has authenticated it
+	Workspace WorkspaceID `json:"workspace"`
+	Chunk     Chunk       `json:"chunk"`
+	Content   io.Reader   `json:"-"` // Chunk.Size bytes
 }
 
 // UploadChunkResult is that of Transfers.UploadChunk.
@@ -71,15 +79,15 @@ type UploadChunkResult struct{}
 
 // DownloadChunkRequest is that of Transfers.DownloadChunk.
 type DownloadChunkRequest struct {
-	Actor     `json:"-"` // never from a body: the host has authenticated it
-	Workspace WorkspaceID
-	Name      string
+	Actor     `json:"-"`  // never from a body: the host has authenticated it
+	Workspace WorkspaceID `json:"workspace"`
+	Name      string      `json:"name"`
 }
 
 // DownloadChunkResult is that of Transfers.DownloadChunk.
 type DownloadChunkResult struct {
-	Size    int64
-	Content io.ReadCloser
+	Size    int64         `json:"size"`
+	Content io.ReadCloser `json:"-"`
 }
 
 // PrepareUpload implements Transfers.
@@ -92,8 +100,9 @@ func (s *Service) PrepareUpload(ctx context.Context, r PrepareUploadRequest) (Pr
 
 func (s *Service) prepareUpload(ctx context.Context, r PrepareUploadRequest) (PrepareUploadResult, error) {
 	none := PrepareUploadResult{}
-	if s.storage == nil {
-		return none, errNoStorage
+	via, err := s.choose(r.Via)
+	if err != nil {
+		return none, err
 	}
 	limits := &s.cfg.Limits
 	if err := r.check(toWrite); err != nil {
@@ -123,7 +132,7 @@ func (s *Service) prepareUpload(ctx context.Context, r PrepareUploadRequest) (Pr
 	if err != nil {
 		return none, err
 	}
-	res := PrepareUploadResult{Via: ViaHost}
+	res := PrepareUploadResult{Via: via}
 	var bytes int64
 	for _, name := range l.names {
 		size, ok := l.known[name]
@@ -132,7 +141,7 @@ func (s *Service) prepareUpload(ctx context.Context, r PrepareUploadRequest) (Pr
 		}
 		switch want := wanted[name]; {
 		case !ok:
-			res.Missing = append(res.Missing, Chunk{Name: name, Size: want})
+			res.Missing = append(res.Missing, Transfer{Chunk: Chunk{Name: name, Size: want}})
 			bytes += want
 		case size != want:
 			return none, fmt.Errorf("%w: chunk %q is stored with %d bytes, not %d", ErrSize, name, size, want)
@@ -141,7 +150,21 @@ func (s *Service) prepareUpload(ctx context.Context, r PrepareUploadRequest) (Pr
 			return none, err
 		}
 	}
-	return res, nil
+	if len(res.Missing) == 0 {
+		return res, nil
+	}
+	if via != ViaHost { // UploadChunk sees to it by itself
+		if err := s.provisioned(ctx, l.access.workspace); err != nil {
+			return none, err
+		}
+	}
+	switch via {
+	case ViaSigned:
+		res.Expires, err = s.sign(ctx, Put, l.access.workspace, res.Missing)
+	case ViaAccount:
+		res.Location, err = s.locate(ctx, l.access.workspace, res.Missing)
+	}
+	return res, err
 }
 
 // checkUpload refuses what could not be committed whatever were deleted to make room. What is used now does not count: the upload may
@@ -163,8 +186,9 @@ func (s *Service) PrepareDownload(ctx context.Context, r PrepareDownloadRequest)
 
 func (s *Service) prepareDownload(ctx context.Context, r PrepareDownloadRequest) (PrepareDownloadResult, error) {
 	none := PrepareDownloadResult{}
-	if s.storage == nil {
-		return none, errNoStorage
+	via, err := s.choose(r.Via)
+	if err != nil {
+		return none, err
 	}
 	if err := r.check(toDownload); err != nil {
 		return none, err
@@ -185,7 +209,7 @@ func (s *Service) prepareDownload(ctx context.Context, r PrepareDownloadRequest)
 	if err != nil {
 		return none, err
 	}
-	res := PrepareDownloadResult{Via: ViaHost}
+	res := PrepareDownloadResult{Via: via}
 	var missing []string
 	for _, name := range l.names {
 		size, ok := l.known[name]
@@ -196,99 +220,16 @@ func (s *Service) prepareDownload(ctx context.Context, r PrepareDownloadRequest)
 			missing = append(missing, name)
 			continue
 		}
-		res.Chunks = append(res.Chunks, Chunk{Name: name, Size: size})
+		res.Chunks = append(res.Chunks, Transfer{Chunk: Chunk{Name: name, Size: size}})
 	}
 	if len(missing) > 0 {
 		return none, &ChunksMissingError{Names: missing}
 	}
-	return res, nil
+	switch via {
+	case ViaSigned:
+		res.Expires, err = s.sign(ctx, Get, l.access.workspace, res.Chunks)
+	case ViaAccount:
+		res.Location, err = s.locate(ctx, l.access.workspace, res.Chunks)
+	}
+	return res, err
 }
-
-// UploadChunk implements Transfers.
-func (s *Service) UploadChunk(ctx context.Context, r UploadChunkRequest) (UploadChunkResult, error) {
-	return call(ctx, s, "UploadChunk", func(ctx context.Context) (UploadChunkResult, int, error) {
-		return UploadChunkResult{}, 1, s.uploadChunk(ctx, r)
-	})
-}
-
-func (s *Service) uploadChunk(ctx context.Context, r UploadChunkRequest) error {
-	if s.storage == nil {
-		return errNoStorage
-	}
-	if err := r.Chunk.check("Chunk", &s.cfg.Limits); err != nil {
-		return err
-	}
-	if r.Content == nil {
-		return &FieldError{Field: "Content", Reason: "is nil"}
-	}
-	var workspace Workspace
-	err := s.view(ctx, r.Actor, r.Workspace, toWrite, func(_ context.Context, _ Reader, acc access) error {
-		workspace = *acc.workspace
-		return acc.checkUpload(r.Chunk.Size)
-	})
-	if err != nil {
-		return err
-	}
-	if !workspace.Provisioned { // made while the service had no storage, or its storage was down
-		if err := s.provision(ctx, &workspace); err != nil {
-			return err
-		}
-	}
-	content := r.Content
-	if s.cfg.ChunkHash != nil {
-		content = &hashed{from: r.Content, hash: s.cfg.ChunkHash(), want: r.Chunk}
-	}
-	_, err = s.writer.WriteChunk(ctx, WriteChunkParams{Container: workspace.Container, Chunk: r.Chunk, Content: content})
-	return err
-}
-
-// hashed turns the end of content that is not what its name says into an error, so that a storage never makes it visible. Content
-// of another length is left for the storage to refuse.
-type hashed struct {
-	from io.Reader
-	hash hash.Hash
-	want Chunk
-	read int64
-}
-
-func (h *hashed) Read(p []byte) (int, error) {
-	n, err := h.from.Read(p)
-	h.hash.Write(p[:n])
-	h.read += int64(n)
-	if errors.Is(err, io.EOF) && h.read == h.want.Size {
-		if got := hex.EncodeToString(h.hash.Sum(nil)); got != h.want.Name {
-			return n, &FieldError{Field: "Chunk.Name", Reason: fmt.Sprintf("is not the hash of the content, %s", got)}
-		}
-	}
-	return n, err
-}
-
-// DownloadChunk implements Transfers.
-func (s *Service) DownloadChunk(ctx context.Context, r DownloadChunkRequest) (DownloadChunkResult, error) {
-	return call(ctx, s, "DownloadChunk", func(ctx context.Context) (DownloadChunkResult, int, error) {
-		res, err := s.downloadChunk(ctx, r)
-		return res, 1, err
-	})
-}
-
-func (s *Service) downloadChunk(ctx context.Context, r DownloadChunkRequest) (DownloadChunkResult, error) {
-	none := DownloadChunkResult{}
-	if s.storage == nil {
-		return none, errNoStorage
-	}
-	if err := checkChunkName("Name", r.Name); err != nil {
-		return none, err
-	}
-	var container string
-	err := s.view(ctx, r.Actor, r.Workspace, toDownload, func(_ context.Context, _ Reader, acc access) error {
-		container = acc.workspace.Container
-		return nil
-	})
-	if err != nil {
-		return none, err
-	}
-	res, err := s.reader.ReadChunk(ctx, ReadChunkParams{Container: container, Name: r.Name})
-	return DownloadChunkResult(res), err
-}
-
-var errNoStorage = fmt.Errorf("service has no storage: %w", errors.ErrUnsupported)

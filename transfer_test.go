@@ -27,7 +27,7 @@ func TestPrepareUploadNamesWhatIsMissing(t *testing.T) {
 		uploaded, missing := w.upload("uploaded")[0], chunkOf("missing")
 		res, err := w.prepareUpload(missing, committed.Chunks[0], uploaded, missing)
 		require.NoError(t, err)
-		require.Equal(t, []stacksync.Chunk{missing}, res.Missing)
+		require.Equal(t, []stacksync.Transfer{{Chunk: missing}}, res.Missing)
 		require.Equal(t, stacksync.ViaHost, res.Via)
 
 		for _, known := range []stacksync.Chunk{committed.Chunks[0], uploaded} {
@@ -80,7 +80,7 @@ func TestDownloadGivesWhatWasUploaded(t *testing.T) {
 
 	prepared, err := w.svc.PrepareDownload(t.Context(), stacksync.PrepareDownloadRequest{Actor: w.actor, Workspace: w.ws, Names: []string{chunk.Name, chunk.Name}})
 	require.NoError(t, err)
-	require.Equal(t, []stacksync.Chunk{chunk}, prepared.Chunks)
+	require.Equal(t, []stacksync.Transfer{{Chunk: chunk}}, prepared.Chunks)
 
 	_, err = w.svc.DownloadChunk(t.Context(), stacksync.DownloadChunkRequest{Actor: w.actor, Workspace: w.ws, Name: "nowhere"})
 	require.ErrorIs(t, err, stacksync.ErrChunkNotFound)
@@ -110,7 +110,7 @@ func TestUploadChecksContent(t *testing.T) {
 			require.ErrorIs(t, err, row.want)
 			res, err := w.prepareUpload(chunk)
 			require.NoError(t, err)
-			require.Equal(t, []stacksync.Chunk{chunk}, res.Missing)
+			require.Equal(t, []stacksync.Transfer{{Chunk: chunk}}, res.Missing)
 
 			_, err = w.svc.UploadChunk(t.Context(), stacksync.UploadChunkRequest{Actor: w.actor, Workspace: w.ws, Chunk: chunk, Content: iotest.OneByteReader(bytes.NewBufferString("content"))})
 			require.NoError(t, err)

@@ -1,0 +1,353 @@
+package stacksync_test
+
+import (
+	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stacksync/stacksync-go"
+	storage "github.com/stacksync/stacksync-go/backend/memory"
+	"github.com/stacksync/stacksync-go/metastore/memory"
+)
+
+// signing is a storage that signs requests, and keeps what it was asked.
+type signing struct {
+	readerWriter
+	asked []stacksync.SignChunksParams
+	fail  error
+}
+
+var expiry = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func (s *signing) SignChunks(_ context.Context, p stacksync.SignChunksParams) (stacksync.SignChunksResult, error) {
+	s.asked = append(s.asked, p)
+	res := stacksync.SignChunksResult{Expires: expiry}
+	for _, c := range p.Chunks {
+		res.Requests = append(res.Requests, stacksync.SignedRequest{
+			Method: p.Method, URL: "https://storage.test/" + p.Container + "/" + c.Name, Header: map[string]string{"Content-Length": fmt.Sprint(c.Size)},
+		})
+	}
+	return res, s.fail
+}
+
+// accounts is a storage with accounts, and keeps who they are.
+type accounts struct {
+	readerWriter
+	mu      sync.Mutex
+	secrets map[string]stacksync.Secret
+	grants  map[string][]stacksync.Grant
+	put     func(p stacksync.PutAccountParams) error // called before an account is put
+}
+
+func newAccounts() *accounts {
+	return &accounts{
+		readerWriter: storage.New(storage.Config{}), secrets: map[string]stacksync.Secret{}, grants: map[string][]stacksync.Grant{},
+		put: func(stacksync.PutAccountParams) error { return nil },
+	}
+}
+
+func (a *accounts) PutAccount(_ context.Context, p stacksync.PutAccountParams) (stacksync.PutAccountResult, error) {
+	if err := a.put(p); err != nil {
+		return stacksync.PutAccountResult{}, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, there := a.secrets[p.Account]; there || !p.IfExists {
+		a.secrets[p.Account] = p.Secret
+	}
+	return stacksync.PutAccountResult{Login: "login-" + p.Account}, nil
+}
+
+func (a *accounts) DeleteAccount(context.Context, stacksync.DeleteAccountParams) (stacksync.DeleteAccountResult, error) {
+	return stacksync.DeleteAccountResult{}, nil
+}
+
+func (a *accounts) SetAccess(_ context.Context, p stacksync.SetAccessParams) (stacksync.SetAccessResult, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.grants[p.Container] = p.Grants
+	return stacksync.SetAccessResult{}, nil
+}
+
+func (a *accounts) Locate(_ context.Context, p stacksync.LocateParams) (stacksync.LocateResult, error) {
+	res := stacksync.LocateResult{Location: stacksync.Location{Protocol: "test", Settings: map[string]string{"folder": p.Container}}}
+	for _, name := range p.Names {
+		res.Objects = append(res.Objects, "object of "+name)
+	}
+	return res, nil
+}
+
+var (
+	accountKey = []byte(strings.Repeat("k", 32))
+	withKey    = func(c *stacksync.Config) { c.AccountKey = accountKey }
+)
+
+func onStorage(s stacksync.StorageProvisioner) func(*stacksync.Config) {
+	return func(c *stacksync.Config) { c.Storage = s }
+}
+
+func TestNewOffersOnlyWhatItCan(t *testing.T) {
+	store := memory.New()
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	plain := storage.New(storage.Config{})
+	signs := &signing{readerWriter: plain}
+	for name, row := range map[string]struct {
+		cfg  stacksync.Config
+		want error
+		says string
+	}{
+		"unknown":         {stacksync.Config{Storage: plain, Vias: []stacksync.Via{"pigeon"}}, stacksync.ErrInvalid, "Config.Vias[0]"},
+		"twice":           {stacksync.Config{Storage: plain, Vias: []stacksync.Via{"host", "host"}}, stacksync.ErrInvalid, "Config.Vias[1]"},
+		"none":            {stacksync.Config{Storage: plain, Vias: []stacksync.Via{}}, errors.ErrUnsupported, "no way to content"},
+		"can't sign":      {stacksync.Config{Storage: plain, Vias: []stacksync.Via{stacksync.ViaSigned}}, errors.ErrUnsupported, `"signed"`},
+		"can't read":      {stacksync.Config{Storage: onlyContainers{plain}, Vias: []stacksync.Via{stacksync.ViaHost}}, errors.ErrUnsupported, `"host"`},
+		"no accounts":     {stacksync.Config{Storage: plain, AccountKey: accountKey}, errors.ErrUnsupported, "Config.AccountKey"},
+		"no key":          {stacksync.Config{Storage: newAccounts(), Vias: []stacksync.Via{stacksync.ViaAccount}}, errors.ErrUnsupported, "AccountKey"},
+		"short key":       {stacksync.Config{Storage: newAccounts(), AccountKey: accountKey[1:]}, stacksync.ErrInvalid, "Config.AccountKey is shorter than 32 bytes"},
+		"lifetime, short": {stacksync.Config{Storage: signs, SignedLifetime: time.Millisecond}, stacksync.ErrInvalid, "Config.SignedLifetime"},
+		"lifetime, long":  {stacksync.Config{Storage: signs, SignedLifetime: 8 * 24 * time.Hour}, stacksync.ErrInvalid, "Config.SignedLifetime"},
+		"signed only": {stacksync.Config{Storage: struct {
+			stacksync.StorageProvisioner
+			stacksync.ChunkSigner
+		}{plain, signs}}, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			svc, err := stacksync.New(store, row.cfg)
+			if row.want == nil {
+				require.NoError(t, err)
+				require.NoError(t, svc.Close())
+				return
+			}
+			require.ErrorIs(t, err, row.want)
+			require.ErrorContains(t, err, row.says)
+			require.NotContains(t, err.Error(), "kkkk")
+		})
+	}
+}
+
+func TestPrepareSigns(t *testing.T) {
+	s := &signing{readerWriter: storage.New(storage.Config{})}
+	w := newWorld(t, memory.New(), onStorage(s), func(c *stacksync.Config) { c.SignedLifetime, c.ChunkHash = time.Minute, sha256.New })
+	there, missing := w.upload("there")[0], chunkOf("missing")
+	up, err := w.prepareUpload(missing, there)
+	require.NoError(t, err)
+	require.Equal(t, stacksync.ViaSigned, up.Via)
+	require.Equal(t, expiry, up.Expires)
+	require.Len(t, up.Missing, 1)
+	require.Equal(t, missing, up.Missing[0].Chunk)
+	container := s.asked[0].Container
+	require.Equal(t, stacksync.SignedRequest{Method: "PUT", URL: "https://storage.test/" + container + "/" + missing.Name, Header: map[string]string{"Content-Length": "7"}}, up.Missing[0].Request)
+	require.Equal(t, []stacksync.SignChunksParams{{Container: container, Method: stacksync.Put, Chunks: []stacksync.Chunk{missing}, Lifetime: time.Minute, SHA256: true}}, s.asked)
+
+	down, err := w.svc.PrepareDownload(t.Context(), stacksync.PrepareDownloadRequest{Actor: w.actor, Workspace: w.ws, Names: []string{there.Name}})
+	require.NoError(t, err)
+	require.Equal(t, stacksync.Get, down.Chunks[0].Request.Method)
+	require.Equal(t, stacksync.Get, s.asked[1].Method)
+	require.Equal(t, there, down.Chunks[0].Chunk)
+
+	text, err := json.Marshal(up)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"via": "signed", "expires": "2030-01-02T03:04:05Z", "missing": [{"name": "`+missing.Name+`", "size": 7, "request":
+		{"method": "PUT", "url": "`+up.Missing[0].Request.URL+`", "header": {"Content-Length": "7"}}}]}`, string(text))
+	var back stacksync.PrepareUploadResult
+	require.NoError(t, json.Unmarshal(text, &back))
+	require.Equal(t, up, back)
+
+	up, err = w.prepareUpload(there)
+	require.NoError(t, err)
+	require.Empty(t, up.Missing)
+	require.Len(t, s.asked, 2, "nothing to sign")
+	s.fail = errCut
+	_, err = w.prepareUpload(missing)
+	require.ErrorIs(t, err, errCut)
+}
+
+// Only names that are SHA-256 can bind a request to its content.
+func TestPrepareKnowsTheHash(t *testing.T) {
+	for name, row := range map[string]struct {
+		hash func() hash.Hash
+		want bool
+	}{"none": {nil, false}, "md5": {md5.New, false}, "sha256": {sha256.New, true}} {
+		t.Run(name, func(t *testing.T) {
+			s := &signing{readerWriter: storage.New(storage.Config{})}
+			w := newWorld(t, memory.New(), onStorage(s), func(c *stacksync.Config) { c.ChunkHash = row.hash })
+			_, err := w.prepareUpload(chunkOf("x"))
+			require.NoError(t, err)
+			require.Equal(t, row.want, s.asked[0].SHA256)
+			require.Equal(t, 15*time.Minute, s.asked[0].Lifetime)
+		})
+	}
+}
+
+func TestClientsChooseTheWay(t *testing.T) {
+	s := &signing{readerWriter: storage.New(storage.Config{})}
+	w := newWorld(t, memory.New(), onStorage(s))
+	r := stacksync.PrepareUploadRequest{Actor: w.actor, Workspace: w.ws, Chunks: []stacksync.Chunk{chunkOf("x")}, Via: stacksync.ViaHost}
+	res, err := w.svc.PrepareUpload(t.Context(), r)
+	require.NoError(t, err)
+	require.Equal(t, stacksync.PrepareUploadResult{Via: stacksync.ViaHost, Missing: []stacksync.Transfer{{Chunk: chunkOf("x")}}}, res)
+	for _, via := range []stacksync.Via{stacksync.ViaAccount, "pigeon"} {
+		r.Via = via
+		_, err = w.svc.PrepareUpload(t.Context(), r)
+		require.ErrorIs(t, err, errors.ErrUnsupported)
+		_, err = w.svc.PrepareDownload(t.Context(), stacksync.PrepareDownloadRequest{Actor: w.actor, Workspace: w.ws, Via: via})
+		require.ErrorIs(t, err, errors.ErrUnsupported)
+	}
+
+	w = newWorld(t, memory.New(), onStorage(s), func(c *stacksync.Config) { c.Vias = []stacksync.Via{stacksync.ViaSigned} })
+	_, err = w.svc.UploadChunk(t.Context(), stacksync.UploadChunkRequest{Actor: w.actor, Workspace: w.ws, Chunk: chunkOf("x"), Content: strings.NewReader("x")})
+	require.ErrorIs(t, err, errors.ErrUnsupported, "the configuration closes that way")
+	_, err = w.svc.DownloadChunk(t.Context(), stacksync.DownloadChunkRequest{Actor: w.actor, Workspace: w.ws, Name: "x"})
+	require.ErrorIs(t, err, errors.ErrUnsupported)
+}
+
+// A workspace that was made without a storage gets its container before somebody is sent to it.
+func TestPrepareUploadMakesTheContainer(t *testing.T) {
+	store := memory.New()
+	before, err := stacksync.New(store, stacksync.Config{})
+	require.NoError(t, err)
+	user, err := before.PutUser(t.Context(), stacksync.PutUserRequest{User: "ada"})
+	require.NoError(t, err)
+	device, err := before.RegisterDevice(t.Context(), stacksync.RegisterDeviceRequest{Actor: stacksync.Actor{User: "ada"}})
+	require.NoError(t, err)
+	require.NoError(t, before.Close())
+
+	s := &signing{readerWriter: storage.New(storage.Config{})}
+	svc, err := stacksync.New(store, stacksync.Config{Storage: s})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, errors.Join(svc.Close(), store.Close())) })
+	actor := stacksync.Actor{User: "ada", Device: device.Device.ID}
+	_, err = svc.PrepareUpload(t.Context(), stacksync.PrepareUploadRequest{Actor: actor, Workspace: user.User.DefaultWorkspace, Chunks: []stacksync.Chunk{chunkOf("x")}})
+	require.NoError(t, err)
+	writeChunk(t, s, s.asked[0].Container, "x", "x")
+	mounts, err := svc.ListWorkspaces(t.Context(), stacksync.ListWorkspacesRequest{Actor: actor})
+	require.NoError(t, err)
+	require.True(t, mounts.Workspaces[0].Provisioned)
+}
+
+func (w *world) account(actor stacksync.Actor) stacksync.StorageAccountResult {
+	w.Helper()
+	res, err := w.svc.StorageAccount(w.Context(), stacksync.StorageAccountRequest{Actor: actor})
+	require.NoError(w, err)
+	return res
+}
+
+func (w *world) revoke(d stacksync.DeviceID) error {
+	_, err := w.svc.RevokeDevice(w.Context(), stacksync.RevokeDeviceRequest{Actor: stacksync.Actor{User: w.actor.User}, ID: d})
+	return err
+}
+
+func TestStorageAccount(t *testing.T) {
+	onEachStore(t, func(t *testing.T, open func(testing.TB) stacksync.MetadataStore) {
+		a := newAccounts()
+		w := newWorld(t, open(t), onStorage(a), withKey)
+		phone := w.device(w.actor.User)
+		res := w.account(w.actor)
+		require.Len(t, a.secrets, 1)
+		var account string
+		for account = range a.secrets {
+			require.Equal(t, res.Secret, a.secrets[account])
+			require.Regexp(t, `^u-[a-z2-7]{32}$`, account)
+		}
+		require.Equal(t, "login-"+account, res.Login)
+		require.Equal(t, res, w.account(phone), "all devices of a user have one account")
+		require.Len(t, a.grants, 1)
+		for _, grants := range a.grants {
+			require.Equal(t, []stacksync.Grant{{Account: account, Permission: stacksync.ReadWrite}}, grants)
+		}
+
+		require.NoError(t, w.revoke(phone.Device))
+		require.NotEqual(t, res.Secret, a.secrets[account], "the revoked device knows the former one")
+		after := w.account(w.actor)
+		require.Equal(t, a.secrets[account], after.Secret)
+		_, err := w.svc.StorageAccount(t.Context(), stacksync.StorageAccountRequest{Actor: phone})
+		require.ErrorIs(t, err, stacksync.ErrDeviceRevoked)
+		_, err = w.svc.StorageAccount(t.Context(), stacksync.StorageAccountRequest{Actor: stacksync.Actor{User: w.actor.User}})
+		require.ErrorIs(t, err, stacksync.ErrInvalid, "a device is needed")
+
+		up, err := w.svc.PrepareUpload(t.Context(), stacksync.PrepareUploadRequest{Actor: w.actor, Workspace: w.ws, Chunks: []stacksync.Chunk{chunkOf("x")}, Via: stacksync.ViaAccount})
+		require.NoError(t, err)
+		require.Equal(t, "test", up.Location.Protocol)
+		require.Equal(t, "object of "+chunkOf("x").Name, up.Missing[0].Object)
+		require.Zero(t, up.Missing[0].Request)
+	})
+}
+
+// A revocation makes no account for who never asked for one; one whose storage is down has to be repeated.
+func TestRevokeDeviceTellsTheStorage(t *testing.T) {
+	a := newAccounts()
+	w := newWorld(t, memory.New(), onStorage(a), withKey)
+	phone, tablet := w.device(w.actor.User), w.device(w.actor.User)
+	require.NoError(t, w.revoke(tablet.Device))
+	require.Empty(t, a.secrets)
+
+	former := w.account(w.actor).Secret
+	a.put = func(stacksync.PutAccountParams) error { return errCut }
+	require.ErrorIs(t, w.revoke(phone.Device), errCut)
+	_, err := w.svc.Changes(t.Context(), stacksync.ChangesRequest{Actor: phone, Workspace: w.ws})
+	require.ErrorIs(t, err, stacksync.ErrDeviceRevoked, "it is revoked all the same")
+	a.put = func(stacksync.PutAccountParams) error { return nil }
+	require.NoError(t, w.revoke(phone.Device))
+	require.NotContains(t, a.secrets, former)
+	require.NotEqual(t, former, w.account(w.actor).Secret)
+}
+
+// The secret that a revoked device knows is not the last one to be set, however the calls overtake each other.
+func TestStorageAccountBesideRevocation(t *testing.T) {
+	a := newAccounts()
+	w := newWorld(t, memory.New(), onStorage(a), withKey)
+	phone := w.device(w.actor.User)
+	known := w.account(phone).Secret
+	calls := 0
+	a.put = func(p stacksync.PutAccountParams) error {
+		if calls++; calls == 1 { // the revocation runs, and is over, before this secret is set
+			require.Equal(t, known, p.Secret)
+			return w.revoke(phone.Device)
+		}
+		return nil
+	}
+	res := w.account(w.actor)
+	require.NotEqual(t, known, res.Secret)
+	for _, secret := range a.secrets {
+		require.Equal(t, res.Secret, secret)
+	}
+}
+
+// Secrets differ by user and by key, and are shown nowhere but in JSON for the client.
+func TestSecretsAreSecret(t *testing.T) {
+	seen := []stacksync.Secret{}
+	for _, key := range []string{strings.Repeat("k", 32), strings.Repeat("l", 32)} {
+		a := newAccounts()
+		w := newWorld(t, memory.New(), onStorage(a), func(c *stacksync.Config) { c.AccountKey = []byte(key) })
+		res := w.account(w.actor)
+		require.NotContains(t, seen, res.Secret)
+		seen = append(seen, res.Secret)
+		actor, _ := w.join("bob")
+		bob := w.account(actor)
+		require.NotContains(t, seen, bob.Secret)
+		require.NotEqual(t, bob.Login, res.Login)
+		seen = append(seen, bob.Secret)
+	}
+	res := stacksync.StorageAccountResult{Login: "l", Secret: seen[0]}
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "secret", res.Secret, "result", res)
+	for _, text := range []string{fmt.Sprint(res), fmt.Sprintf("%+v %#v %s %q", res, res, res.Secret, res.Secret), log.String(), fmt.Sprint(stacksync.PutAccountParams{Secret: seen[0]})} {
+		require.NotContains(t, text, string(seen[0]))
+		require.Contains(t, text, "[secret]")
+	}
+	text, err := json.Marshal(res)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"login": "l", "secret": "`+string(seen[0])+`"}`, string(text))
+	require.LessOrEqual(t, len(seen[0]), 128, "as PutAccountParams asks")
+}
