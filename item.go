@@ -17,6 +17,9 @@ type DeviceID struct{ uuid.UUID }
 // WorkspaceID names a workspace. It is made by the service.
 type WorkspaceID struct{ uuid.UUID }
 
+// OperationID names a journaled operation. It is made by the service.
+type OperationID struct{ uuid.UUID }
+
 // ItemID names an item inside one workspace. It is made by the client (UUIDv7 recommended), so that a client without a
 // connection can build whole trees and a repeated commit is recognised. The zero ItemID is the root of the workspace.
 type ItemID struct{ uuid.UUID }
@@ -101,6 +104,9 @@ type Item struct {
 	User        UserID    `json:"user"`
 	Device      DeviceID  `json:"device"`
 	CommittedAt time.Time `json:"committed_at"`
+
+	// MovedTo is set in a tombstone whose item lives on, under the same id and with its history, in another workspace.
+	MovedTo WorkspaceID `json:"moved_to,omitzero"`
 }
 
 // Proposal is one proposed version of one item.
@@ -153,8 +159,13 @@ type User struct {
 	// QuotaLimit is in bytes; 0 means no limit.
 	QuotaLimit int64 `json:"quota_limit"`
 	// QuotaUsed is the sum of the sizes of the live items, in their current versions, of all workspaces the user owns, in bytes.
-	QuotaUsed int64     `json:"quota_used"`
+	QuotaUsed int64 `json:"quota_used"`
+	// Revision counts what changes in the user's rights: memberships and invitations, roles, places of mounts, devices.
+	Revision  int64     `json:"revision"`
 	CreatedAt time.Time `json:"created_at"`
+	// Notified and HintDue say, as those of a Workspace do, how far the user's devices were told of Revision.
+	Notified int64     `json:"-"`
+	HintDue  time.Time `json:"-"`
 }
 
 // Device is a client of one user.
@@ -181,7 +192,15 @@ type Workspace struct {
 	// Provisioned says that the container was made.
 	Provisioned bool `json:"provisioned"`
 	// FoldCase is Config.FoldCase when the workspace was made.
-	FoldCase  bool      `json:"fold_case,omitempty"`
+	FoldCase bool `json:"fold_case,omitempty"`
+	// Folder is the item of the owner's default workspace that was shared as this one; zero for a default workspace.
+	Folder ItemID `json:"folder,omitzero"`
+	// Encrypted says that clients encrypt the content, under a key that the service never sees.
+	Encrypted bool `json:"encrypted,omitempty"`
+	// KeyGeneration counts the keys of an encrypted workspace. It grows when a member goes, who knows the one before.
+	KeyGeneration int64 `json:"key_generation,omitempty"`
+	// FrozenUntil is until when commits are refused with ErrBusy, while the last items of a folder move to another workspace.
+	FrozenUntil time.Time `json:"-"`
 	CreatedAt time.Time `json:"created_at"`
 	// Notified is the revision up to which followers were told. A higher Revision is owed a hint, by whoever committed it
 	// until HintDue, and from then on by everybody: see Outbox. HintDue is zero where nothing is owed.
@@ -199,4 +218,10 @@ type Member struct {
 	MountName   string    `json:"mount_name,omitempty"`
 	MountParent ItemID    `json:"mount_parent,omitzero"`
 	JoinedAt    time.Time `json:"joined_at"`
+	// Pending says that the user was invited and has not accepted yet: until then the membership gives no right.
+	Pending bool `json:"pending,omitempty"`
+	// SealedKey is the key of an encrypted workspace as only this member can open it: opaque to the service, at most 4,096 bytes of
+	// UTF-8. KeyGeneration is the one it belongs to.
+	SealedKey     string `json:"sealed_key,omitempty"`
+	KeyGeneration int64  `json:"key_generation,omitempty"`
 }

@@ -50,7 +50,9 @@ type Tx interface {
 	Reader
 	Locker
 	Writer
+	Remover
 	Outbox
+	Journal
 }
 
 // Reader reads what is committed, and in a Tx also what that has Put.
@@ -59,6 +61,7 @@ type Reader interface {
 	Loader
 	TreeReader
 	LogReader
+	JournalReader
 }
 
 // AccountReader reads what belongs to a user.
@@ -68,6 +71,8 @@ type AccountReader interface {
 	Devices(ctx context.Context, p DevicesParams) (DevicesResult, error)
 	// Memberships returns what a user is a member of, by workspace id.
 	Memberships(ctx context.Context, p MembershipsParams) (MembershipsResult, error)
+	// Members returns who is a member of some workspaces, pending ones too, by workspace id, then user id.
+	Members(ctx context.Context, p MembersParams) (MembersResult, error)
 }
 
 // Loader reads rows by key. It is the read of the commit path: one call brings all that a batch of commits needs.
@@ -93,8 +98,8 @@ type LogReader interface {
 // Locker makes transactions wait for each other.
 type Locker interface {
 	// Lock holds off every other transaction that locks one of the same ids, until this one ends: first the workspaces by
-	// id, then Users and the owners of Workspaces by id, so that transactions which lock once, first of all, never
-	// deadlock. An unknown user is locked too (two transactions may be about to make it), an unknown workspace is ignored.
+	// id, then Users and the owners of Workspaces by id, then Operations by id, so that transactions which lock once, first of all, never
+	// deadlock. An unknown user is locked too (two transactions may be about to make it), an unknown workspace or operation is ignored.
 	// Reads of this transaction after Lock see all that was committed before Lock returned. An id that is locked already, or
 	// given twice, is no harm. Where LockParams.Wait is over first, it returns ErrBusy, and the transaction has failed.
 	Lock(ctx context.Context, p LockParams) (LockResult, error)
@@ -103,22 +108,32 @@ type Locker interface {
 // Writer saves rows.
 type Writer interface {
 	// Put inserts each row or replaces the one with its key: User.ID; Device.User and ID; Workspace.ID; Member.Workspace and
-	// User; Items by Workspace and ID; Superseded by Workspace, ID and Version; Chunks by Workspace and Name. No list
+	// User; Operation.ID; Items by Workspace and ID; Superseded by Workspace, ID and Version; Chunks by Workspace and Name. No list
 	// holds a key twice. A user is Put before or with the devices, workspaces and memberships that name it, a workspace before
 	// or with its members, so that a store may have foreign keys there. Two items may swap their names in one Put, so that names can't be unique in an index. The caller
 	// has locked the workspaces and users concerned.
 	Put(ctx context.Context, p PutParams) (PutResult, error)
 }
 
-// Outbox keeps which workspaces owe a hint: those whose Revision is ahead of Notified, which is how far hints are known to be
-// sent. Workspace.HintDue says until when the one who should send it has time; then everybody may. Where nothing is owed, a store
+// Remover removes rows for good.
+type Remover interface {
+	// Remove deletes rows by key; unknown keys are ignored. The devices of a user go with it. What refers to a row is removed before it or with
+	// it: members before their workspace and user, workspaces before their owner, and what Purge deletes before the workspace. The caller has
+	// locked the workspaces and users concerned.
+	Remove(ctx context.Context, p RemoveParams) (RemoveResult, error)
+	// Purge deletes items, versions and chunks of a workspace, at most Limit rows in all, whichever it likes. The caller has locked it.
+	Purge(ctx context.Context, p PurgeParams) (PurgeResult, error)
+}
+
+// Outbox keeps which workspaces and users owe a hint: those whose Revision is ahead of Notified, which is how far hints are known to be
+// sent. HintDue says until when the one who should send it has time; then everybody may. Where nothing is owed, a store
 // keeps no HintDue: it is zero. The change log itself is the outbox, so that no hint needs a row.
 type Outbox interface {
-	// ClaimHints picks workspaces that owe a hint and whose HintDue is not after Now, the longest due ones, and returns them with
+	// ClaimHints picks workspaces and users that owe a hint and whose HintDue is not after Now, the longest due ones, and returns them with
 	// HintDue set to Until. It needs no lock, and passes over what other transactions have locked.
 	ClaimHints(ctx context.Context, p ClaimHintsParams) (ClaimHintsResult, error)
 	// MarkNotified raises Notified to the given revisions where it is lower, but not above Revision, and sets HintDue to Due where
-	// a hint is still owed afterwards. It locks the workspaces, by id; unknown ones are ignored.
+	// a hint is still owed afterwards. It locks the workspaces, then the users, by id; unknown ones are ignored.
 	MarkNotified(ctx context.Context, p MarkNotifiedParams) (MarkNotifiedResult, error)
 }
 
@@ -189,6 +204,12 @@ type MembershipsResult struct {
 	Members    []Member
 	Workspaces []Workspace // of Members[i] is Workspaces[i]
 }
+
+// MembersParams are those of AccountReader.Members.
+type MembersParams struct{ Workspaces []WorkspaceID }
+
+// MembersResult is that of AccountReader.Members.
+type MembersResult struct{ Members []Member }
 
 // LoadParams are those of Loader.Load. Any list may be empty.
 type LoadParams struct {
@@ -301,6 +322,7 @@ type ChangesRows struct {
 type LockParams struct {
 	Workspaces []WorkspaceID
 	Users      []UserID
+	Operations []OperationID
 	// Wait is how long to wait for other transactions, for each of those locked. 0 leaves it to the store, which has a bound of its own. A store whose
 	// transactions wait before they begin ignores it.
 	Wait time.Duration
@@ -318,23 +340,57 @@ type PutParams struct {
 	Items      []ItemRow // new current versions
 	Superseded []ItemRow // versions that were current
 	Chunks     []ChunkRow
+	Operations []Operation
 }
 
 // PutResult is that of Writer.Put.
 type PutResult struct{}
 
+// MemberKey names a membership.
+type MemberKey struct {
+	Workspace WorkspaceID
+	User      UserID
+}
+
+// RemoveParams are those of Remover.Remove. Any list may be empty.
+type RemoveParams struct {
+	Members    []MemberKey
+	Workspaces []WorkspaceID
+	Users      []UserID
+	Operations []OperationID
+}
+
+// RemoveResult is that of Remover.Remove.
+type RemoveResult struct{}
+
+// PurgeParams are those of Remover.Purge.
+type PurgeParams struct {
+	Workspace WorkspaceID
+	Limit     int // rows; at least 1
+}
+
+// PurgeResult is that of Remover.Purge.
+type PurgeResult struct {
+	// Rows is how many were deleted: 0 once there is none left.
+	Rows int
+}
+
 // ClaimHintsParams are those of Outbox.ClaimHints.
 type ClaimHintsParams struct {
 	Now, Until time.Time
-	Limit      int // workspaces; at least 1
+	Limit      int // workspaces, and as many users; at least 1
 }
 
 // ClaimHintsResult is that of Outbox.ClaimHints.
-type ClaimHintsResult struct{ Workspaces []Workspace }
+type ClaimHintsResult struct {
+	Workspaces []Workspace
+	Users      []User
+}
 
 // MarkNotifiedParams are those of Outbox.MarkNotified.
 type MarkNotifiedParams struct {
 	Notified map[WorkspaceID]int64 // revisions
+	Users    map[UserID]int64      // revisions
 	Due      time.Time
 }
 
