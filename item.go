@@ -201,7 +201,7 @@ type Workspace struct {
 	KeyGeneration int64 `json:"key_generation,omitempty"`
 	// FrozenUntil is until when commits are refused with ErrBusy, while the last items of a folder move to another workspace.
 	FrozenUntil time.Time `json:"-"`
-	CreatedAt time.Time `json:"created_at"`
+	CreatedAt   time.Time `json:"created_at"`
 	// Notified is the revision up to which followers were told. A higher Revision is owed a hint, by whoever committed it
 	// until HintDue, and from then on by everybody: see Outbox. HintDue is zero where nothing is owed.
 	Notified int64     `json:"-"`
