@@ -56,7 +56,7 @@ func (u UserID) check(field string) error {
 func (r *AccessRows) permit(actor Actor, w WorkspaceID, n needs) (access, error) {
 	var acc access
 	for i := range r.Members {
-		if m := &r.Members[i]; m.Workspace == w && m.User == actor.User {
+		if m := &r.Members[i]; m.Workspace == w && m.User == actor.User && !m.Pending {
 			acc.role = m.Role
 		}
 	}

@@ -12,6 +12,10 @@ type Accounts interface {
 	// PutUser makes a user with a default workspace and its container, or changes an existing one's quota limit. It can be
 	// called at every login: for a user who has all this already it saves nothing.
 	PutUser(ctx context.Context, r PutUserRequest) (PutUserResult, error)
+	// DeleteUser removes a user with the default workspace, its content, devices, memberships and storage account. Shared workspaces
+	// of the user need a decision: *SharedWorkspacesError otherwise, and nothing is changed. From the first moment on all calls of the user
+	// are refused; the rest is an operation, and can be called again: ErrBusy while one runs. ErrUserNotFound.
+	DeleteUser(ctx context.Context, r DeleteUserRequest) (DeleteUserResult, error)
 	// GetUser reads a user; ErrUserNotFound.
 	GetUser(ctx context.Context, r GetUserRequest) (GetUserResult, error)
 }

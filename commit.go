@@ -23,6 +23,9 @@ type CommitRequest struct {
 	Workspace WorkspaceID
 	// RequestID goes into logs and to Config.Policy, for tracing; at most 255 bytes. It decides nothing.
 	RequestID string
+	// KeyGeneration is that of the key with which the content of an encrypted workspace was encrypted. If the workspace has another one by
+	// now, nothing is saved, and the error is ErrKeyGeneration. Otherwise 0.
+	KeyGeneration int64
 	// Atomic saves all proposals or none: if one is in conflict or rejected, the good ones are rejected with ErrAborted.
 	Atomic bool
 	// Proposals are decided in order: one may name as parent an item made by an earlier one, or propose the next version of
@@ -80,7 +83,7 @@ func (s *Service) prepare(r CommitRequest) (*commitJob, error) {
 		return nil, &FieldError{Field: "Proposals", Reason: fmt.Sprintf("are not 1 to %d", limits.Proposals), Err: ErrLimit}
 	}
 	j := &commitJob{job: job{workspace: r.Workspace}, request: request{
-		actor: r.Actor, id: r.RequestID, atomic: r.Atomic, unchecked: s.storage == nil,
+		actor: r.Actor, id: r.RequestID, atomic: r.Atomic, keyGeneration: r.KeyGeneration, unchecked: s.storage == nil,
 		proposals: slices.Clone(r.Proposals), keys: make([]string, len(r.Proposals)),
 	}}
 	chunks := 0
@@ -194,6 +197,9 @@ func (s *Service) commitIn(ctx context.Context, tx Tx, batch []*commitJob, wait 
 		if err == nil {
 			err = s.checkFolding(acc.workspace)
 		}
+		if err == nil {
+			err = acc.workspace.checkOpen(j.keyGeneration, s.now())
+		}
 		j.err = err
 	}
 	if err := loadMore(ctx, tx, batch, &rows); err != nil {
@@ -211,6 +217,17 @@ func (s *Service) commitIn(ctx context.Context, tx Tx, batch []*commitJob, wait 
 		j.result.Revision = sp.Revision
 	}
 	return saveSpaces(ctx, tx, spaces, s.hintDue())
+}
+
+// checkOpen refuses commits with a key that was replaced, and for a moment all of them.
+func (w *Workspace) checkOpen(keyGeneration int64, now time.Time) error {
+	switch {
+	case keyGeneration != w.KeyGeneration:
+		return fmt.Errorf("%w: it is %d", ErrKeyGeneration, w.KeyGeneration)
+	case w.FrozenUntil.After(now):
+		return fmt.Errorf("%w: a folder is moving to another workspace", ErrBusy)
+	}
+	return nil
 }
 
 // saveSpaces saves what a batch has changed. Who commits has until hintDue to send the hints.

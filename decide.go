@@ -2,6 +2,7 @@ package stacksync
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -17,13 +18,15 @@ type decider struct {
 
 // request is one commit as the decider needs it.
 type request struct {
-	ctx       context.Context // handed to the policy
-	actor     Actor
-	id        string
-	atomic    bool
-	unchecked bool // the service has no storage: nobody knows which chunks are stored
-	proposals []Proposal
-	keys      []string // keys[i] is the NameKey of proposals[i]
+	ctx    context.Context // handed to the policy
+	actor  Actor
+	id     string
+	atomic bool
+	// keyGeneration is that of the key that was used.
+	keyGeneration int64
+	unchecked     bool // the service has no storage: nobody knows which chunks are stored
+	proposals     []Proposal
+	keys          []string // keys[i] is the NameKey of proposals[i]
 	// invalid[i] is what is wrong with proposals[i] whatever is saved; empty when nothing is wrong at all.
 	invalid map[int]error
 	// known has the chunks, with sizes, that the chunk table had just before, and stored the others that the container had.
@@ -102,9 +105,11 @@ func (d decider) decideOne(sp *space, r *request, i int) Outcome {
 		if stored != nil && stored.proposedBy(p) {
 			return already(current)
 		}
-		return conflict(current, ErrVersionConflict)
+		return conflict(current, current.elsewhere(ErrVersionConflict))
 	case p.Version > current.Version+1:
-		return conflict(current, ErrVersionConflict)
+		return conflict(current, current.elsewhere(ErrVersionConflict))
+	case current.elsewhere(nil) != nil:
+		return conflict(current, current.elsewhere(nil))
 	}
 	if p.Delete {
 		return d.delete(sp, r, current)
@@ -118,7 +123,9 @@ func (d decider) put(sp *space, r *request, i int, current *ItemRow) Outcome {
 	if current != nil && current.Kind != p.Kind {
 		return reject(ErrKindChanged)
 	}
-	if err := sp.checkParent(p, d.depth); err != nil {
+	if err := sp.checkParent(p, d.depth); errors.Is(err, ErrMoved) {
+		return conflict(sp.items[p.Parent], err)
+	} else if err != nil {
 		return reject(err)
 	}
 	if holder := sp.holder(p.Parent, r.keys[i]); holder != nil && holder.ID != p.Item {
@@ -130,7 +137,7 @@ func (d decider) put(sp *space, r *request, i int, current *ItemRow) Outcome {
 		}
 	}
 	row := sp.next(d, r, p, r.keys[i], current)
-	if err := sp.checkQuota(row.Size - liveSize(current)); err != nil {
+	if err := sp.owner.checkQuota(row.Size - liveSize(current)); err != nil {
 		return reject(err)
 	}
 	if err := d.veto(r, current, row); err != nil {
@@ -206,7 +213,7 @@ func (sp *space) checkParent(p *Proposal, depth int) error {
 	case parent.Kind != Folder:
 		return fmt.Errorf("%w: %v", ErrParentNotFolder, p.Parent)
 	case parent.Deleted:
-		return fmt.Errorf("%w: %v", ErrParentDeleted, p.Parent)
+		return parent.elsewhere(fmt.Errorf("%w: %v", ErrParentDeleted, p.Parent))
 	}
 	if p.Kind != Folder {
 		return nil // only a folder can have something below it
@@ -247,14 +254,14 @@ func (sp *space) checkChunks(chunks []Chunk, r *request) error {
 	return nil
 }
 
-// checkQuota applies the owner's limit to what would be added. What shrinks is always welcome.
-func (sp *space) checkQuota(add int64) error {
-	used, limit := sp.owner.QuotaUsed, sp.owner.QuotaLimit
+// checkQuota applies the user's limit to what would be added. What shrinks is always welcome.
+func (u *User) checkQuota(add int64) error {
+	limit := u.QuotaLimit
 	if limit == 0 {
 		limit = math.MaxInt64
 	}
-	if add > 0 && add > limit-used {
-		return &QuotaError{Owner: sp.owner.ID, Limit: limit, Used: used, Need: add}
+	if add > 0 && add > limit-u.QuotaUsed {
+		return &QuotaError{Owner: u.ID, Limit: limit, Used: u.QuotaUsed, Need: add}
 	}
 	return nil
 }

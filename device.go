@@ -92,11 +92,8 @@ func (s *Service) RevokeDevice(ctx context.Context, r RevokeDeviceRequest) (Revo
 			}
 			return Device{}, ErrDeviceNotFound
 		})
-		if err == nil {
-			s.hints.publish(hint{Notification: Notification{Topic: UserTopic(r.User)}})
-			if s.accounts != nil {
-				_, err = s.keyAccount(ctx, Actor{User: r.User}, true)
-			}
+		if err == nil && s.accounts != nil {
+			_, err = s.keyAccount(ctx, Actor{User: r.User}, true)
 		}
 		return RevokeDeviceResult{Device: d}, 1, err
 	})
@@ -134,25 +131,22 @@ func devicesOf(ctx context.Context, r Reader, actor Actor) ([]Device, error) {
 	return res.Devices, rows.permitDevice(actor)
 }
 
-// updateDevice saves the device that change returns, if it differs from the one that is there.
+// updateDevice saves the device that change returns, if it differs from the one that is there, and tells the user's devices.
 func (s *Service) updateDevice(ctx context.Context, actor Actor, change func(devices []Device) (Device, error)) (Device, error) {
 	if err := actor.check(needs{}); err != nil {
 		return Device{}, err
 	}
 	var changed Device
-	err := s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
-		if _, err := tx.Lock(ctx, LockParams{Users: []UserID{actor.User}}); err != nil {
-			return err
-		}
-		devices, err := devicesOf(ctx, tx, actor)
+	err := s.write(ctx, LockParams{Users: []UserID{actor.User}}, func(ctx context.Context, w *write) error {
+		devices, err := devicesOf(ctx, w, actor)
 		if err != nil {
 			return err
 		}
 		if changed, err = change(devices); err != nil || slices.Contains(devices, changed) {
 			return err
 		}
-		_, err = tx.Put(ctx, PutParams{Devices: []Device{changed}})
-		return err
+		w.put.Devices = append(w.put.Devices, changed)
+		return w.touch(ctx, actor.User)
 	})
 	return changed, err
 }

@@ -42,6 +42,8 @@ var (
 	ErrItemNotFound      = fmt.Errorf("item %w", ErrNotFound)
 	ErrVersionNotFound   = fmt.Errorf("version %w", ErrNotFound)
 	ErrChunkNotFound     = fmt.Errorf("chunk %w", ErrNotFound)
+	ErrOperationNotFound = fmt.Errorf("operation %w", ErrNotFound)
+	ErrMemberNotFound    = fmt.Errorf("member %w", ErrNotFound)
 )
 
 // What is forbidden.
@@ -54,12 +56,30 @@ var (
 	ErrVetoed = fmt.Errorf("%w: vetoed by policy", ErrForbidden)
 )
 
+// Why a call about sharing is refused.
+var (
+	// ErrNested: a shared folder can't lie in another one.
+	ErrNested = fmt.Errorf("%w: shared folders can't be nested", ErrInvalid)
+	// ErrNobodyInvited: none of the invited is a user.
+	ErrNobodyInvited = fmt.Errorf("%w: nobody is invited", ErrInvalid)
+	// ErrNotShared: it is somebody's default workspace.
+	ErrNotShared = fmt.Errorf("%w: not a shared workspace", ErrInvalid)
+	// ErrIsOwner: the owner can't be taken out, leave, or get another role.
+	ErrIsOwner = fmt.Errorf("%w: is the owner", ErrInvalid)
+	// ErrKeyGeneration: the key that was used, or handed out, is not the workspace's present one. Nothing was saved.
+	ErrKeyGeneration = fmt.Errorf("%w: not the present generation of the key", ErrConflict)
+	// ErrSharedWorkspaces: a user who is to be deleted owns shared workspaces of which is not said who gets them.
+	ErrSharedWorkspaces = fmt.Errorf("%w: the user owns shared workspaces", ErrInvalid)
+)
+
 // Why an entry of a commit is in conflict.
 var (
 	// ErrVersionConflict: the proposed version is not the next one of the item. Outcome.Item is the current one.
 	ErrVersionConflict = fmt.Errorf("%w: version is not the next one", ErrConflict)
 	// ErrNameTaken: another live item has that name in that folder. Outcome.Item is the one that holds it.
 	ErrNameTaken = fmt.Errorf("%w: name is taken", ErrConflict)
+	// ErrMoved: the item, or the proposed parent, lives in another workspace now. See *MovedError.
+	ErrMoved = fmt.Errorf("%w: moved to another workspace", ErrConflict)
 )
 
 // Why an entry of a commit is rejected.

@@ -34,7 +34,7 @@ func (s *Service) follow(ctx context.Context, r FollowRequest, yield func(Change
 	if _, err := s.Changes(ctx, ChangesRequest{Actor: r.Actor, Workspace: r.Workspace, Cursor: cursor, Limit: 1}); err != nil {
 		return err
 	}
-	sub, err := s.subscribe(ctx, r)
+	sub, err := s.subscribe(ctx, WorkspaceTopic(r.Workspace), UserTopic(r.User))
 	if err != nil {
 		return err
 	}
@@ -57,25 +57,25 @@ func (s *Service) follow(ctx context.Context, r FollowRequest, yield func(Change
 			continue
 		}
 		caughtUp = true
-		if err := s.await(ctx, sub, r.Workspace, seen); err != nil {
+		if err := s.await(ctx, sub, WorkspaceTopic(r.Workspace), seen); err != nil {
 			return err
 		}
 	}
 }
 
-func (s *Service) subscribe(ctx context.Context, r FollowRequest) (Subscription, error) {
+func (s *Service) subscribe(ctx context.Context, topics ...Topic) (Subscription, error) {
 	if s.cfg.Notifier == nil {
 		return silence{}, nil
 	}
-	return s.cfg.Notifier.Subscribe(ctx, SubscribeParams{Topics: []Topic{WorkspaceTopic(r.Workspace), UserTopic(r.User)}})
+	return s.cfg.Notifier.Subscribe(ctx, SubscribeParams{Topics: topics})
 }
 
 // gapSpread is within how long followers look after a gap.
 const gapSpread = time.Second
 
-// await returns nil when it is time to look at the change log beyond the revision that was seen.
-func (s *Service) await(ctx context.Context, sub Subscription, w WorkspaceID, seen int64) error {
-	look, gap, topic := time.Now().Add(spread(s.cfg.PollInterval)), false, WorkspaceTopic(w)
+// await returns nil when it is time to look beyond the revision of topic that was seen.
+func (s *Service) await(ctx context.Context, sub Subscription, topic Topic, seen int64) error {
+	look, gap := time.Now().Add(spread(s.cfg.PollInterval)), false
 	for {
 		waiting, cancel := context.WithDeadline(ctx, look)
 		note, err := sub.Next(waiting)

@@ -33,6 +33,9 @@ func (d DeviceID) IsZero() bool { return d.UUID == uuid.Nil }
 // IsZero reports whether w names no workspace.
 func (w WorkspaceID) IsZero() bool { return w.UUID == uuid.Nil }
 
+// IsZero reports whether o names no operation.
+func (o OperationID) IsZero() bool { return o.UUID == uuid.Nil }
+
 // IsZero reports whether i is the root of a workspace.
 func (i ItemID) IsZero() bool { return i.UUID == uuid.Nil }
 
@@ -131,7 +134,7 @@ type Proposal struct {
 // proposedBy reports whether p proposes exactly what it holds: then p was sent before, and saved.
 func (it *Item) proposedBy(p *Proposal) bool {
 	if p.Delete || it.Deleted {
-		return p.Delete == it.Deleted
+		return p.Delete == it.Deleted && it.MovedTo.IsZero() // what has moved away was not deleted
 	}
 	return it.Parent == p.Parent && it.Name == p.Name && it.Kind == p.Kind && sameContent(it, p) &&
 		it.MediaType == p.MediaType && it.ModifiedAt.Equal(p.ModifiedAt) && maps.Equal(it.Attrs, p.Attrs)
@@ -185,6 +188,8 @@ type Workspace struct {
 	Container string      `json:"container"` // the name of its container at the StorageProvisioner
 	// Revision is the last taken place of the change log; 0 for an empty one.
 	Revision int64 `json:"revision"`
+	// Size is the sum of the sizes of the live items, in their current versions, in bytes: what it adds to the owner's QuotaUsed.
+	Size int64 `json:"size"`
 	// Floor is the revision up to which tombstones may be gone from the change log: a cursor below it has expired.
 	Floor int64 `json:"floor"`
 	// Epoch is a random number that changes when the database is restored from a backup.

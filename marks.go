@@ -13,7 +13,7 @@ const (
 	// markInterval is how long marks are gathered, as a transaction for each would cost about what the commit did. A crash meanwhile
 	// costs a second hint for each.
 	markInterval = time.Second
-	markLimit    = 256              // workspaces a transaction
+	markLimit    = 256              // workspaces and users a transaction
 	markTimeout  = 10 * time.Second // of one page, so that Close does not wait for ever
 )
 
@@ -24,7 +24,7 @@ type marker struct {
 	trouble outage
 
 	mu      sync.Mutex
-	sent    map[WorkspaceID]int64 // revisions
+	sent    map[debtor]int64 // revisions
 	running bool
 }
 
@@ -33,13 +33,10 @@ func (m *marker) add(hints []hint) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, h := range hints {
-		if h.workspace.IsZero() {
-			continue
-		}
 		if m.sent == nil {
-			m.sent = make(map[WorkspaceID]int64)
+			m.sent = make(map[debtor]int64)
 		}
-		m.sent[h.workspace] = max(m.sent[h.workspace], h.Revision)
+		m.sent[h.debtor] = max(m.sent[h.debtor], h.Revision)
 	}
 	if len(m.sent) > 0 && !m.running {
 		m.running = true
@@ -61,7 +58,7 @@ func (m *marker) loop() {
 }
 
 // take returns all that was added, or ends the goroutine with nil.
-func (m *marker) take() map[WorkspaceID]int64 {
+func (m *marker) take() map[debtor]int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	sent := m.sent
@@ -70,14 +67,14 @@ func (m *marker) take() map[WorkspaceID]int64 {
 	return sent
 }
 
-func (m *marker) markPage(ids []WorkspaceID, sent map[WorkspaceID]int64) {
+func (m *marker) markPage(ids []debtor, sent map[debtor]int64) {
 	ctx, cancel := context.WithTimeout(context.Background(), markTimeout)
 	defer cancel()
 	m.mark(ctx, ids, sent)
 }
 
-// mark notes what was sent of some workspaces. What it can't note stays owed, and is sent again by a relay.
-func (m *marker) mark(ctx context.Context, ids []WorkspaceID, sent map[WorkspaceID]int64) {
+// mark notes what was sent of some workspaces and users. What it can't note stays owed, and is sent again by a relay.
+func (m *marker) mark(ctx context.Context, ids []debtor, sent map[debtor]int64) {
 	err := contain(func() error { return m.service.mark(ctx, ids, sent) })
 	if !errors.Is(err, ErrBusy) {
 		m.trouble.report(err)
@@ -89,19 +86,25 @@ func (m *marker) mark(ctx context.Context, ids []WorkspaceID, sent map[Workspace
 	}
 }
 
-func (s *Service) mark(ctx context.Context, ids []WorkspaceID, sent map[WorkspaceID]int64) (err error) {
+func (s *Service) mark(ctx context.Context, ids []debtor, sent map[debtor]int64) (err error) {
 	ctx, end := s.observe(ctx, "mark")
 	defer func() { end(Observation{Err: err, Items: len(ids)}) }()
-	notified := make(map[WorkspaceID]int64, len(ids))
+	lock := LockParams{Wait: patience} // commits to the other workspaces are not to wait until one is free that somebody holds for long
+	sets := MarkNotifiedParams{Notified: make(map[WorkspaceID]int64), Users: make(map[UserID]int64), Due: s.hintDue()}
 	for _, id := range ids {
-		notified[id] = sent[id]
+		if id.user != "" {
+			lock.Users = append(lock.Users, id.user)
+			sets.Users[id.user] = sent[id]
+			continue
+		}
+		lock.Workspaces = append(lock.Workspaces, id.workspace)
+		sets.Notified[id.workspace] = sent[id]
 	}
 	return s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
-		// Commits to the other workspaces are not to wait until one is free that somebody holds for long.
-		if _, err := tx.Lock(ctx, LockParams{Workspaces: ids, Wait: patience}); err != nil {
+		if _, err := tx.Lock(ctx, lock); err != nil {
 			return err
 		}
-		_, err := tx.MarkNotified(ctx, MarkNotifiedParams{Notified: notified, Due: s.hintDue()})
+		_, err := tx.MarkNotified(ctx, sets)
 		return err
 	})
 }

@@ -14,13 +14,24 @@ const publishTimeout = 10 * time.Second
 // hint is a notification on its way to the notifier.
 type hint struct {
 	Notification
-	// workspace is the one whose change log has grown: it owes the hint until that is marked. Zero for other hints, which nobody owes.
+	// owes the hint until that is marked.
+	debtor
+}
+
+// debtor is a workspace whose change log has grown, or a user whose rights have changed.
+type debtor struct {
 	workspace WorkspaceID
+	user      UserID
 }
 
 // hint is what followers of w are to be told.
 func (w *Workspace) hint() hint {
-	return hint{Notification{Topic: WorkspaceTopic(w.ID), Revision: w.Revision}, w.ID}
+	return hint{Notification{Topic: WorkspaceTopic(w.ID), Revision: w.Revision}, debtor{workspace: w.ID}}
+}
+
+// hint is what the devices of u are to be told.
+func (u *User) hint() hint {
+	return hint{Notification{Topic: UserTopic(u.ID), Revision: u.Revision}, debtor{user: u.ID}}
 }
 
 // publisher hands hints to the notifier beside the calls that cause them: a slow broker delays hints, never commits. What waits

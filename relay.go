@@ -27,27 +27,30 @@ func (s *Service) payOwed() error {
 		if err != nil {
 			return err
 		}
-		hints := make([]hint, len(claimed))
-		for i := range claimed {
-			hints[i] = claimed[i].hint()
+		hints := make([]hint, 0, len(claimed.Workspaces)+len(claimed.Users))
+		for i := range claimed.Workspaces {
+			hints = append(hints, claimed.Workspaces[i].hint())
+		}
+		for i := range claimed.Users {
+			hints = append(hints, claimed.Users[i].hint())
 		}
 		// Only what is committed was claimed, and the claim is too by now: no hint is ahead of what followers can read.
 		if len(hints) > 0 && !s.hints.send(s.closing, hints) {
 			return nil // the publisher has logged it; they are due again later
 		}
-		if len(claimed) < relayPage {
+		if max(len(claimed.Workspaces), len(claimed.Users)) < relayPage {
 			return nil
 		}
 	}
 }
 
 // claim takes on a page of owed hints.
-func (s *Service) claim(ctx context.Context) (claimed []Workspace, err error) {
+func (s *Service) claim(ctx context.Context) (claimed ClaimHintsResult, err error) {
 	ctx, end := s.observe(ctx, "relay")
-	defer func() { end(Observation{Err: err, Items: len(claimed)}) }()
+	defer func() { end(Observation{Err: err, Items: len(claimed.Workspaces) + len(claimed.Users)}) }()
 	err = s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
-		res, err := tx.ClaimHints(ctx, ClaimHintsParams{Now: s.now(), Until: s.hintDue(), Limit: relayPage})
-		claimed = res.Workspaces
+		var err error
+		claimed, err = tx.ClaimHints(ctx, ClaimHintsParams{Now: s.now(), Until: s.hintDue(), Limit: relayPage})
 		return err
 	})
 	return claimed, err

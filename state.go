@@ -94,6 +94,7 @@ func (sp *space) save(current, row *ItemRow) {
 	row.Revision = sp.Revision
 	add := liveSize(row) - liveSize(current)
 	sp.owner.QuotaUsed += add
+	sp.Size += add
 	if current != nil {
 		sp.superseded = append(sp.superseded, *current)
 		sp.versions[current.key()] = current
@@ -115,6 +116,7 @@ func (sp *space) save(current, row *ItemRow) {
 	sp.undo = append(sp.undo, func() {
 		sp.Revision--
 		sp.owner.QuotaUsed -= add
+		sp.Size -= add
 		if current != nil {
 			sp.superseded = sp.superseded[:len(sp.superseded)-1]
 		}

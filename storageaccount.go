@@ -66,11 +66,43 @@ func (s *Service) grant(ctx context.Context, w *Workspace) error {
 	if err := s.provisioned(ctx, w); err != nil {
 		return err
 	}
-	grants := []Grant{{Account: accountOf(w.Owner), Permission: ReadWrite}}
-	if _, err := s.accounts.SetAccess(ctx, SetAccessParams{Container: w.Container, Grants: grants}); err != nil {
-		return fmt.Errorf("set access to workspace %v: %w", w.ID, err)
+	const tries = 100 // more than anybody comes or goes meanwhile
+	var told []Grant
+	for i := range tries {
+		grants, err := s.grants(ctx, w.ID)
+		if err != nil {
+			return err
+		}
+		// Read once more afterwards: who tells the storage last must have told it what is so.
+		if i > 0 && slices.Equal(grants, told) {
+			return nil
+		}
+		if _, err := s.accounts.SetAccess(ctx, SetAccessParams{Container: w.Container, Grants: grants}); err != nil {
+			return fmt.Errorf("set access to workspace %v: %w", w.ID, err)
+		}
+		told = grants
 	}
-	return nil
+	return fmt.Errorf("set access to workspace %v: members keep changing: %w", w.ID, ErrBusy)
+}
+
+// grants are those of the members of a workspace.
+func (s *Service) grants(ctx context.Context, id WorkspaceID) (grants []Grant, err error) {
+	err = s.store.View(ctx, func(ctx context.Context, r Reader) error {
+		res, err := r.Members(ctx, MembersParams{Workspaces: []WorkspaceID{id}})
+		grants = nil
+		for i := range res.Members {
+			m := &res.Members[i]
+			switch {
+			case m.Pending:
+			case m.Role == Viewer:
+				grants = append(grants, Grant{Account: accountOf(m.User), Permission: Read})
+			default:
+				grants = append(grants, Grant{Account: accountOf(m.User), Permission: ReadWrite})
+			}
+		}
+		return err
+	})
+	return grants, err
 }
 
 // keyAccount gives the account of the actor the secret that belongs to the devices the user has. It looks at the devices again after

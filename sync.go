@@ -31,6 +31,8 @@ type SyncService interface {
 	Feed
 	Items
 	Transfers
+	Sharing
+	Operations
 }
 
 // Config configures a Service. Its zero value works: a service that checks and logs metadata, knows no storage, and
@@ -72,6 +74,13 @@ type Config struct {
 	// twice about the same proposal. It is also asked about each item that is deleted with a folder, and can save the folder by
 	// that. Defaults to none.
 	Policy func(ctx context.Context, r PolicyRequest) error
+
+	// FindUser tells which user has an email address, for invitations; an error that wraps ErrNotFound says that nobody has. Defaults to
+	// none: then invitations by email return errors.ErrUnsupported.
+	FindUser func(ctx context.Context, email string) (UserID, error)
+
+	// AskInvited makes invitations pending until the invited accept them. Defaults to false: who is invited is a member.
+	AskInvited bool
 
 	// QuotaLimit is that of new users, in bytes. Defaults to 0: no limit.
 	QuotaLimit int64
@@ -119,6 +128,7 @@ type Limits struct {
 	// 1,024. What lies in a moved folder may come to lie deeper.
 	Depth   int
 	Devices int // devices a user may have, without revoked ones; defaults to 1,000
+	Members int // members of a workspace, pending ones too; defaults to 1,000
 }
 
 const maxFileSize = 1 << 50
@@ -181,7 +191,8 @@ type Service struct {
 
 var _ SyncService = (*Service)(nil)
 
-// New makes a service on a store. It does no I/O; with a Notifier it starts a goroutine, the relay, which Close ends. The host keeps the
+// New makes a service on a store. It does no I/O, but starts goroutines that look for owed hints and for operations to resume, once every
+// RelayInterval, until Close. The host keeps the
 // store, storage and notifier, and closes them after the service.
 func New(store MetadataStore, cfg Config) (*Service, error) {
 	if store == nil {
@@ -208,6 +219,7 @@ func New(store MetadataStore, cfg Config) (*Service, error) {
 	if cfg.Notifier != nil {
 		persist(&s.running, s.relay)
 	}
+	persist(&s.running, s.operate)
 	return s, nil
 }
 
@@ -305,6 +317,7 @@ func (c *Config) setDefaults() error {
 		{"PageChunks", &c.Limits.PageChunks, 1 << 17},
 		{"Depth", &c.Limits.Depth, 1024},
 		{"Devices", &c.Limits.Devices, 1000},
+		{"Members", &c.Limits.Members, 1000},
 	} {
 		if *d.field < 0 {
 			return &FieldError{Field: "Config.Limits." + d.name, Reason: "is negative"}

@@ -1,0 +1,253 @@
+package stacksync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// guests are the users of some invitees, and the emails of which nobody is known.
+type guests struct {
+	members []Member // without workspace and time
+	unknown []string
+}
+
+// find resolves invitees. Who is not a user is passed over.
+func (s *Service) find(ctx context.Context, actor Actor, field string, invite []Invitee) (guests, error) {
+	var g guests
+	if n := len(invite); n == 0 || n > s.cfg.Limits.Members {
+		return g, &FieldError{Field: field, Reason: fmt.Sprintf("are not 1 to %d", s.cfg.Limits.Members), Err: ErrLimit}
+	}
+	for i, v := range invite {
+		at := fmt.Sprintf("%s[%d]", field, i)
+		switch {
+		case (v.User == "") == (v.Email == ""):
+			return g, &FieldError{Field: at, Reason: "does not have either User or Email"}
+		case v.Role == 0:
+			v.Role = Editor
+		case v.Role != Viewer && v.Role != Editor:
+			return g, &FieldError{Field: at + ".Role", Reason: "is neither Viewer nor Editor"}
+		}
+		if err := checkText(at+".SealedKey", v.SealedKey, maxSealedKey); err != nil {
+			return g, err
+		}
+		if v.Email != "" {
+			if err := checkText(at+".Email", v.Email, maxEmail); err != nil {
+				return g, err
+			}
+			if s.cfg.FindUser == nil {
+				return g, fmt.Errorf("%s.Email: service has no FindUser: %w", at, errors.ErrUnsupported)
+			}
+			id, err := s.cfg.FindUser(ctx, v.Email)
+			if errors.Is(err, ErrNotFound) {
+				g.unknown = append(g.unknown, v.Email)
+				continue
+			}
+			if err != nil {
+				return g, fmt.Errorf("find user: %w", err)
+			}
+			v.User = id
+		}
+		if err := v.User.check(at + ".User"); err != nil {
+			return g, err
+		}
+		switch {
+		case v.User == actor.User:
+			return g, &FieldError{Field: at, Reason: "is the actor"}
+		case slices.ContainsFunc(g.members, func(m Member) bool { return m.User == v.User }):
+			return g, &FieldError{Field: at, Reason: "is there twice"}
+		}
+		g.members = append(g.members, Member{User: v.User, Role: v.Role, SealedKey: v.SealedKey, Pending: s.cfg.AskInvited})
+	}
+	return g, s.keepUsers(ctx, &g)
+}
+
+// maxEmail is the longest address that SMTP can carry (RFC 5321, 4.5.3.1.3: a path of 256 with its brackets).
+const maxEmail = 254
+
+// keepUsers leaves those guests who are users.
+func (s *Service) keepUsers(ctx context.Context, g *guests) error {
+	ids := make([]UserID, len(g.members))
+	for i := range g.members {
+		ids[i] = g.members[i].User
+	}
+	known := make(map[UserID]bool, len(ids))
+	err := s.store.View(ctx, func(ctx context.Context, r Reader) error {
+		res, err := r.Users(ctx, UsersParams{IDs: ids})
+		for i := range res.Users {
+			known[res.Users[i].ID] = true
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	g.members = slices.DeleteFunc(g.members, func(m Member) bool { return !known[m.User] })
+	if len(g.members) == 0 {
+		return ErrNobodyInvited
+	}
+	return nil
+}
+
+func (g guests) users() []UserID {
+	ids := make([]UserID, len(g.members))
+	for i := range g.members {
+		ids[i] = g.members[i].User
+	}
+	return ids
+}
+
+// Invite implements Sharing.
+func (s *Service) Invite(ctx context.Context, r InviteRequest) (InviteResult, error) {
+	return call(ctx, s, "Invite", func(ctx context.Context) (InviteResult, int, error) {
+		res, err := s.invite(ctx, r)
+		return res, len(r.Invite), err
+	})
+}
+
+func (s *Service) invite(ctx context.Context, r InviteRequest) (InviteResult, error) {
+	var res InviteResult
+	// Who may not invite learns nothing about whom there is.
+	if err := s.view(ctx, r.Actor, r.Workspace, toManage, func(context.Context, Reader, access) error { return nil }); err != nil {
+		return res, err
+	}
+	g, err := s.find(ctx, r.Actor, "Invite", r.Invite)
+	if err != nil {
+		return res, err
+	}
+	var op *Operation
+	err = s.manage(ctx, r.Actor, r.Workspace, toManage, g.users(), func(ctx context.Context, w *write, ro *roster) error {
+		res, op = InviteResult{Unknown: g.unknown}, nil
+		if err := ro.checkShared(); err != nil {
+			return err
+		}
+		if err := ro.checkStays(ctx, w); err != nil {
+			return err
+		}
+		name := ro.members[ro.workspace.Owner].MountName
+		added := false
+		for _, m := range g.members {
+			was := ro.members[m.User]
+			if was != nil && !was.Pending {
+				res.Members = append(res.Members, was.public())
+				continue
+			}
+			if err := ro.checkKey(&m); err != nil {
+				return err
+			}
+			if err := w.add(ctx, ro.workspace, &m, name); err != nil {
+				return err
+			}
+			ro.members[m.User], added = &m, true
+			res.Members = append(res.Members, m.public())
+		}
+		if n := len(ro.members); n > s.cfg.Limits.Members {
+			return &FieldError{Field: "Invite", Reason: fmt.Sprintf("would make more than %d members", s.cfg.Limits.Members), Err: ErrLimit}
+		}
+		if !added {
+			return nil
+		}
+		if err := w.touchAll(ctx, ro); err != nil {
+			return err
+		}
+		op, err = w.storageKnows(r.User, ro.workspace)
+		return err
+	})
+	if err == nil {
+		err = s.finishIf(ctx, op)
+	}
+	return res, err
+}
+
+// checkKey sees to it that a new member of an encrypted workspace gets its present key, and gives no key to others.
+func (ro *roster) checkKey(m *Member) error {
+	switch ws := ro.workspace; {
+	case !ws.Encrypted && m.SealedKey != "":
+		return &FieldError{Field: "SealedKey", Reason: "is set, but the workspace is not encrypted"}
+	case ws.Encrypted && m.SealedKey == "":
+		return &FieldError{Field: "SealedKey", Reason: fmt.Sprintf("of %q is empty, but the workspace is encrypted", m.User)}
+	case ws.Encrypted:
+		m.KeyGeneration = ws.KeyGeneration
+	}
+	return nil
+}
+
+// add makes a member, whose devices show the workspace under a free name in the root of the member's default workspace. The caller has
+// locked the user.
+func (w *write) add(ctx context.Context, ws *Workspace, m *Member, name string) error {
+	m.Workspace, m.JoinedAt = ws.ID, w.service.now()
+	var err error
+	if m.MountName, err = w.freeName(ctx, m.User, ItemID{}, name); err != nil {
+		return err
+	}
+	w.put.Members = append(w.put.Members, *m)
+	return nil
+}
+
+// AnswerInvitation implements Sharing.
+func (s *Service) AnswerInvitation(ctx context.Context, r AnswerInvitationRequest) (AnswerInvitationResult, error) {
+	return call(ctx, s, "AnswerInvitation", func(ctx context.Context) (AnswerInvitationResult, int, error) {
+		op, err := s.answerInvitation(ctx, r)
+		if err == nil {
+			err = s.finishIf(ctx, op)
+		}
+		return AnswerInvitationResult{}, 1, err
+	})
+}
+
+func (s *Service) answerInvitation(ctx context.Context, r AnswerInvitationRequest) (op *Operation, err error) {
+	if err := r.check(needs{}); err != nil {
+		return nil, err
+	}
+	owner, err := s.ownerOf(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	// The owner manages; the invited user is known to be a member by the roster.
+	err = s.manage(ctx, Actor{User: owner}, r.Workspace, toManage, []UserID{r.User}, func(ctx context.Context, w *write, ro *roster) error {
+		op = nil
+		m := ro.members[r.User]
+		switch {
+		case m == nil && r.Accept:
+			return ErrWorkspaceNotFound
+		case m == nil || !m.Pending:
+			return nil
+		case !r.Accept:
+			op, err = w.takeOut(ctx, ro, r.User, []UserID{r.User})
+			return err
+		}
+		m.Pending, m.JoinedAt = false, s.now()
+		w.put.Members = append(w.put.Members, *m)
+		if err := w.touchAll(ctx, ro); err != nil {
+			return err
+		}
+		op, err = w.storageKnows(r.User, ro.workspace)
+		return err
+	})
+	return op, err
+}
+
+// ownerOf returns the owner of a workspace that the actor is invited to, or a member of.
+func (s *Service) ownerOf(ctx context.Context, r AnswerInvitationRequest) (owner UserID, err error) {
+	err = s.store.View(ctx, func(ctx context.Context, rd Reader) error {
+		if _, err := devicesOf(ctx, rd, r.Actor); err != nil {
+			return err
+		}
+		res, err := rd.Memberships(ctx, MembershipsParams{User: r.User})
+		if err != nil {
+			return err
+		}
+		for i := range res.Workspaces {
+			if res.Workspaces[i].ID == r.Workspace {
+				owner = res.Workspaces[i].Owner
+				return nil
+			}
+		}
+		return ErrWorkspaceNotFound
+	})
+	if errors.Is(err, ErrUserNotFound) {
+		err = ErrWorkspaceNotFound
+	}
+	return owner, err
+}

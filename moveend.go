@@ -1,0 +1,219 @@
+package stacksync
+
+import (
+	"context"
+	"errors"
+	"slices"
+)
+
+// end ends the move if nothing is left to move.
+func (m *mover) end(ctx context.Context) (finished bool, err error) {
+	if m.Kind == OperationShare {
+		return m.endShare(ctx)
+	}
+	return m.endReturn(ctx)
+}
+
+// errLeft says that somebody has added something.
+var errLeft = errors.New("something is left to move")
+
+// empty fails with errLeft unless nothing live lies in the folder that moves.
+func (tr *transit) empty(ctx context.Context) error {
+	rows, err := tr.Children(ctx, ChildrenParams{Workspace: tr.src.ID, Parent: tr.rootFrom, PageBound: PageBound{Limit: 1}})
+	if err == nil && len(rows.Items) > 0 {
+		err = errLeft
+	}
+	return err
+}
+
+// endShare buries the folder itself, and gives the new workspace its members, in one transaction.
+func (m *mover) endShare(ctx context.Context) (finished bool, err error) {
+	if err := m.dropDeleted(ctx); err != nil {
+		return false, err
+	}
+	var users []UserID
+	for i := range m.data.Members {
+		users = append(users, m.data.Members[i].User)
+	}
+	err = m.transit(ctx, users, []ItemID{m.rootFrom}, func(ctx context.Context, tr *transit) error {
+		if err := tr.empty(ctx); err != nil {
+			return err
+		}
+		folder := tr.from[m.rootFrom]
+		if folder == nil {
+			return ErrItemNotFound
+		}
+		gone := folder.Deleted && folder.MovedTo.IsZero()
+		if gone && tr.dst.Revision == 0 { // deleted before anything has moved
+			m.task.Step, m.task.Error = undoStep, errFolderGone.Error()
+			return nil
+		}
+		if folder.MovedTo.IsZero() {
+			tr.depart(folder)
+		}
+		tr.space(tr.src).FrozenUntil = tr.dst.FrozenUntil // which never is
+		var there []UserID
+		for _, member := range m.data.Members {
+			_, err := tr.user(ctx, member.User)
+			if errors.Is(err, ErrUserNotFound) {
+				continue // deleted meanwhile
+			}
+			if err != nil {
+				return err
+			}
+			name, parent := folder.Name, ItemID{}
+			if member.Role == Owner && !gone {
+				parent = folder.Parent
+			}
+			if err := tr.mount(ctx, tr.dst, &member, parent, name); err != nil {
+				return err
+			}
+			there = append(there, member.User)
+		}
+		m.task.next()
+		return tr.touch(ctx, there...)
+	})
+	if errors.Is(err, errLeft) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// dropDeleted deletes those folders in the new workspace that were deleted in the old one after they had come over, and that are empty.
+func (m *mover) dropDeleted(ctx context.Context) error {
+	arrived := &mover{task: m.task, from: m.to, rootFrom: m.rootTo}
+	levels, err := arrived.walk(ctx, func([]ItemRow) error { return nil })
+	if err != nil {
+		return err
+	}
+	for _, level := range slices.Backward(levels) {
+		for ids := range slices.Chunk(level, moveBatch) {
+			var p LoadParams
+			for _, id := range ids {
+				p.Items = append(p.Items, ItemKey{m.from.ID, id})
+			}
+			rows, err := m.service.store.Load(ctx, p)
+			if err != nil {
+				return err
+			}
+			for i := range rows.Items {
+				if row := &rows.Items[i]; row.Deleted && row.MovedTo.IsZero() {
+					if err := m.drop(ctx, row.ID); err != nil {
+						return err
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// drop deletes an empty folder of the target.
+func (m *mover) drop(ctx context.Context, id ItemID) error {
+	return m.transit(ctx, nil, []ItemID{id}, func(ctx context.Context, tr *transit) error {
+		row := tr.to[id]
+		below, err := tr.Children(ctx, ChildrenParams{Workspace: tr.dst.ID, Parent: id, PageBound: PageBound{Limit: 1}})
+		if err != nil || len(below.Items) > 0 || row == nil || row.Deleted {
+			return err
+		}
+		dst := tr.grow(tr.dst)
+		dst.Revision++
+		tomb := *row
+		tomb.Version++
+		tomb.Revision, tomb.Deleted, tomb.Status = dst.Revision, true, StatusDeleted
+		tr.superseded = append(tr.superseded, *row)
+		tr.to[id] = &tomb
+		tr.changed[VersionKey{dst.ID, id, 0}] = true
+		return nil
+	})
+}
+
+// endReturn ends the workspace that the folder comes back from.
+func (m *mover) endReturn(ctx context.Context) (finished bool, err error) {
+	err = m.transit(ctx, []UserID{m.from.Owner}, nil, func(ctx context.Context, tr *transit) error {
+		if err := tr.empty(ctx); err != nil {
+			return err
+		}
+		if err := tr.ensureRoot(ctx); err != nil {
+			return err
+		}
+		members, err := tr.Members(ctx, MembersParams{Workspaces: []WorkspaceID{tr.src.ID}})
+		if err != nil {
+			return err
+		}
+		var gone RemoveParams
+		for i := range members.Members {
+			gone.Members = append(gone.Members, MemberKey{tr.src.ID, members.Members[i].User})
+		}
+		if _, err := tr.Remove(ctx, gone); err != nil {
+			return err
+		}
+		m.task.next()
+		return tr.touch(ctx, m.from.Owner)
+	})
+	if errors.Is(err, errLeft) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// ensureRoot has the folder that everything returns to live in the target, where its owner has mounted the workspace.
+func (tr *transit) ensureRoot(ctx context.Context) error {
+	if tr.rootTo.IsZero() {
+		return nil
+	}
+	was := tr.to[tr.rootTo]
+	if was != nil && !was.Deleted {
+		return nil
+	}
+	members, err := tr.Members(ctx, MembersParams{Workspaces: []WorkspaceID{tr.src.ID}})
+	if err != nil {
+		return err
+	}
+	root := ItemRow{Item: Item{ID: tr.rootTo, Version: 1, Kind: Folder, Name: "Shared", User: tr.mover.User, CommittedAt: tr.mover.service.now()}}
+	if was != nil {
+		root.Version, root.ModifiedAt, root.Attrs = was.Version, was.ModifiedAt, was.Attrs
+	}
+	parent := ItemID{}
+	for i := range members.Members {
+		if m := &members.Members[i]; m.Role == Owner {
+			root.Name = m.MountName
+			if parent, err = tr.liveFolder(ctx, m.MountParent); err != nil {
+				return err
+			}
+		}
+	}
+	return tr.place(ctx, was, root, parent)
+}
+
+// liveFolder returns a folder of the target if it is live, and the root otherwise.
+func (tr *transit) liveFolder(ctx context.Context, id ItemID) (ItemID, error) {
+	rows, err := tr.Load(ctx, LoadParams{Items: []ItemKey{{tr.dst.ID, id}}})
+	if err != nil || len(rows.Items) == 0 || rows.Items[0].Deleted || rows.Items[0].Kind != Folder || id == tr.rootTo {
+		return ItemID{}, err
+	}
+	return id, nil
+}
+
+// mount makes a member of the new workspace.
+func (tr *transit) mount(ctx context.Context, ws *Workspace, m *Member, parent ItemID, name string) error {
+	if m.Role != Owner {
+		return tr.add(ctx, ws, m, name)
+	}
+	m.Workspace, m.JoinedAt, m.MountName = ws.ID, tr.mover.service.now(), name
+	var err error
+	if m.MountParent, err = tr.homeFolder(ctx, parent); err != nil {
+		return err
+	}
+	tr.write.put.Members = append(tr.write.put.Members, *m)
+	return nil
+}
+
+// homeFolder returns a folder of the source if it is live, and the root otherwise.
+func (tr *transit) homeFolder(ctx context.Context, id ItemID) (ItemID, error) {
+	rows, err := tr.Load(ctx, LoadParams{Items: []ItemKey{{tr.src.ID, id}}})
+	if err != nil || len(rows.Items) == 0 || rows.Items[0].Deleted {
+		return ItemID{}, err
+	}
+	return id, nil
+}

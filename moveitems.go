@@ -1,0 +1,121 @@
+package stacksync
+
+import (
+	"context"
+	"fmt"
+)
+
+// moveFiles moves files that have not changed since they were listed. Others are for the next pass.
+func (m *mover) moveFiles(ctx context.Context, files []ItemRow) error {
+	chunks, err := m.bringChunks(ctx, files)
+	if err != nil {
+		return err
+	}
+	if err := m.copyHistory(ctx, files); err != nil {
+		return err
+	}
+	ids := make([]ItemID, len(files))
+	for i := range files {
+		ids[i] = files[i].ID
+	}
+	moved := 0
+	err = m.transit(ctx, nil, ids, func(ctx context.Context, tr *transit) error {
+		if err := tr.ensureRoot(ctx); err != nil {
+			return err
+		}
+		moved = 0
+		for i := range files {
+			row := tr.from[files[i].ID]
+			line, ok := tr.leaves(files[i].ID)
+			if !ok || row.Version != files[i].Version {
+				continue
+			}
+			for _, folder := range line {
+				if err := tr.arrive(ctx, folder); err != nil {
+					return err
+				}
+			}
+			if err := tr.arrive(ctx, row); err != nil {
+				return err
+			}
+			tr.depart(row)
+			moved++
+		}
+		for _, c := range chunks {
+			tr.write.put.Chunks = append(tr.write.put.Chunks, ChunkRow{Workspace: m.to.ID, Chunk: c})
+		}
+		return nil
+	})
+	m.done.Add(int64(moved))
+	return err
+}
+
+// copyHistory gives the target the superseded versions of some items. There may be many: they go ahead, in transactions of their own.
+func (m *mover) copyHistory(ctx context.Context, items []ItemRow) error {
+	err := m.history(ctx, items, func(rows []ItemRow) error {
+		return m.change(ctx, LockParams{Workspaces: []WorkspaceID{m.to.ID}}, func(_ context.Context, w *write) error {
+			for _, row := range rows {
+				row.Workspace = m.to.ID
+				if row.Parent == m.rootFrom {
+					row.Parent = m.rootTo
+				}
+				w.put.Superseded = append(w.put.Superseded, row)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("copy old versions: %w", err)
+	}
+	return nil
+}
+
+// moveFolders moves folders of one level that have become empty.
+func (m *mover) moveFolders(ctx context.Context, ids []ItemID) error {
+	var p LoadParams
+	for _, id := range ids {
+		p.Items = append(p.Items, ItemKey{m.from.ID, id})
+	}
+	rows, err := m.service.store.Load(ctx, p)
+	if err != nil {
+		return fmt.Errorf("read folders: %w", err)
+	}
+	if err := m.copyHistory(ctx, rows.Items); err != nil {
+		return err
+	}
+	moved := 0
+	err = m.transit(ctx, nil, ids, func(ctx context.Context, tr *transit) error {
+		if err := tr.ensureRoot(ctx); err != nil {
+			return err
+		}
+		var p LoadParams
+		for _, id := range ids {
+			p.Subtrees = append(p.Subtrees, ItemKey{m.from.ID, id})
+		}
+		below, err := tr.Load(ctx, p)
+		if err != nil {
+			return err
+		}
+		full := make(map[ItemID]bool)
+		for i := range below.Items {
+			full[below.Items[i].Parent] = true
+		}
+		moved = 0
+		for _, id := range ids {
+			line, ok := tr.leaves(id)
+			if !ok || full[id] {
+				continue
+			}
+			for _, folder := range append(line, tr.from[id]) {
+				if err := tr.arrive(ctx, folder); err != nil {
+					return err
+				}
+			}
+			tr.depart(tr.from[id])
+			moved++
+		}
+		return nil
+	})
+	m.done.Add(int64(moved))
+	return err
+}

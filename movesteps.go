@@ -1,0 +1,143 @@
+package stacksync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// The steps of operations that are about storage and rows, not about items. Each may run again.
+
+// workspace reads one of the operation's workspaces; nil if it is gone.
+func (t *task) workspace(ctx context.Context, id WorkspaceID) (*Workspace, error) {
+	var ws *Workspace
+	err := t.service.store.View(ctx, func(ctx context.Context, r Reader) (err error) {
+		ws, err = readWorkspace(ctx, r, id)
+		return err
+	})
+	return ws, err
+}
+
+func readWorkspace(ctx context.Context, r Loader, id WorkspaceID) (*Workspace, error) {
+	rows, err := r.Load(ctx, LoadParams{Access: []AccessKey{{Workspace: id}}})
+	if err != nil || len(rows.Workspaces) == 0 {
+		return nil, err
+	}
+	return &rows.Workspaces[0], nil
+}
+
+// makeContainer makes the container that items move to.
+func (t *task) makeContainer(ctx context.Context) error {
+	ws, err := t.workspace(ctx, t.Workspace)
+	if err != nil || ws == nil || t.service.storage == nil {
+		return err
+	}
+	return t.service.provisioned(ctx, ws)
+}
+
+// setAccess tells the storage who reaches the container, until nobody has come or gone meanwhile: the last to be told is what is so.
+func (t *task) setAccess(ctx context.Context) error {
+	if t.service.accounts == nil {
+		return nil
+	}
+	for _, id := range t.accessTo() {
+		ws, err := t.workspace(ctx, id)
+		if err != nil {
+			return err
+		}
+		if ws == nil {
+			continue
+		}
+		if err := t.service.grant(ctx, ws); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// accessTo are the workspaces whose members have changed.
+func (t *task) accessTo() []WorkspaceID {
+	switch t.Kind {
+	case OperationReturn:
+		return []WorkspaceID{t.Source}
+	case OperationDelete:
+		return t.data.Left
+	}
+	return []WorkspaceID{t.Workspace}
+}
+
+// purgePage is how many rows a transaction deletes.
+const purgePage = 2000
+
+// purge removes workspaces that nobody is a member of any more, with all they had.
+func (t *task) purge(ctx context.Context) error {
+	ids := t.data.Spaces
+	if t.Kind == OperationReturn {
+		ids = []WorkspaceID{t.Source}
+	}
+	for _, id := range ids {
+		if err := t.removeWorkspace(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *task) removeWorkspace(ctx context.Context, id WorkspaceID) error {
+	ws, err := t.workspace(ctx, id)
+	if err != nil || ws == nil {
+		return err
+	}
+	for more := true; more; {
+		err := t.change(ctx, LockParams{Workspaces: []WorkspaceID{id}}, func(ctx context.Context, w *write) error {
+			res, err := w.Purge(ctx, PurgeParams{Workspace: id, Limit: purgePage})
+			more = res.Rows > 0
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("purge workspace %v: %w", id, err)
+		}
+	}
+	if t.service.storage != nil {
+		if _, err := t.service.storage.DeleteContainer(ctx, DeleteContainerParams{Container: ws.Container}); err != nil {
+			return fmt.Errorf("delete container of workspace %v: %w", id, err)
+		}
+	}
+	return t.change(ctx, LockParams{Workspaces: []WorkspaceID{id}}, func(ctx context.Context, w *write) error {
+		_, err := w.Remove(ctx, RemoveParams{Workspaces: []WorkspaceID{id}})
+		return err
+	})
+}
+
+// undo takes back what a ShareFolder has made, before any item has moved.
+func (t *task) undo(ctx context.Context) error {
+	if err := t.removeWorkspace(ctx, t.Workspace); err != nil {
+		return fmt.Errorf("undo: %w", err)
+	}
+	return t.change(ctx, LockParams{}, func(context.Context, *write) error {
+		t.State = OperationUndone
+		return nil
+	})
+}
+
+// deleteAccount deletes the storage account of a user who is to be deleted.
+func (t *task) deleteAccount(ctx context.Context) error {
+	if t.service.accounts == nil {
+		return nil
+	}
+	_, err := t.service.accounts.DeleteAccount(ctx, DeleteAccountParams{Account: accountOf(t.User)})
+	return err
+}
+
+// removeUser removes the last row of a user, once nothing refers to it.
+func (t *task) removeUser(ctx context.Context) error {
+	return t.change(ctx, LockParams{Users: []UserID{t.User}}, func(ctx context.Context, w *write) error {
+		_, err := w.Remove(ctx, RemoveParams{Users: []UserID{t.User}})
+		if err == nil {
+			t.next()
+		}
+		return err
+	})
+}
+
+var errFolderGone = errors.New("the folder was deleted")

@@ -1,0 +1,184 @@
+package stacksync
+
+import (
+	"context"
+	"maps"
+	"slices"
+)
+
+// transit is one transaction of a mover.
+type transit struct {
+	*mover
+	*write
+	src, dst   *Workspace
+	from, to   map[ItemID]*ItemRow // loaded, and as changed
+	named      map[place]ItemID    // names that arrivals have taken
+	superseded []ItemRow
+	changed    map[VersionKey]bool // keys of rows that are put: workspace and item, version 0
+}
+
+// transit runs f in a transaction that holds both workspaces, with some items and what lies above them loaded of both.
+func (m *mover) transit(ctx context.Context, users []UserID, ids []ItemID, f func(ctx context.Context, tr *transit) error) error {
+	lock := LockParams{Workspaces: []WorkspaceID{m.from.ID, m.to.ID}, Users: users}
+	return m.change(ctx, lock, func(ctx context.Context, w *write) error {
+		tr := &transit{mover: m, write: w, named: make(map[place]ItemID)}
+		if err := tr.load(ctx, ids); err != nil {
+			return err
+		}
+		if err := f(ctx, tr); err != nil {
+			return err
+		}
+		for _, rows := range []map[ItemID]*ItemRow{tr.from, tr.to} {
+			for _, id := range slices.SortedFunc(maps.Keys(rows), func(a, b ItemID) int { return slices.Compare(a.UUID[:], b.UUID[:]) }) {
+				if row := rows[id]; tr.changed[VersionKey{row.Workspace, id, 0}] {
+					w.put.Items = append(w.put.Items, *row)
+				}
+			}
+		}
+		w.put.Superseded = append(w.put.Superseded, tr.superseded...)
+		return nil
+	})
+}
+
+func (tr *transit) load(ctx context.Context, ids []ItemID) error {
+	src, err := readWorkspace(ctx, tr.write, tr.mover.from.ID)
+	if err != nil {
+		return err
+	}
+	dst, err := readWorkspace(ctx, tr.write, tr.mover.to.ID)
+	if err != nil {
+		return err
+	}
+	if src == nil || dst == nil {
+		return ErrWorkspaceNotFound
+	}
+	tr.src, tr.dst = src, dst
+	tr.changed = make(map[VersionKey]bool)
+	var p LoadParams
+	for _, id := range ids {
+		p.Items = append(p.Items, ItemKey{src.ID, id})
+		p.Ancestors = append(p.Ancestors, ItemKey{src.ID, id})
+	}
+	rows, err := tr.Load(ctx, p)
+	if err != nil {
+		return err
+	}
+	tr.from = byID(rows.Items)
+	p = LoadParams{}
+	for id, row := range tr.from {
+		p.Items = append(p.Items, ItemKey{dst.ID, id})
+		p.Names = append(p.Names, NameKey{dst.ID, tr.parent(row), row.NameKey})
+	}
+	if !tr.rootTo.IsZero() {
+		p.Items = append(p.Items, ItemKey{dst.ID, tr.rootTo})
+	}
+	if rows, err = tr.Load(ctx, p); err != nil {
+		return err
+	}
+	tr.to = byID(rows.Items)
+	for _, row := range tr.to {
+		if !row.Deleted {
+			tr.named[place{row.Parent, row.NameKey}] = row.ID
+		}
+	}
+	return nil
+}
+
+func byID(rows []ItemRow) map[ItemID]*ItemRow {
+	m := make(map[ItemID]*ItemRow, len(rows))
+	for i := range rows {
+		m[rows[i].ID] = &rows[i]
+	}
+	return m
+}
+
+// parent is where an item of the source comes to lie.
+func (tr *transit) parent(row *ItemRow) ItemID {
+	if row.Parent == tr.rootFrom {
+		return tr.rootTo
+	}
+	return row.Parent
+}
+
+// leaves reports whether an item is live and lies in the folder that moves, and returns the folders above it, topmost first.
+func (tr *transit) leaves(id ItemID) (line []*ItemRow, ok bool) {
+	row := tr.from[id]
+	if row == nil || row.Deleted {
+		return nil, false
+	}
+	for at := row.Parent; at != tr.rootFrom; at = tr.from[at].Parent {
+		if tr.from[at] == nil || tr.from[at].Deleted || len(line) > len(tr.from) {
+			return nil, false
+		}
+		line = append(line, tr.from[at])
+	}
+	slices.Reverse(line)
+	return line, true
+}
+
+// arrive makes an item of the source live in the target, unless it is there already. It keeps its version where that is free.
+func (tr *transit) arrive(ctx context.Context, row *ItemRow) error {
+	was := tr.to[row.ID]
+	if was != nil && !was.Deleted && was.Version >= row.Version {
+		return nil
+	}
+	return tr.place(ctx, was, *row, tr.parent(row))
+}
+
+// place makes row live below parent in the target, instead of was.
+func (tr *transit) place(ctx context.Context, was *ItemRow, row ItemRow, parent ItemID) error {
+	version := row.Version
+	if was != nil && was.Version >= version {
+		version = was.Version + 1
+		tr.superseded = append(tr.superseded, *was)
+	}
+	name, err := numbered(row.Name, func(name string) (bool, error) { return tr.free(ctx, row.ID, parent, nameKey(name, tr.dst.FoldCase)) })
+	if err != nil {
+		return err
+	}
+	dst := tr.grow(tr.dst)
+	dst.Revision++
+	if was != nil && !was.Deleted {
+		dst.Size -= was.Size
+	}
+	dst.Size += row.Size
+	row.Workspace, row.Version, row.Revision, row.Status = dst.ID, version, dst.Revision, StatusNew
+	row.Deleted, row.MovedTo = false, WorkspaceID{}
+	row.Parent, row.Name, row.NameKey = parent, name, nameKey(name, dst.FoldCase)
+	tr.to[row.ID] = &row
+	tr.named[place{row.Parent, row.NameKey}] = row.ID
+	tr.changed[VersionKey{dst.ID, row.ID, 0}] = true
+	return nil
+}
+
+// free reports whether an arrival may have a name.
+func (tr *transit) free(ctx context.Context, id, parent ItemID, key string) (bool, error) {
+	if holder, ok := tr.named[place{parent, key}]; ok {
+		row := tr.to[holder]
+		return holder == id || row.Deleted || row.Parent != parent || row.NameKey != key, nil
+	}
+	rows, err := tr.Load(ctx, LoadParams{Names: []NameKey{{tr.dst.ID, parent, key}}})
+	if err != nil {
+		return false, err
+	}
+	for i := range rows.Items {
+		if rows.Items[i].ID != id {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// depart buries an item of the source, with the word where it has gone.
+func (tr *transit) depart(row *ItemRow) {
+	src := tr.grow(tr.src)
+	src.Revision++
+	tomb := *row
+	tomb.Version++
+	tomb.Revision, tomb.Deleted, tomb.Status, tomb.MovedTo = src.Revision, true, StatusDeleted, tr.dst.ID
+	tomb.User, tomb.Device, tomb.CommittedAt = tr.mover.User, DeviceID{}, tr.mover.service.now()
+	src.Size -= liveSize(row)
+	tr.superseded = append(tr.superseded, *row)
+	tr.from[row.ID] = &tomb
+	tr.changed[VersionKey{src.ID, row.ID, 0}] = true
+}

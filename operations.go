@@ -1,0 +1,184 @@
+package stacksync
+
+import (
+	"context"
+	"fmt"
+)
+
+// Operations are the journaled operations. They are seen by who asked for them, and by the owners of the workspaces they are about.
+type Operations interface {
+	// ListOperations returns operations, newest first.
+	ListOperations(ctx context.Context, r ListOperationsRequest) (ListOperationsResult, error)
+	// CancelOperation takes back a ShareFolder of which no item has moved yet. ErrOperationNotFound; ErrConflict when it is too late, and for
+	// other kinds, which are done so soon that there is nothing to cancel.
+	CancelOperation(ctx context.Context, r CancelOperationRequest) (CancelOperationResult, error)
+	// ResumeOperation goes on with an operation that has stopped, or that waits for its next try. On one that is done it does nothing.
+	// ErrOperationNotFound.
+	ResumeOperation(ctx context.Context, r ResumeOperationRequest) (ResumeOperationResult, error)
+}
+
+// ListOperationsRequest is that of Operations.ListOperations.
+type ListOperationsRequest struct {
+	Actor     `json:"-"`     // never from a body: the host has authenticated it
+	Workspace WorkspaceID    `json:"workspace,omitzero"` // only those about this one
+	State     OperationState `json:"state,omitzero"`     // only those in this state
+	Limit     int            `json:"limit,omitempty"`    // 0 means 100; at most Limits.Page
+}
+
+// ListOperationsResult is that of Operations.ListOperations.
+type ListOperationsResult struct{ Operations []Operation }
+
+// CancelOperationRequest is that of Operations.CancelOperation.
+type CancelOperationRequest struct {
+	Actor     `json:"-"`  // never from a body: the host has authenticated it
+	Operation OperationID `json:"operation"`
+}
+
+// CancelOperationResult is that of Operations.CancelOperation.
+type CancelOperationResult struct{ Operation Operation }
+
+// ResumeOperationRequest is that of Operations.ResumeOperation.
+type ResumeOperationRequest struct {
+	Actor     `json:"-"`  // never from a body: the host has authenticated it
+	Operation OperationID `json:"operation"`
+}
+
+// ResumeOperationResult is that of Operations.ResumeOperation.
+type ResumeOperationResult struct{ Operation Operation }
+
+// ListOperations implements Operations.
+func (s *Service) ListOperations(ctx context.Context, r ListOperationsRequest) (ListOperationsResult, error) {
+	return call(ctx, s, "ListOperations", func(ctx context.Context) (ListOperationsResult, int, error) {
+		var res ListOperationsResult
+		if err := r.check(needs{}); err != nil {
+			return res, 0, err
+		}
+		if r.Limit == 0 {
+			r.Limit = 100
+		}
+		if r.Limit < 0 || r.Limit > s.cfg.Limits.Page {
+			return res, 0, &FieldError{Field: "Limit", Reason: fmt.Sprintf("is not within 0 to %d", s.cfg.Limits.Page), Err: ErrLimit}
+		}
+		err := s.store.View(ctx, func(ctx context.Context, rd Reader) error {
+			owned, err := ownedBy(ctx, rd, r.Actor)
+			if err != nil {
+				return err
+			}
+			p := OperationsParams{State: r.State, Limit: r.Limit}
+			for id := range owned {
+				if r.Workspace.IsZero() || r.Workspace == id {
+					p.Workspaces = append(p.Workspaces, id)
+				}
+			}
+			if r.Workspace.IsZero() {
+				p.Users = []UserID{r.User}
+			}
+			rows, err := rd.Operations(ctx, p)
+			res.Operations = rows.Operations
+			return err
+		})
+		return res, len(res.Operations), err
+	})
+}
+
+// ownedBy returns the workspaces of which an actor, whose device may ask, is the owner.
+func ownedBy(ctx context.Context, r Reader, actor Actor) (map[WorkspaceID]bool, error) {
+	if _, err := devicesOf(ctx, r, actor); err != nil {
+		return nil, err
+	}
+	res, err := r.Memberships(ctx, MembershipsParams{User: actor.User})
+	owned := make(map[WorkspaceID]bool)
+	for i := range res.Members {
+		if m := &res.Members[i]; m.Role == Owner {
+			owned[m.Workspace] = true
+		}
+	}
+	return owned, err
+}
+
+// takeOver runs a transaction on an operation that the actor sees. What change makes of it is run by this process, if it is running then:
+// whoever worked on it before has lost it.
+func (s *Service) takeOver(ctx context.Context, actor Actor, id OperationID, change func(op *Operation) error) (Operation, error) {
+	if err := actor.check(needs{}); err != nil {
+		return Operation{}, err
+	}
+	var op Operation
+	err := s.write(ctx, LockParams{Operations: []OperationID{id}}, func(ctx context.Context, w *write) error {
+		owned, err := ownedBy(ctx, w, actor)
+		if err != nil {
+			return err
+		}
+		res, err := w.Operations(ctx, OperationsParams{IDs: []OperationID{id}, Limit: 1})
+		if err != nil {
+			return err
+		}
+		if len(res.Operations) == 0 {
+			return ErrOperationNotFound
+		}
+		op = res.Operations[0]
+		if op.User != actor.User && !owned[op.Workspace] && !owned[op.Source] {
+			return ErrOperationNotFound
+		}
+		if op.State == OperationDone || op.State == OperationUndone {
+			return nil
+		}
+		if err := change(&op); err != nil {
+			return err
+		}
+		now := s.now()
+		op.State, op.Tries, op.Error = OperationRunning, 0, ""
+		op.UpdatedAt, op.Due, op.Fence = now, now.Add(operationLease), op.Fence+1
+		w.put.Operations = append(w.put.Operations, op)
+		return nil
+	})
+	if err != nil || op.State != OperationRunning {
+		return op, err
+	}
+	t := s.start(op)
+	err = t.await(ctx)
+	if err == nil || t.undone() {
+		return t.Operation, nil
+	}
+	return op, err
+}
+
+// undone reports whether a task has ended by being taken back.
+func (t *task) undone() bool {
+	select {
+	case <-t.ended:
+		return t.err == nil && t.State == OperationUndone
+	default:
+		return false
+	}
+}
+
+// CancelOperation implements Operations.
+func (s *Service) CancelOperation(ctx context.Context, r CancelOperationRequest) (CancelOperationResult, error) {
+	return call(ctx, s, "CancelOperation", func(ctx context.Context) (CancelOperationResult, int, error) {
+		op, err := s.takeOver(ctx, r.Actor, r.Operation, func(op *Operation) error {
+			data, err := op.decode()
+			if err != nil {
+				return err
+			}
+			if op.Kind != OperationShare || data.Moving {
+				return errTooLate
+			}
+			op.Step = undoStep
+			return nil
+		})
+		if err == nil && op.State == OperationDone {
+			err = errTooLate
+		}
+		return CancelOperationResult{Operation: op}, 1, err
+	})
+}
+
+var errTooLate = fmt.Errorf("%w: the operation can't be cancelled any more", ErrConflict)
+
+// ResumeOperation implements Operations.
+func (s *Service) ResumeOperation(ctx context.Context, r ResumeOperationRequest) (ResumeOperationResult, error) {
+	return call(ctx, s, "ResumeOperation", func(ctx context.Context) (ResumeOperationResult, int, error) {
+		op, err := s.takeOver(ctx, r.Actor, r.Operation, func(*Operation) error { return nil })
+		return ResumeOperationResult{Operation: op}, 1, err
+	})
+}
