@@ -62,6 +62,14 @@ func (b *broker) of(w stacksync.WorkspaceID) []int64 {
 	return b.published[stacksync.WorkspaceTopic(w)]
 }
 
+// ofUser returns the revisions of the hints for a user.
+func (b *broker) ofUser(u stacksync.UserID) []int64 {
+	synctest.Wait()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.published[stacksync.UserTopic(u)]
+}
+
 func (b *broker) configure(c *stacksync.Config) { c.Notifier, c.PollInterval = b, 24*time.Hour }
 
 // observer counts transactions.

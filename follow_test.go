@@ -205,6 +205,9 @@ func TestHintsComeAfterTheirRevision(t *testing.T) {
 	hints := make(chan int64, 100)
 	w = newWorld(t, memory.New(), func(c *stacksync.Config) {
 		c.Notifier = early{c.Notifier, func(n stacksync.Notification) {
+			if n.Topic == stacksync.UserTopic("ada") {
+				return // of the device
+			}
 			page, err := w.svc.Changes(context.Background(), stacksync.ChangesRequest{Actor: w.actor, Workspace: w.ws})
 			if err == nil && n.Topic == stacksync.WorkspaceTopic(w.ws) && page.Revision >= n.Revision {
 				hints <- n.Revision

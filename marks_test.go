@@ -26,7 +26,8 @@ func TestMarksAreGathered(t *testing.T) {
 		time.Sleep(time.Second)
 		marks := o.of("mark")
 		require.Len(t, marks, 3, "one a second")
-		require.Equal(t, stacksync.Observation{Items: 3}, marks[0], "for three workspaces")
+		require.Equal(t, stacksync.Observation{Items: 6}, marks[0], "for three workspaces, and users with a new device")
+		require.Equal(t, stacksync.Observation{Items: 3}, marks[1], "for three workspaces")
 		var sent []int64
 		for _, w := range worlds {
 			w.requireOwed(false)
@@ -103,18 +104,24 @@ func TestMarksPassOverALockedWorkspace(t *testing.T) {
 	})
 }
 
-// Hints that nobody owes are not marked.
-func TestUserHintsAreNotMarked(t *testing.T) {
+// Hints of rights are owed and marked as those of workspaces are.
+func TestUserHintsAreOwed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, o := newBroker(t), new(observer)
 		w := newWorld(t, memory.New(), b.configure, o.configure)
+		time.Sleep(time.Minute)
+		require.Equal(t, []int64{1}, b.ofUser(w.actor.User), "a device was registered")
+		require.Len(t, o.of("mark"), 1)
+
+		b.breaks(func(context.Context) error { return errBroker })
 		_, err := w.svc.RevokeDevice(t.Context(), stacksync.RevokeDeviceRequest{Actor: stacksync.Actor{User: w.actor.User}, ID: w.actor.Device})
 		require.NoError(t, err)
 		time.Sleep(time.Minute)
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		require.Len(t, b.published[stacksync.UserTopic(w.actor.User)], 1)
-		require.Empty(t, o.of("mark"))
+		require.Equal(t, []int64{1}, b.ofUser(w.actor.User))
+		b.breaks(nil)
+		time.Sleep(time.Hour)
+		require.Equal(t, []int64{1, 2}, b.ofUser(w.actor.User), "a relay sends it, once")
+		require.Len(t, o.of("mark"), 2)
 	})
 }
 

@@ -198,7 +198,7 @@ func TestRelaysShareTheWork(t *testing.T) {
 				claimed += ob.Items
 			}
 		}
-		require.Equal(t, workspaces, claimed)
+		require.Equal(t, 2*workspaces+1, claimed, "the workspaces, and all users, who have a new device")
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		require.Equal(t, 3, b.calls, "a page at a time")

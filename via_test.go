@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"hash"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -47,12 +49,13 @@ type accounts struct {
 	mu      sync.Mutex
 	secrets map[string]stacksync.Secret
 	grants  map[string][]stacksync.Grant
+	made    map[string]bool                          // containers
 	put     func(p stacksync.PutAccountParams) error // called before an account is put
 }
 
 func newAccounts() *accounts {
 	return &accounts{
-		readerWriter: storage.New(storage.Config{}), secrets: map[string]stacksync.Secret{}, grants: map[string][]stacksync.Grant{},
+		readerWriter: storage.New(storage.Config{}), secrets: map[string]stacksync.Secret{}, grants: map[string][]stacksync.Grant{}, made: map[string]bool{},
 		put: func(stacksync.PutAccountParams) error { return nil },
 	}
 }
@@ -78,6 +81,29 @@ func (a *accounts) SetAccess(_ context.Context, p stacksync.SetAccessParams) (st
 	defer a.mu.Unlock()
 	a.grants[p.Container] = p.Grants
 	return stacksync.SetAccessResult{}, nil
+}
+
+func (a *accounts) CreateContainer(ctx context.Context, p stacksync.CreateContainerParams) (stacksync.CreateContainerResult, error) {
+	a.mu.Lock()
+	if _, ok := a.made[p.Container]; !ok {
+		a.made[p.Container] = true
+	}
+	a.mu.Unlock()
+	return a.readerWriter.CreateContainer(ctx, p)
+}
+
+func (a *accounts) DeleteContainer(ctx context.Context, p stacksync.DeleteContainerParams) (stacksync.DeleteContainerResult, error) {
+	a.mu.Lock()
+	delete(a.made, p.Container)
+	a.mu.Unlock()
+	return a.readerWriter.DeleteContainer(ctx, p)
+}
+
+// containers are those that exist.
+func (a *accounts) containers() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Collect(maps.Keys(a.made))
 }
 
 func (a *accounts) Locate(_ context.Context, p stacksync.LocateParams) (stacksync.LocateResult, error) {
