@@ -201,7 +201,10 @@ func (s *Service) answerInvitation(ctx context.Context, r AnswerInvitationReques
 		return nil, err
 	}
 	owner, err := s.ownerOf(ctx, r)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrWorkspaceNotFound) && !r.Accept:
+		return nil, nil
+	case err != nil:
 		return nil, err
 	}
 	// The owner manages; the invited user is known to be a member by the roster.

@@ -110,7 +110,8 @@ func (w *write) takeOut(ctx context.Context, ro *roster, actor UserID, users []U
 			w.space(ws).KeyGeneration++ // who has gone knows the key
 		}
 	}
-	if len(ro.others()) > 0 {
+	// The content of an encrypted workspace can't be read without its key: it stays, with its owner.
+	if len(ro.others()) > 0 || ro.workspace.Encrypted {
 		if len(gone.Members) == 0 {
 			return nil, nil
 		}
