@@ -54,6 +54,9 @@ func (s *Service) storageAccount(ctx context.Context, actor Actor) (StorageAccou
 		return none, err
 	}
 	for i := range mounts.Workspaces {
+		if mounts.Members[i].Pending {
+			continue
+		}
 		if err := s.grant(ctx, &mounts.Workspaces[i]); err != nil {
 			return none, err
 		}

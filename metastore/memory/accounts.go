@@ -55,6 +55,26 @@ func (r *reader) Memberships(ctx context.Context, p stacksync.MembershipsParams)
 	return result, nil
 }
 
+// Members is documented at stacksync.AccountReader.
+func (r *reader) Members(ctx context.Context, p stacksync.MembersParams) (stacksync.MembersResult, error) {
+	if err := r.check(ctx); err != nil {
+		return stacksync.MembersResult{}, err
+	}
+	asked := slices.Clone(p.Workspaces)
+	slices.SortFunc(asked, compareWorkspaces)
+	var result stacksync.MembersResult
+	for _, w := range slices.Compact(asked) {
+		for key := range r.tables.membersOf.from(stacksync.MemberKey{Workspace: w}) {
+			if key.Workspace != w {
+				break
+			}
+			m, _ := r.tables.members.get(memberKey{user: key.User, workspace: w})
+			result.Members = append(result.Members, m)
+		}
+	}
+	return result, nil
+}
+
 // lookup returns the values of those keys that are known, each once, in the order asked.
 func lookup[K comparable, V any](t *table[K, V], keys []K) []V {
 	if len(keys) == 0 {

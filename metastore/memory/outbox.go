@@ -12,16 +12,27 @@ func (t *tx) ClaimHints(ctx context.Context, p stacksync.ClaimHintsParams) (stac
 		return stacksync.ClaimHintsResult{}, err
 	}
 	var result stacksync.ClaimHintsResult
-	for key := range t.tables.owing.from(owingKey{due: minDue}) {
-		if len(result.Workspaces) == p.Limit || key.due > p.Now.UnixMicro() {
+	for id := range dueNow(&t.tables.owing, p.Now) {
+		if len(result.Workspaces) == p.Limit {
 			break
 		}
-		w, _ := t.tables.workspaces.get(key.workspace)
+		w, _ := t.tables.workspaces.get(id)
 		w.HintDue = keptTime(p.Until)
 		result.Workspaces = append(result.Workspaces, w)
 	}
+	for id := range dueNow(&t.tables.owingUsers, p.Now) {
+		if len(result.Users) == p.Limit {
+			break
+		}
+		u, _ := t.tables.users.get(id)
+		u.HintDue = keptTime(p.Until)
+		result.Users = append(result.Users, u)
+	}
 	for _, w := range result.Workspaces {
 		t.tables.putWorkspace(t.owner, w)
+	}
+	for _, u := range result.Users {
+		t.tables.putUser(t.owner, u)
 	}
 	return result, nil
 }
@@ -31,6 +42,7 @@ func (t *tx) MarkNotified(ctx context.Context, p stacksync.MarkNotifiedParams) (
 	if err := t.check(ctx); err != nil {
 		return stacksync.MarkNotifiedResult{}, err
 	}
+	due := keptTime(p.Due)
 	for id, revision := range p.Notified {
 		w, ok := t.tables.workspaces.get(id)
 		if !ok {
@@ -38,9 +50,20 @@ func (t *tx) MarkNotified(ctx context.Context, p stacksync.MarkNotifiedParams) (
 		}
 		w.Notified = max(w.Notified, min(revision, w.Revision))
 		if w.Revision > w.Notified {
-			w.HintDue = keptTime(p.Due)
+			w.HintDue = due
 		}
 		t.tables.putWorkspace(t.owner, w)
+	}
+	for id, revision := range p.Users {
+		u, ok := t.tables.users.get(id)
+		if !ok {
+			continue
+		}
+		u.Notified = max(u.Notified, min(revision, u.Revision))
+		if u.Revision > u.Notified {
+			u.HintDue = due
+		}
+		t.tables.putUser(t.owner, u)
 	}
 	return stacksync.MarkNotifiedResult{}, nil
 }

@@ -3,6 +3,7 @@ package memory
 import (
 	"bytes"
 	"cmp"
+	"iter"
 	"maps"
 	"math"
 	"slices"
@@ -14,29 +15,39 @@ import (
 // tables is the whole content of a store. A copy is a snapshot. Rows never change once they are in.
 type tables struct {
 	users      table[stacksync.UserID, stacksync.User]
+	owingUsers table[dueKey[stacksync.UserID], struct{}]
 	devices    table[deviceKey, stacksync.Device]
 	workspaces table[stacksync.WorkspaceID, stacksync.Workspace]
-	owing      table[owingKey, struct{}] // the workspaces that owe a hint
+	owing      table[dueKey[stacksync.WorkspaceID], struct{}] // the workspaces that owe a hint
 	members    table[memberKey, stacksync.Member]
+	membersOf  table[stacksync.MemberKey, struct{}] // the keys of members, the workspace first
 	items      table[stacksync.ItemKey, *stacksync.ItemRow]
 	log        table[logKey, *stacksync.ItemRow]
 	names      table[nameKey, *stacksync.ItemRow] // the live ones of items
 	superseded table[stacksync.VersionKey, *stacksync.ItemRow]
 	chunks     table[stacksync.ChunkKey, stacksync.ChunkRow]
+	operations table[stacksync.OperationID, *stacksync.Operation]
+	filed      table[filedKey, *stacksync.Operation]          // operations by what they are asked for
+	claimable  table[dueKey[stacksync.OperationID], struct{}] // the running ones of operations
 }
 
 func newTables() *tables {
 	return &tables{
 		users:      table[stacksync.UserID, stacksync.User]{compare: cmp.Compare[stacksync.UserID]},
+		owingUsers: table[dueKey[stacksync.UserID], struct{}]{compare: byDue(cmp.Compare[stacksync.UserID])},
 		devices:    table[deviceKey, stacksync.Device]{compare: deviceKey.compare},
 		workspaces: table[stacksync.WorkspaceID, stacksync.Workspace]{compare: compareWorkspaces},
-		owing:      table[owingKey, struct{}]{compare: owingKey.compare},
+		owing:      table[dueKey[stacksync.WorkspaceID], struct{}]{compare: byDue(compareWorkspaces)},
 		members:    table[memberKey, stacksync.Member]{compare: memberKey.compare},
+		membersOf:  table[stacksync.MemberKey, struct{}]{compare: compareMembers},
 		items:      table[stacksync.ItemKey, *stacksync.ItemRow]{compare: compareItems},
 		log:        table[logKey, *stacksync.ItemRow]{compare: logKey.compare},
 		names:      table[nameKey, *stacksync.ItemRow]{compare: nameKey.compare},
 		superseded: table[stacksync.VersionKey, *stacksync.ItemRow]{compare: compareVersions},
 		chunks:     table[stacksync.ChunkKey, stacksync.ChunkRow]{compare: compareChunks},
+		operations: table[stacksync.OperationID, *stacksync.Operation]{compare: compareOperations},
+		filed:      table[filedKey, *stacksync.Operation]{compare: filedKey.compare},
+		claimable:  table[dueKey[stacksync.OperationID], struct{}]{compare: byDue(compareOperations)},
 	}
 }
 
@@ -60,14 +71,30 @@ func (a memberKey) compare(b memberKey) int {
 
 const minDue = math.MinInt64
 
-// owingKey begins with the time from which everybody may send the hint.
-type owingKey struct {
-	due       int64 // microseconds since 1970
-	workspace stacksync.WorkspaceID
+// dueKey begins with the time from which everybody may take on what it names.
+type dueKey[ID any] struct {
+	due int64 // microseconds since 1970
+	id  ID
 }
 
-func (a owingKey) compare(b owingKey) int {
-	return cmp.Or(cmp.Compare(a.due, b.due), compareWorkspaces(a.workspace, b.workspace))
+func byDue[ID any](compare func(a, b ID) int) func(a, b dueKey[ID]) int {
+	return func(a, b dueKey[ID]) int {
+		if c := cmp.Compare(a.due, b.due); c != 0 {
+			return c
+		}
+		return compare(a.id, b.id)
+	}
+}
+
+// dueNow yields the ids of what is due at now, the longest due first.
+func dueNow[ID any](t *table[dueKey[ID], struct{}], now time.Time) iter.Seq[ID] {
+	return func(yield func(ID) bool) {
+		for key := range t.from(dueKey[ID]{due: minDue}) {
+			if key.due > now.UnixMicro() || !yield(key.id) {
+				return
+			}
+		}
+	}
 }
 
 // logKey ends with the item because that revisions are unique is not for a store to assume.
@@ -108,6 +135,15 @@ func (a nameKey) compare(b nameKey) int {
 
 func compareWorkspaces(a, b stacksync.WorkspaceID) int { return bytes.Compare(a.UUID[:], b.UUID[:]) }
 
+func compareOperations(a, b stacksync.OperationID) int { return bytes.Compare(a.UUID[:], b.UUID[:]) }
+
+func compareMembers(a, b stacksync.MemberKey) int {
+	if c := compareWorkspaces(a.Workspace, b.Workspace); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.User, b.User)
+}
+
 func compareIDs(a, b stacksync.ItemID) int { return bytes.Compare(a.UUID[:], b.UUID[:]) }
 
 func compareItems(a, b stacksync.ItemKey) int {
@@ -134,6 +170,24 @@ func compareChunks(a, b stacksync.ChunkKey) int {
 	return cmp.Compare(a.Name, b.Name)
 }
 
+// putUser inserts or replaces a user.
+func (t *tables) putUser(o *owner, u stacksync.User) {
+	if old, ok := t.users.get(u.ID); ok && old.Revision > old.Notified {
+		t.owingUsers.delete(o, owingUser(&old))
+	}
+	if u.Revision <= u.Notified {
+		u.HintDue = time.Time{}
+	}
+	t.users.set(o, u.ID, u)
+	if u.Revision > u.Notified {
+		t.owingUsers.set(o, owingUser(&u), struct{}{})
+	}
+}
+
+func owingUser(u *stacksync.User) dueKey[stacksync.UserID] {
+	return dueKey[stacksync.UserID]{due: u.HintDue.UnixMicro(), id: u.ID}
+}
+
 // putWorkspace inserts or replaces a workspace.
 func (t *tables) putWorkspace(o *owner, w stacksync.Workspace) {
 	if old, ok := t.workspaces.get(w.ID); ok && old.Revision > old.Notified {
@@ -148,8 +202,14 @@ func (t *tables) putWorkspace(o *owner, w stacksync.Workspace) {
 	}
 }
 
-func owing(w *stacksync.Workspace) owingKey {
-	return owingKey{due: w.HintDue.UnixMicro(), workspace: w.ID}
+func owing(w *stacksync.Workspace) dueKey[stacksync.WorkspaceID] {
+	return dueKey[stacksync.WorkspaceID]{due: w.HintDue.UnixMicro(), id: w.ID}
+}
+
+// putMember inserts or replaces a member.
+func (t *tables) putMember(o *owner, m stacksync.Member) {
+	t.members.set(o, memberKey{user: m.User, workspace: m.Workspace}, m)
+	t.membersOf.set(o, stacksync.MemberKey{Workspace: m.Workspace, User: m.User}, struct{}{})
 }
 
 // putItem makes row the current version of its item.

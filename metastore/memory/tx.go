@@ -46,20 +46,20 @@ func (t *tx) Put(ctx context.Context, p stacksync.PutParams) (stacksync.PutResul
 	}
 	to, o := &t.tables, t.owner
 	for _, u := range p.Users {
-		u.CreatedAt = keptTime(u.CreatedAt)
-		to.users.set(o, u.ID, u)
+		u.CreatedAt, u.HintDue = keptTime(u.CreatedAt), keptTime(u.HintDue)
+		to.putUser(o, u)
 	}
 	for _, d := range p.Devices {
 		d.CreatedAt = keptTime(d.CreatedAt)
 		to.devices.set(o, deviceKey{user: d.User, device: d.ID}, d)
 	}
 	for _, w := range p.Workspaces {
-		w.CreatedAt, w.HintDue = keptTime(w.CreatedAt), keptTime(w.HintDue)
+		w.CreatedAt, w.HintDue, w.FrozenUntil = keptTime(w.CreatedAt), keptTime(w.HintDue), keptTime(w.FrozenUntil)
 		to.putWorkspace(o, w)
 	}
 	for _, m := range p.Members {
 		m.JoinedAt = keptTime(m.JoinedAt)
-		to.members.set(o, memberKey{user: m.User, workspace: m.Workspace}, m)
+		to.putMember(o, m)
 	}
 	for _, row := range p.Items {
 		to.putItem(o, ownItem(row))
@@ -70,6 +70,10 @@ func (t *tx) Put(ctx context.Context, p stacksync.PutParams) (stacksync.PutResul
 	}
 	for _, c := range p.Chunks {
 		to.chunks.set(o, stacksync.ChunkKey{Workspace: c.Workspace, Name: c.Name}, c)
+	}
+	for _, op := range p.Operations {
+		op.CreatedAt, op.UpdatedAt, op.Due = keptTime(op.CreatedAt), keptTime(op.UpdatedAt), keptTime(op.Due)
+		to.putOperation(o, &op)
 	}
 	return stacksync.PutResult{}, nil
 }

@@ -18,6 +18,8 @@ type bent struct {
 	users          func(p stacksync.UsersParams, r *stacksync.UsersResult)
 	devices        func(r *stacksync.DevicesResult)
 	memberships    func(r *stacksync.MembershipsResult)
+	members        func(p stacksync.MembersParams, r *stacksync.MembersResult)
+	operations     func(ctx context.Context, below stacksync.Reader, p stacksync.OperationsParams) (stacksync.OperationsResult, error)
 	loadParams     func(p *stacksync.LoadParams)
 	load           func(ctx context.Context, below stacksync.Reader, p stacksync.LoadParams, r *stacksync.LoadResult) error
 	childrenParams func(ctx context.Context, below stacksync.Reader, p *stacksync.ChildrenParams)
@@ -29,6 +31,11 @@ type bent struct {
 	put            func(ctx context.Context, below stacksync.Tx, p *stacksync.PutParams) error
 	claim          func(ctx context.Context, below stacksync.Tx, p stacksync.ClaimHintsParams) (stacksync.ClaimHintsResult, error)
 	mark           func(ctx context.Context, below stacksync.Tx, p stacksync.MarkNotifiedParams) error
+
+	lock            func(ctx context.Context, below stacksync.Tx, p stacksync.LockParams) error
+	remove          func(ctx context.Context, below stacksync.Tx, p stacksync.RemoveParams) error
+	purge           func(ctx context.Context, below stacksync.Tx, p stacksync.PurgeParams) (stacksync.PurgeResult, error)
+	claimOperations func(ctx context.Context, below stacksync.Tx, p stacksync.ClaimOperationsParams) (stacksync.ClaimOperationsResult, error)
 
 	// Of the store itself. Without them it reads as a View does, with the faults of that.
 	directLoad    func(ctx context.Context, p stacksync.LoadParams) (stacksync.LoadResult, error)
@@ -112,6 +119,21 @@ func (r bentReader) Memberships(ctx context.Context, p stacksync.MembershipsPara
 	return result, err
 }
 
+func (r bentReader) Members(ctx context.Context, p stacksync.MembersParams) (stacksync.MembersResult, error) {
+	result, err := r.Reader.Members(ctx, p)
+	if err == nil && r.b.members != nil {
+		r.b.members(p, &result)
+	}
+	return result, err
+}
+
+func (r bentReader) Operations(ctx context.Context, p stacksync.OperationsParams) (stacksync.OperationsResult, error) {
+	if r.b.operations != nil {
+		return r.b.operations(ctx, r.Reader, p)
+	}
+	return r.Reader.Operations(ctx, p)
+}
+
 func (r bentReader) Load(ctx context.Context, p stacksync.LoadParams) (stacksync.LoadResult, error) {
 	if r.b.loadParams != nil {
 		r.b.loadParams(&p)
@@ -163,7 +185,33 @@ type bentTx struct {
 }
 
 func (t bentTx) Lock(ctx context.Context, p stacksync.LockParams) (stacksync.LockResult, error) {
+	if t.b.lock != nil {
+		if err := t.b.lock(ctx, t.tx, p); err != nil {
+			return stacksync.LockResult{}, err
+		}
+	}
 	return t.tx.Lock(ctx, p)
+}
+
+func (t bentTx) Remove(ctx context.Context, p stacksync.RemoveParams) (stacksync.RemoveResult, error) {
+	if t.b.remove != nil {
+		return stacksync.RemoveResult{}, t.b.remove(ctx, t.tx, p)
+	}
+	return t.tx.Remove(ctx, p)
+}
+
+func (t bentTx) Purge(ctx context.Context, p stacksync.PurgeParams) (stacksync.PurgeResult, error) {
+	if t.b.purge != nil {
+		return t.b.purge(ctx, t.tx, p)
+	}
+	return t.tx.Purge(ctx, p)
+}
+
+func (t bentTx) ClaimOperations(ctx context.Context, p stacksync.ClaimOperationsParams) (stacksync.ClaimOperationsResult, error) {
+	if t.b.claimOperations != nil {
+		return t.b.claimOperations(ctx, t.tx, p)
+	}
+	return t.tx.ClaimOperations(ctx, p)
 }
 
 func (t bentTx) ClaimHints(ctx context.Context, p stacksync.ClaimHintsParams) (stacksync.ClaimHintsResult, error) {

@@ -21,12 +21,15 @@ func manyRows(t T, s Suite) {
 	var p stacksync.PutParams
 	var load stacksync.LoadParams
 	var ids []stacksync.UserID
+	var workspaces []stacksync.WorkspaceID
 	folder := r.folder(h.id(), stacksync.ItemID{})
 	for range n - 1 {
 		u := r.user()
 		w := r.workspace(u.ID)
 		m, d := r.member(w.ID, u.ID, stacksync.Owner), r.device(u.ID)
 		p.Users, p.Workspaces, p.Members, p.Devices = append(p.Users, u), append(p.Workspaces, w), append(p.Members, m), append(p.Devices, d)
+		p.Operations = append(p.Operations, r.operation(w.ID, u.ID))
+		workspaces = append(workspaces, w.ID)
 		load.Access = append(load.Access, accessKey(w.ID, u.ID, d.ID))
 		ids = append(ids, u.ID)
 
@@ -43,6 +46,12 @@ func manyRows(t T, s Suite) {
 	r.view(func(l look) {
 		const promise = "methods are set-based: a call may have 10,000 keys"
 		sameSet(t, promise, p.Users, l.users(ids...))
+		sameOnce(t, promise, p.Members, l.members(workspaces...))
+		for _, asked := range []stacksync.OperationsParams{
+			{IDs: operationIDs(p.Operations...), Limit: n}, {Workspaces: workspaces, Limit: n}, {Users: ids, Limit: n},
+		} {
+			sameOnce(t, promise, p.Operations, l.operations(asked))
+		}
 		loaded := l.load(load)
 		sameAccess(t, promise, stacksync.AccessRows{Workspaces: p.Workspaces, Owners: p.Users, Members: p.Members, Devices: p.Devices}, loaded.AccessRows)
 		sameSet(t, promise, p.Items, loaded.Items)

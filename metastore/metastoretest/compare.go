@@ -114,6 +114,8 @@ func keyOf(row any) any {
 		return versionKeyOf(r)
 	case stacksync.ChunkRow:
 		return chunkKeyOf(r)
+	case stacksync.Operation:
+		return r.ID
 	default:
 		panic(fmt.Sprintf("no key for a %T", row))
 	}
@@ -127,6 +129,7 @@ func equal(want, got any) bool {
 	case stacksync.User:
 		b, _ := got.(stacksync.User)
 		a.CreatedAt, b.CreatedAt = a.CreatedAt.UTC(), b.CreatedAt.UTC()
+		a.HintDue, b.HintDue = a.HintDue.UTC(), b.HintDue.UTC()
 		return a == b
 	case stacksync.Device:
 		b, _ := got.(stacksync.Device)
@@ -136,10 +139,17 @@ func equal(want, got any) bool {
 		b, _ := got.(stacksync.Workspace)
 		a.CreatedAt, b.CreatedAt = a.CreatedAt.UTC(), b.CreatedAt.UTC()
 		a.HintDue, b.HintDue = a.HintDue.UTC(), b.HintDue.UTC()
+		a.FrozenUntil, b.FrozenUntil = a.FrozenUntil.UTC(), b.FrozenUntil.UTC()
 		return a == b
 	case stacksync.Member:
 		b, _ := got.(stacksync.Member)
 		a.JoinedAt, b.JoinedAt = a.JoinedAt.UTC(), b.JoinedAt.UTC()
+		return a == b
+	case stacksync.Operation:
+		b, _ := got.(stacksync.Operation)
+		a.CreatedAt, b.CreatedAt = a.CreatedAt.UTC(), b.CreatedAt.UTC()
+		a.UpdatedAt, b.UpdatedAt = a.UpdatedAt.UTC(), b.UpdatedAt.UTC()
+		a.Due, b.Due = a.Due.UTC(), b.Due.UTC()
 		return a == b
 	case stacksync.ItemRow:
 		b, _ := got.(stacksync.ItemRow)
@@ -154,5 +164,6 @@ func equalItems(a, b *stacksync.ItemRow) bool {
 		a.Status == b.Status && a.Deleted == b.Deleted && a.Parent == b.Parent && a.Name == b.Name && a.NameKey == b.NameKey &&
 		a.Kind == b.Kind && a.Size == b.Size && a.Checksum == b.Checksum && slices.Equal(a.Chunks, b.Chunks) &&
 		a.MediaType == b.MediaType && a.ModifiedAt.Equal(b.ModifiedAt) && maps.Equal(a.Attrs, b.Attrs) &&
-		a.User == b.User && a.Device == b.Device && a.CommittedAt.Equal(b.CommittedAt)
+		a.User == b.User && a.Device == b.Device && a.CommittedAt.Equal(b.CommittedAt) &&
+		a.MovedTo == b.MovedTo
 }

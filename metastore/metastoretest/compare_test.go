@@ -14,6 +14,7 @@ import (
 func TestEqualLooksAtEveryField(t *testing.T) {
 	for _, row := range []any{
 		stacksync.User{}, stacksync.Device{}, stacksync.Workspace{}, stacksync.Member{}, stacksync.ItemRow{}, stacksync.ChunkRow{},
+		stacksync.Operation{},
 	} {
 		t.Run(reflect.TypeOf(row).Name(), func(t *testing.T) {
 			require.True(t, equal(row, row))
@@ -38,7 +39,7 @@ func setOther(t *testing.T, v reflect.Value) {
 		v.SetString("other")
 	case reflect.Bool:
 		v.SetBool(true)
-	case reflect.Int64:
+	case reflect.Int, reflect.Int64:
 		v.SetInt(1)
 	case reflect.Uint8:
 		v.SetUint(1)

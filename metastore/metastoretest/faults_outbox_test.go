@@ -144,6 +144,8 @@ func outboxLockFaults() []fault {
 			breaks: []string{
 				"ClaimHints passes over what another transaction has locked, without waiting",
 				"ClaimHints passes over what another transaction has claimed or marked",
+				"ClaimHints passes over users that another transaction has locked, without waiting",
+				"ClaimHints passes over users that another transaction has claimed or marked",
 			},
 			open: shared(func(l *loose) { l.waitsToClaim = true }),
 		},
@@ -155,6 +157,10 @@ func outboxLockFaults() []fault {
 				"concurrent Claims never return a workspace twice",
 				"concurrent Claims through two handles never return a workspace twice",
 				"a Put waits for who has claimed a workspace, and neither loses its work",
+				"ClaimHints passes over users that another transaction has locked, without waiting",
+				"ClaimHints passes over users that another transaction has claimed or marked",
+				"concurrent Claims never return a user twice",
+				"a Put waits for who has claimed a user, and neither loses its work",
 			},
 			open: shared(func(l *loose) { l.claimsBlindly = true }),
 		},
@@ -168,6 +174,8 @@ func outboxLockFaults() []fault {
 			breaks: []string{
 				"MarkNotified waits for who has locked a workspace, and neither loses its work",
 				"a Put waits for who has marked a workspace, and neither loses its work",
+				"MarkNotified waits for who has locked a user, and neither loses its work",
+				"a Put waits for who has marked a user, and neither loses its work",
 			},
 			open: shared(func(l *loose) { l.marksBlindly = true }),
 		},
@@ -195,8 +203,10 @@ func outboxLockFaults() []fault {
 		},
 		{
 			name: "locks what it marks in no order", hangs: true,
-			breaks: []string{"concurrent MarkNotifieds of many workspaces don't deadlock"},
-			open:   shared(func(l *loose) { l.marksAsAsked = true }),
+			breaks: []string{
+				"concurrent MarkNotifieds of many workspaces don't deadlock", "concurrent MarkNotifieds of many users and workspaces don't deadlock",
+			},
+			open: shared(func(l *loose) { l.marksAsAsked = true }),
 		},
 	}
 }

@@ -28,8 +28,9 @@ type fault struct {
 }
 
 func faults() []fault {
-	return slices.Concat(accountFaults(), loadFaults(), pageFaults(), putFaults(), valueFaults(), directFaults(), outboxFaults(), txFaults(),
-		lockFaults(), outboxLockFaults(), busyFaults())
+	return slices.Concat(accountFaults(), memberFaults(), loadFaults(), pageFaults(), putFaults(), valueFaults(), directFaults(), outboxFaults(),
+		outboxUserFaults(), journalFaults(), journalClaimFaults(), removeFaults(), purgeFaults(), txFaults(), lockFaults(), outboxLockFaults(),
+		journalLockFaults(), busyFaults())
 }
 
 // TestFaultsAreFound runs each check on a store that breaks what it checks.
@@ -67,7 +68,8 @@ func TestChecksOfLocksAcceptManyWriters(t *testing.T) {
 	conformance.Run(t, Suite{New: func(T) Opener {
 		handle := open()
 		return func(T) stacksync.MetadataStore { return handle() }
-	}}, slices.Concat(lockChecks(), busyChecks(), outboxLockChecks(), concurrencyChecks(), gapChecks(), deadlockChecks()), nil)
+	}}, slices.Concat(lockChecks(), busyChecks(), outboxLockChecks(), outboxUserLockChecks(), journalLockChecks(), concurrencyChecks(), gapChecks(),
+		deadlockChecks()), nil)
 }
 
 func (f fault) suite() Suite {

@@ -116,7 +116,7 @@ func valueFaults() []fault {
 		{name: "keeps numbers as floats", breaks: []string{"64-bit numbers come back at their extremes"}, bend: bendItems(func() func(row *stacksync.ItemRow) {
 			return func(row *stacksync.ItemRow) { row.Size = int64(min(float64(row.Size), 1<<62)) }
 		})},
-		{name: "knows four statuses", breaks: []string{"every kind, status and role comes back"}, bend: bendItems(func() func(row *stacksync.ItemRow) {
+		{name: "knows four statuses", breaks: []string{"every kind, status, role and state comes back"}, bend: bendItems(func() func(row *stacksync.ItemRow) {
 			return func(row *stacksync.ItemRow) { row.Status = min(row.Status, stacksync.StatusMoved) }
 		})},
 		{name: "forgets the highest id", breaks: []string{"ids of any bytes come back"}, bend: func(b *bent) {

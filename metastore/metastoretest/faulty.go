@@ -14,19 +14,24 @@ type Point string
 
 // The points, in the order in which an Update passes them. Those of methods come before the method does anything.
 const (
-	AtUpdate      Point = "Update" // before the closure runs
-	AtView        Point = "View"   // before the closure runs; Load and Changes of the store pass it too
-	AtLock        Point = "Lock"
-	AtLoad        Point = "Load"
-	AtUsers       Point = "Users"
-	AtDevices     Point = "Devices"
-	AtMemberships Point = "Memberships"
-	AtChildren    Point = "Children"
-	AtVersions    Point = "Versions"
-	AtChanges     Point = "Changes"
-	AtPut         Point = "Put"
-	AtClaim       Point = "ClaimHints"
-	AtMark        Point = "MarkNotified"
+	AtUpdate          Point = "Update" // before the closure runs
+	AtView            Point = "View"   // before the closure runs; Load and Changes of the store pass it too
+	AtLock            Point = "Lock"
+	AtLoad            Point = "Load"
+	AtUsers           Point = "Users"
+	AtDevices         Point = "Devices"
+	AtMemberships     Point = "Memberships"
+	AtMembers         Point = "Members"
+	AtChildren        Point = "Children"
+	AtVersions        Point = "Versions"
+	AtChanges         Point = "Changes"
+	AtOperations      Point = "Operations"
+	AtPut             Point = "Put"
+	AtRemove          Point = "Remove"
+	AtPurge           Point = "Purge"
+	AtClaim           Point = "ClaimHints"
+	AtMark            Point = "MarkNotified"
+	AtClaimOperations Point = "ClaimOperations"
 	// AtCommit is when the closure of an Update has returned nil. A failure rolls the transaction back: nothing is saved.
 	AtCommit Point = "commit"
 	// AfterCommit is when all is saved. A failure is what a caller sees whose connection broke before it heard so:
@@ -130,6 +135,10 @@ func (f faultyReader) Memberships(ctx context.Context, p stacksync.MembershipsPa
 	return pass(ctx, f.fail, AtMemberships, p, f.r.Memberships)
 }
 
+func (f faultyReader) Members(ctx context.Context, p stacksync.MembersParams) (stacksync.MembersResult, error) {
+	return pass(ctx, f.fail, AtMembers, p, f.r.Members)
+}
+
 func (f faultyReader) Load(ctx context.Context, p stacksync.LoadParams) (stacksync.LoadResult, error) {
 	return pass(ctx, f.fail, AtLoad, p, f.r.Load)
 }
@@ -146,6 +155,10 @@ func (f faultyReader) Changes(ctx context.Context, p stacksync.ChangesParams) (s
 	return pass(ctx, f.fail, AtChanges, p, f.r.Changes)
 }
 
+func (f faultyReader) Operations(ctx context.Context, p stacksync.OperationsParams) (stacksync.OperationsResult, error) {
+	return pass(ctx, f.fail, AtOperations, p, f.r.Operations)
+}
+
 type faultyTx struct {
 	faultyReader
 	tx   stacksync.Tx
@@ -160,10 +173,22 @@ func (f faultyTx) Put(ctx context.Context, p stacksync.PutParams) (stacksync.Put
 	return pass(ctx, f.fail, AtPut, p, f.tx.Put)
 }
 
+func (f faultyTx) Remove(ctx context.Context, p stacksync.RemoveParams) (stacksync.RemoveResult, error) {
+	return pass(ctx, f.fail, AtRemove, p, f.tx.Remove)
+}
+
+func (f faultyTx) Purge(ctx context.Context, p stacksync.PurgeParams) (stacksync.PurgeResult, error) {
+	return pass(ctx, f.fail, AtPurge, p, f.tx.Purge)
+}
+
 func (f faultyTx) ClaimHints(ctx context.Context, p stacksync.ClaimHintsParams) (stacksync.ClaimHintsResult, error) {
 	return pass(ctx, f.fail, AtClaim, p, f.tx.ClaimHints)
 }
 
 func (f faultyTx) MarkNotified(ctx context.Context, p stacksync.MarkNotifiedParams) (stacksync.MarkNotifiedResult, error) {
 	return pass(ctx, f.fail, AtMark, p, f.tx.MarkNotified)
+}
+
+func (f faultyTx) ClaimOperations(ctx context.Context, p stacksync.ClaimOperationsParams) (stacksync.ClaimOperationsResult, error) {
+	return pass(ctx, f.fail, AtClaimOperations, p, f.tx.ClaimOperations)
 }

@@ -207,6 +207,12 @@ func reopened(t T, s Suite) {
 	sc.save(sc.change)
 	reopen()
 	sc.read(func(l look) { sc.requireAfter(l, "when Update returns nil, all that its closure Put is durable") })
+	sc.remove(stacksync.RemoveParams{Users: []stacksync.UserID{sc.other.ID}, Operations: operationIDs(sc.op)})
+	reopen()
+	sc.read(func(l look) {
+		require.Empty(t, l.users(sc.other.ID), "what an Update has removed does not come back")
+		require.Empty(t, l.operations(all(sc.op)), "what an Update has removed does not come back")
+	})
 	row := sc.next(sc.a2)
 	sc.saveAndRead(stacksync.PutParams{Items: []stacksync.ItemRow{row}, Superseded: []stacksync.ItemRow{sc.a2}}, func(l look) {
 		sameList(t, "a reopened store works on", []stacksync.ItemRow{row, sc.a2, sc.a},

@@ -21,6 +21,7 @@ type loose struct {
 	noLocks        bool // Lock does nothing
 	noOwners       bool // owners of workspaces are not locked
 	noUnknownUsers bool // users that don't exist are not locked
+	noOperations   bool // operations are not locked
 	asAsked        bool // ids are locked in the order they are asked, each time they are asked
 	deaf           bool // waiting for a lock does not end with ctx
 	sticky         bool // locks of a failed transaction stay
@@ -31,8 +32,8 @@ type loose struct {
 	ownBusy        bool // Lock has an error of its own where Wait is over
 	goesOn         bool // a transaction that was busy can commit
 	remembers      bool // Wait stays set
-	waitsToClaim   bool // ClaimHints waits for locks
-	claimsBlindly  bool // ClaimHints locks nothing, nor looks for locks
+	waitsToClaim   bool // ClaimHints and ClaimOperations wait for locks
+	claimsBlindly  bool // they lock nothing, nor look for locks
 	marksBlindly   bool // MarkNotified locks nothing
 	marksAsAsked   bool // MarkNotified locks in no order
 
@@ -45,7 +46,7 @@ func (l *loose) Update(ctx context.Context, fn func(ctx context.Context, tx stac
 	if l.deaf {
 		ctx = context.WithoutCancel(ctx)
 	}
-	t := &looseTx{store: l, loaded: map[string]stacksync.LoadResult{}}
+	t := &looseTx{store: l, seen: map[string]any{}}
 	defer func() {
 		if err == nil || !l.sticky {
 			t.unlock()
@@ -97,12 +98,14 @@ func (l *loose) of(id string) chan struct{} {
 }
 
 type looseTx struct {
-	stacksync.Reader // nil: no check calls what is not below
-	store            *loose
-	held             []string
-	puts             []stacksync.PutParams
-	loaded           map[string]stacksync.LoadResult
-	failed           error
+	stacksync.Reader  // nil: no check of locks calls what is not below
+	stacksync.Remover // nil too
+
+	store  *loose
+	held   []string
+	puts   []stacksync.PutParams
+	seen   map[string]any // what the reads have answered
+	failed error
 }
 
 func (t *looseTx) Lock(ctx context.Context, p stacksync.LockParams) (stacksync.LockResult, error) {
@@ -191,6 +194,28 @@ func (t *looseTx) ids(ctx context.Context, p stacksync.LockParams) (ids []string
 	for _, u := range users {
 		ids = append(ids, string(u))
 	}
+	operations, err := t.operationsToLock(ctx, p.Operations)
+	return append(ids, operations...), err
+}
+
+// operationsToLock leaves out those that don't exist.
+func (t *looseTx) operationsToLock(ctx context.Context, asked []stacksync.OperationID) (ids []string, err error) {
+	if len(asked) == 0 || t.store.noOperations {
+		return nil, nil
+	}
+	found, err := t.store.operations(ctx, stacksync.OperationsParams{IDs: asked, Limit: len(asked)})
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range asked {
+		if slices.Contains(operationIDs(found.Operations...), id) {
+			ids = append(ids, id.String())
+		}
+	}
+	if !t.store.asAsked {
+		slices.Sort(ids)
+		ids = slices.Compact(ids)
+	}
 	return ids, nil
 }
 
@@ -225,14 +250,28 @@ func (t *looseTx) Users(ctx context.Context, p stacksync.UsersParams) (result st
 }
 
 func (t *looseTx) Load(ctx context.Context, p stacksync.LoadParams) (result stacksync.LoadResult, err error) {
-	if seen, ok := t.loaded[fmt.Sprint(p)]; ok && t.store.snapshot {
+	if seen, ok := t.seen[fmt.Sprint(p)].(stacksync.LoadResult); ok && t.store.snapshot {
 		return seen, nil
 	}
-	err = t.store.View(ctx, func(ctx context.Context, r stacksync.Reader) error {
-		result, err = r.Load(ctx, p)
+	result, err = t.store.Load(ctx, p)
+	t.seen[fmt.Sprint(p)] = result
+	return result, err
+}
+
+func (t *looseTx) Operations(ctx context.Context, p stacksync.OperationsParams) (result stacksync.OperationsResult, err error) {
+	if seen, ok := t.seen[fmt.Sprint(p)].(stacksync.OperationsResult); ok && t.store.snapshot {
+		return seen, nil
+	}
+	result, err = t.store.operations(ctx, p)
+	t.seen[fmt.Sprint(p)] = result
+	return result, err
+}
+
+func (l *loose) operations(ctx context.Context, p stacksync.OperationsParams) (result stacksync.OperationsResult, err error) {
+	err = l.View(ctx, func(ctx context.Context, r stacksync.Reader) error {
+		result, err = r.Operations(ctx, p)
 		return err
 	})
-	t.loaded[fmt.Sprint(p)] = result
 	return result, err
 }
 

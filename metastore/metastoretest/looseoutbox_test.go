@@ -12,41 +12,84 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// ClaimHints locks each workspace that is due and free, and looks again whether it still is.
+// ClaimHints locks each row that is due and free, and looks again whether it still is.
 func (t *looseTx) ClaimHints(ctx context.Context, p stacksync.ClaimHintsParams) (result stacksync.ClaimHintsResult, err error) {
-	due, err := t.store.due(ctx, p)
+	due := func() (due stacksync.ClaimHintsResult, err error) {
+		all := p
+		all.Limit = math.MaxInt
+		err = t.store.tried(ctx, func(ctx context.Context, tx stacksync.Tx) error {
+			due, err = tx.ClaimHints(ctx, all)
+			return err
+		})
+		return due, err
+	}
+	result.Workspaces, err = claimFree(ctx, t, p.Limit, func(w stacksync.Workspace) string { return w.ID.String() }, func() ([]stacksync.Workspace, error) {
+		now, err := due()
+		return now.Workspaces, err
+	})
 	if err != nil {
-		return result, err
+		return stacksync.ClaimHintsResult{}, err
 	}
-	for _, w := range due {
-		if len(result.Workspaces) == p.Limit {
-			break
-		}
-		mine, err := t.lockToClaim(ctx, w, p)
-		if err != nil {
-			return stacksync.ClaimHintsResult{}, err
-		}
-		if mine {
-			result.Workspaces = append(result.Workspaces, w)
-		}
-	}
-	t.puts = append(t.puts, stacksync.PutParams{Workspaces: result.Workspaces})
-	return result, nil
+	result.Users, err = claimFree(ctx, t, p.Limit, func(u stacksync.User) string { return string(u.ID) }, func() ([]stacksync.User, error) {
+		now, err := due()
+		return now.Users, err
+	})
+	t.puts = append(t.puts, stacksync.PutParams{Workspaces: result.Workspaces, Users: result.Users})
+	return result, err
 }
 
-func (t *looseTx) lockToClaim(ctx context.Context, w stacksync.Workspace, p stacksync.ClaimHintsParams) (mine bool, err error) {
+// ClaimOperations does the same.
+func (t *looseTx) ClaimOperations(ctx context.Context, p stacksync.ClaimOperationsParams) (result stacksync.ClaimOperationsResult, err error) {
+	id := func(op stacksync.Operation) string { return op.ID.String() }
+	result.Operations, err = claimFree(ctx, t, p.Limit, id, func() (due []stacksync.Operation, err error) {
+		all := p
+		all.Limit = math.MaxInt
+		err = t.store.tried(ctx, func(ctx context.Context, tx stacksync.Tx) error {
+			now, err := tx.ClaimOperations(ctx, all)
+			due = now.Operations
+			return err
+		})
+		return due, err
+	})
+	t.puts = append(t.puts, stacksync.PutParams{Operations: result.Operations})
+	return result, err
+}
+
+// claimFree locks up to limit of those rows that due returns, now and when they are locked.
+func claimFree[R any](ctx context.Context, t *looseTx, limit int, id func(R) string, due func() ([]R, error)) (claimed []R, err error) {
+	rows, err := due()
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		if len(claimed) == limit {
+			break
+		}
+		if free, err := t.lockToClaim(ctx, id(row)); err != nil {
+			return nil, err
+		} else if !free {
+			continue
+		}
+		now, err := due()
+		if err != nil {
+			return nil, err
+		}
+		if t.store.claimsBlindly || slices.ContainsFunc(now, func(now R) bool { return equal(row, now) }) {
+			claimed = append(claimed, row)
+		}
+	}
+	return claimed, nil
+}
+
+func (t *looseTx) lockToClaim(ctx context.Context, id string) (free bool, err error) {
 	switch {
 	case t.store.claimsBlindly:
 		return true, nil
 	case t.store.waitsToClaim:
-		if err := t.lock(ctx, w.ID.String()); err != nil {
-			return false, err
-		}
-	case !t.tryLock(w.ID.String()):
-		return false, nil
+		return true, t.lock(ctx, id)
+	default:
+		return t.tryLock(id), nil
 	}
-	due, err := t.store.due(ctx, p)
-	return slices.ContainsFunc(due, func(now stacksync.Workspace) bool { return now.ID == w.ID && now.Revision == w.Revision }), err
 }
 
 func (t *looseTx) tryLock(id string) bool {
@@ -62,53 +105,60 @@ func (t *looseTx) tryLock(id string) bool {
 	}
 }
 
-// due returns all that a ClaimHints would, whatever is locked.
-func (l *loose) due(ctx context.Context, p stacksync.ClaimHintsParams) (due []stacksync.Workspace, err error) {
+// tried runs fn in a transaction that is rolled back.
+func (l *loose) tried(ctx context.Context, fn func(ctx context.Context, tx stacksync.Tx) error) error {
 	errUndo := errors.New("undo")
-	p.Limit = math.MaxInt
-	err = l.MetadataStore.Update(ctx, func(ctx context.Context, tx stacksync.Tx) error {
-		claimed, err := tx.ClaimHints(ctx, p)
-		if err != nil {
+	err := l.MetadataStore.Update(ctx, func(ctx context.Context, tx stacksync.Tx) error {
+		if err := fn(ctx, tx); err != nil {
 			return err
 		}
-		due = claimed.Workspaces
 		return errUndo
 	})
-	if !errors.Is(err, errUndo) {
-		return nil, err
+	if errors.Is(err, errUndo) {
+		return nil
 	}
-	return due, nil
+	return err
 }
 
 func (t *looseTx) MarkNotified(ctx context.Context, p stacksync.MarkNotifiedParams) (result stacksync.MarkNotifiedResult, err error) {
-	ids := slices.Collect(maps.Keys(p.Notified))
+	workspaces, users := slices.Collect(maps.Keys(p.Notified)), slices.Collect(maps.Keys(p.Users))
 	if !t.store.marksAsAsked {
-		slices.SortFunc(ids, func(a, b stacksync.WorkspaceID) int { return bytes.Compare(a.UUID[:], b.UUID[:]) })
+		slices.SortFunc(workspaces, func(a, b stacksync.WorkspaceID) int { return bytes.Compare(a.UUID[:], b.UUID[:]) })
+		slices.Sort(users)
+	}
+	var ids []string
+	for _, id := range workspaces {
+		ids = append(ids, id.String())
+	}
+	for _, id := range users {
+		ids = append(ids, string(id))
 	}
 	for _, id := range ids {
 		if t.store.marksBlindly {
 			break
 		}
-		if err := t.lock(ctx, id.String()); err != nil {
+		if err := t.lock(ctx, id); err != nil {
 			return result, err
 		}
 		runtime.Gosched() // as a database's round trips would
 	}
-	rows, err := t.store.read(ctx, ids)
-	for i, w := range rows {
-		if rows[i].Notified = max(w.Notified, p.Notified[w.ID]); rows[i].Notified < w.Revision {
-			rows[i].HintDue = p.Due
+	var put stacksync.PutParams
+	err = t.store.tried(ctx, func(ctx context.Context, tx stacksync.Tx) error {
+		if _, err := tx.MarkNotified(ctx, p); err != nil {
+			return err
 		}
-	}
-	t.puts = append(t.puts, stacksync.PutParams{Workspaces: rows})
+		var load stacksync.LoadParams
+		for _, id := range workspaces {
+			load.Access = append(load.Access, stacksync.AccessKey{Workspace: id})
+		}
+		marked, err := tx.Load(ctx, load)
+		if err != nil {
+			return err
+		}
+		known, err := tx.Users(ctx, stacksync.UsersParams{IDs: users})
+		put.Workspaces, put.Users = marked.Workspaces, known.Users
+		return err
+	})
+	t.puts = append(t.puts, put)
 	return result, err
-}
-
-func (l *loose) read(ctx context.Context, ids []stacksync.WorkspaceID) ([]stacksync.Workspace, error) {
-	var p stacksync.LoadParams
-	for _, id := range ids {
-		p.Access = append(p.Access, stacksync.AccessKey{Workspace: id})
-	}
-	got, err := l.Load(ctx, p)
-	return slices.Clone(got.Workspaces), err
 }

@@ -13,8 +13,8 @@
 //	}
 //
 // A check saves users before their devices, and users and workspaces before what belongs to them, or together with it in
-// one Put, so that a store may use foreign keys between those. It refers to authors, parents, default workspaces and
-// mounts that nobody has saved.
+// one Put, so that a store may use foreign keys between those. It removes them the other way round, or together. It refers to
+// authors, parents, default workspaces, mounts, and users and workspaces of operations, that nobody has saved, or that are gone.
 //
 // Where a check has one transaction open and another one beside it, it also accepts a store that runs one Update at a
 // time, unless that says by stacksync.ManyWriters that it has more than one writer.
@@ -63,8 +63,9 @@ type check = conformance.Check[Suite]
 
 func checks() []check {
 	return slices.Concat(
-		accountChecks(), accessChecks(), loadChecks(), treeChecks(), pageChecks(), changesChecks(), changesAccessChecks(), directChecks(),
-		putChecks(), valueChecks(), outboxChecks(), outboxLockChecks(), bulkChecks(), txChecks(), lockChecks(), busyChecks(),
-		handleChecks(), concurrencyChecks(), gapChecks(), deadlockChecks(), modelChecks(),
+		accountChecks(), memberChecks(), accessChecks(), loadChecks(), treeChecks(), pageChecks(), changesChecks(), changesAccessChecks(),
+		directChecks(), putChecks(), valueChecks(), largeValueChecks(), outboxChecks(), outboxLockChecks(), outboxUserChecks(),
+		outboxUserLockChecks(), journalChecks(), journalClaimChecks(), journalLockChecks(), removeChecks(), purgeChecks(), bulkChecks(), bulkWriteChecks(),
+		txChecks(), lockChecks(), busyChecks(), handleChecks(), concurrencyChecks(), gapChecks(), deadlockChecks(), modelChecks(),
 	)
 }

@@ -2,7 +2,6 @@ package metastoretest
 
 import (
 	"bytes"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -19,6 +18,7 @@ type model struct {
 	items      map[stacksync.ItemKey]stacksync.ItemRow
 	superseded map[stacksync.VersionKey]stacksync.ItemRow
 	chunks     map[stacksync.ChunkKey]stacksync.ChunkRow
+	operations map[stacksync.OperationID]stacksync.Operation
 }
 
 func newModel() *model {
@@ -30,19 +30,20 @@ func newModel() *model {
 		items:      map[stacksync.ItemKey]stacksync.ItemRow{},
 		superseded: map[stacksync.VersionKey]stacksync.ItemRow{},
 		chunks:     map[stacksync.ChunkKey]stacksync.ChunkRow{},
+		operations: map[stacksync.OperationID]stacksync.Operation{},
 	}
 }
 
 func (m *model) clone() *model {
 	return &model{
 		maps.Clone(m.users), maps.Clone(m.devices), maps.Clone(m.workspaces), maps.Clone(m.members),
-		maps.Clone(m.items), maps.Clone(m.superseded), maps.Clone(m.chunks),
+		maps.Clone(m.items), maps.Clone(m.superseded), maps.Clone(m.chunks), maps.Clone(m.operations),
 	}
 }
 
 func (m *model) put(p stacksync.PutParams) {
 	for _, u := range p.Users {
-		m.users[u.ID] = u
+		m.users[u.ID] = keptUser(u)
 	}
 	for _, d := range p.Devices {
 		m.devices[keyOf(d)] = d
@@ -62,40 +63,8 @@ func (m *model) put(p stacksync.PutParams) {
 	for _, c := range p.Chunks {
 		m.chunks[chunkKeyOf(c)] = c
 	}
-}
-
-// claim is told what the store has claimed, since which of those with one HintDue it takes is its own choice, and
-// returns what is wrong with that.
-func (m *model) claim(p stacksync.ClaimHintsParams, claimed []stacksync.Workspace) error {
-	due := filter(m.workspaces, func(w stacksync.Workspace) bool { return w.Revision > w.Notified && !w.HintDue.After(p.Now) })
-	slices.SortFunc(due, func(a, b stacksync.Workspace) int { return a.HintDue.Compare(b.HintDue) })
-	if want := min(p.Limit, len(due)); len(claimed) != want {
-		return fmt.Errorf("ClaimHints returned %d workspaces instead of %d", len(claimed), want)
-	}
-	for i, got := range claimed {
-		w := m.workspaces[got.ID]
-		if w.Revision <= w.Notified || w.HintDue.After(due[len(claimed)-1].HintDue) {
-			return fmt.Errorf("ClaimHints returned %+v, which is not one of the %d longest due ones", w, p.Limit)
-		}
-		if w.HintDue = p.Until; !equal(w, got) || slices.ContainsFunc(claimed[:i], func(o stacksync.Workspace) bool { return o.ID == got.ID }) {
-			return fmt.Errorf("ClaimHints returned %+v instead of, once, %+v", got, w)
-		}
-	}
-	for _, w := range claimed {
-		m.workspaces[w.ID] = w
-	}
-	return nil
-}
-
-func (m *model) mark(p stacksync.MarkNotifiedParams) {
-	for id, revision := range p.Notified {
-		if w, ok := m.workspaces[id]; ok {
-			w.Notified = max(w.Notified, min(revision, w.Revision))
-			if w.Notified < w.Revision {
-				w.HintDue = p.Due
-			}
-			m.workspaces[id] = kept(w)
-		}
+	for _, op := range p.Operations {
+		m.operations[op.ID] = op
 	}
 }
 
@@ -112,6 +81,21 @@ func (m *model) memberships(u stacksync.UserID) (result stacksync.MembershipsRes
 		result.Workspaces = append(result.Workspaces, m.workspaces[member.Workspace])
 	}
 	return result
+}
+
+func (m *model) membersOf(ids ...stacksync.WorkspaceID) []stacksync.Member {
+	members := filter(m.members, func(member stacksync.Member) bool { return slices.Contains(ids, member.Workspace) })
+	slices.SortFunc(members, compareMembers)
+	return members
+}
+
+func (m *model) operationsPage(p stacksync.OperationsParams) []stacksync.Operation {
+	asked := filter(m.operations, func(op stacksync.Operation) bool {
+		return (p.State == 0 || op.State == p.State) && (slices.Contains(p.IDs, op.ID) || slices.Contains(p.Workspaces, op.Workspace) ||
+			slices.Contains(p.Workspaces, op.Source) || slices.Contains(p.Users, op.User))
+	})
+	asked = newestFirst(asked...)
+	return asked[:min(p.Limit, len(asked))]
 }
 
 func (m *model) access(keys ...stacksync.AccessKey) (result stacksync.AccessRows) {

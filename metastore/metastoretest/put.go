@@ -30,10 +30,11 @@ func putAll(t T, s Suite) {
 	m := r.member(w.ID, u.ID, stacksync.Owner)
 	folder := r.folder(w.ID, stacksync.ItemID{})
 	old := r.file(w.ID, folder.ID)
-	file, c := r.next(old), r.chunk(w.ID)
+	file, c, op := r.next(old), r.chunk(w.ID), r.operation(w.ID, u.ID)
 	p := stacksync.PutParams{
 		Users: []stacksync.User{u}, Devices: []stacksync.Device{d}, Workspaces: []stacksync.Workspace{w}, Members: []stacksync.Member{m},
 		Items: []stacksync.ItemRow{folder, file}, Superseded: []stacksync.ItemRow{old}, Chunks: []stacksync.ChunkRow{c},
+		Operations: []stacksync.Operation{op},
 	}
 	r.saveAndRead(p, func(l look) {
 		const promise = "Put saves each row of each list, and what it has saved is there for every method"
@@ -42,6 +43,8 @@ func putAll(t T, s Suite) {
 		got := l.memberships(u.ID)
 		sameList(t, promise, p.Members, got.Members)
 		sameList(t, promise, p.Workspaces, got.Workspaces)
+		sameList(t, promise, p.Members, l.members(w.ID))
+		sameList(t, promise, p.Operations, l.operations(stacksync.OperationsParams{IDs: operationIDs(op), Limit: 10}))
 		loaded := l.load(stacksync.LoadParams{
 			Items: itemKeys(p.Items...), Versions: []stacksync.VersionKey{versionKeyOf(old)}, Chunks: []stacksync.ChunkKey{chunkKeyOf(c)},
 		})
@@ -98,6 +101,7 @@ func putNothing(t T, s Suite) {
 	r.saveAndRead(stacksync.PutParams{
 		Users: []stacksync.User{}, Devices: []stacksync.Device{}, Workspaces: []stacksync.Workspace{}, Members: []stacksync.Member{},
 		Items: []stacksync.ItemRow{}, Superseded: []stacksync.ItemRow{}, Chunks: []stacksync.ChunkRow{},
+		Operations: []stacksync.Operation{},
 	}, func(l look) {
 		sameSet(t, "any list of Put may be empty", []stacksync.User{h.user}, l.users(h.user.ID))
 	})
@@ -209,18 +213,24 @@ func putKeepsNothing(t T, s Suite) {
 	row := r.file(h.id(), stacksync.ItemID{})
 	want := row
 	want.Chunks, want.Attrs = slices.Clone(row.Chunks), maps.Clone(row.Attrs)
-	p := stacksync.PutParams{Items: []stacksync.ItemRow{row}, Users: []stacksync.User{h.user}}
+	op := r.operation(h.id(), h.user.ID)
+	p := stacksync.PutParams{
+		Items: []stacksync.ItemRow{row}, Users: []stacksync.User{h.user}, Members: []stacksync.Member{h.member}, Operations: []stacksync.Operation{op},
+	}
 	r.update(func(c change) {
-		p.Items[0], p.Users[0] = row, h.user
+		p.Items[0], p.Users[0], p.Members[0], p.Operations[0] = row, h.user, h.member, op
 		row.Chunks[0], row.Attrs["color"] = want.Chunks[0], want.Attrs["color"]
 		c.lock(locksOf(p))
 		c.put(p)
 		row.Chunks[0].Name, row.Attrs["color"] = "overwritten", "overwritten"
 		p.Items[0].Name, p.Users[0].QuotaUsed = "overwritten", 1
+		p.Members[0].Pending, p.Operations[0].Fence = true, 1
 	})
 	r.read(func(l look) {
 		const promise = "what Put was given is the caller's: it may change it when Put has returned"
 		sameSet(t, promise, []stacksync.ItemRow{want}, l.items(itemKeys(want)...))
 		sameSet(t, promise, []stacksync.User{h.user}, l.users(h.user.ID))
+		sameList(t, promise, []stacksync.Member{h.member}, l.members(h.id()))
+		sameList(t, promise, []stacksync.Operation{op}, l.operations(all(op)))
 	})
 }

@@ -111,6 +111,14 @@ func (l look) memberships(u stacksync.UserID) stacksync.MembershipsResult {
 	return must(l.r.Memberships(l.ctx, stacksync.MembershipsParams{User: u}))
 }
 
+func (l look) members(ids ...stacksync.WorkspaceID) []stacksync.Member {
+	return must(l.r.Members(l.ctx, stacksync.MembersParams{Workspaces: ids})).Members
+}
+
+func (l look) operations(p stacksync.OperationsParams) []stacksync.Operation {
+	return must(l.r.Operations(l.ctx, p)).Operations
+}
+
 func (l look) load(p stacksync.LoadParams) stacksync.LoadResult { return must(l.r.Load(l.ctx, p)) }
 
 // workspaces reads workspaces as they are now.
@@ -150,6 +158,18 @@ type change struct {
 
 func (c change) lock(p stacksync.LockParams) { must(c.tx.Lock(c.ctx, p)) }
 func (c change) put(p stacksync.PutParams)   { must(c.tx.Put(c.ctx, p)) }
+
+func (c change) remove(p stacksync.RemoveParams) { must(c.tx.Remove(c.ctx, p)) }
+
+func (c change) purge(p stacksync.PurgeParams) int { return must(c.tx.Purge(c.ctx, p)).Rows }
+
+func (c change) claimOperations(p stacksync.ClaimOperationsParams) []stacksync.Operation {
+	return must(c.tx.ClaimOperations(c.ctx, p)).Operations
+}
+
+func (c change) claimUsers(p stacksync.ClaimHintsParams) []stacksync.User {
+	return must(c.tx.ClaimHints(c.ctx, p)).Users
+}
 
 func (c change) claim(p stacksync.ClaimHintsParams) []stacksync.Workspace {
 	return must(c.tx.ClaimHints(c.ctx, p)).Workspaces
@@ -271,6 +291,9 @@ func locksOf(p stacksync.PutParams) stacksync.LockParams {
 	}
 	for _, c := range p.Chunks {
 		workspace(c.Workspace)
+	}
+	for _, op := range p.Operations {
+		locks.Operations = append(locks.Operations, op.ID)
 	}
 	return locks
 }

@@ -43,7 +43,10 @@ func (r *rig) user() stacksync.User {
 		DefaultWorkspace: stacksync.WorkspaceID{UUID: r.uuid()},
 		QuotaLimit:       1<<40 + n,
 		QuotaUsed:        1<<20 + n,
+		Revision:         4000 + n,
 		CreatedAt:        r.time(),
+		Notified:         3500 + n,
+		HintDue:          r.time(),
 	}
 }
 
@@ -56,17 +59,21 @@ func (r *rig) device(user stacksync.UserID) stacksync.Device {
 func (r *rig) workspace(owner stacksync.UserID) stacksync.Workspace {
 	n := int64(r.ids)
 	return stacksync.Workspace{
-		ID:          stacksync.WorkspaceID{UUID: r.uuid()},
-		Owner:       owner,
-		Container:   fmt.Sprintf("container-%d", r.ids),
-		Revision:    2000 + n,
-		Floor:       1000 + n,
-		Epoch:       7_000_000_000 + n,
-		Provisioned: true,
-		FoldCase:    true,
-		CreatedAt:   r.time(),
-		Notified:    1500 + n,
-		HintDue:     r.time(),
+		ID:            stacksync.WorkspaceID{UUID: r.uuid()},
+		Owner:         owner,
+		Container:     fmt.Sprintf("container-%d", r.ids),
+		Revision:      2000 + n,
+		Floor:         1000 + n,
+		Epoch:         7_000_000_000 + n,
+		Provisioned:   true,
+		FoldCase:      true,
+		Folder:        stacksync.ItemID{UUID: r.uuid()},
+		Encrypted:     true,
+		KeyGeneration: 500 + n,
+		FrozenUntil:   r.time(),
+		CreatedAt:     r.time(),
+		Notified:      1500 + n,
+		HintDue:       r.time(),
 	}
 }
 
@@ -78,10 +85,37 @@ func kept(w stacksync.Workspace) stacksync.Workspace {
 	return w
 }
 
+// keptUser is kept of a user.
+func keptUser(u stacksync.User) stacksync.User {
+	if u.Notified >= u.Revision {
+		u.HintDue = time.Time{}
+	}
+	return u
+}
+
 func (r *rig) member(w stacksync.WorkspaceID, u stacksync.UserID, role stacksync.Role) stacksync.Member {
 	return stacksync.Member{
 		Workspace: w, User: u, Role: role,
 		MountName: fmt.Sprintf("mount %d", r.ids), MountParent: stacksync.ItemID{UUID: r.uuid()}, JoinedAt: r.time(),
+		SealedKey: fmt.Sprintf("sealed %d", r.ids), KeyGeneration: int64(r.ids),
+	}
+}
+
+// invited makes a member who has not accepted yet.
+func (r *rig) invited(w stacksync.WorkspaceID, u stacksync.UserID, role stacksync.Role) stacksync.Member {
+	m := r.member(w, u, role)
+	m.Pending = true
+	return m
+}
+
+// operation makes one that is running, and due at its last time.
+func (r *rig) operation(w stacksync.WorkspaceID, u stacksync.UserID) stacksync.Operation {
+	n := int64(r.ids)
+	return stacksync.Operation{
+		ID: stacksync.OperationID{UUID: r.uuid()}, Kind: stacksync.OperationKind(fmt.Sprintf("kind %d", r.ids)), User: u, Workspace: w,
+		Source: stacksync.WorkspaceID{UUID: r.uuid()}, State: stacksync.OperationRunning, Step: fmt.Sprintf("step %d", r.ids),
+		Done: 100 + n, Total: 1000 + n, Tries: r.ids, Error: fmt.Sprintf("error %d", r.ids), CreatedAt: r.time(), UpdatedAt: r.time(),
+		Data: fmt.Sprintf(`{"b": %d, "a": [1.0, "\u0000"]}`, n), Due: r.time(), Fence: 10 + n,
 	}
 }
 
@@ -102,6 +136,7 @@ func (r *rig) item(w stacksync.WorkspaceID, parent stacksync.ItemID, kind stacks
 		},
 	}
 	row.CommittedAt = r.time()
+	row.MovedTo.UUID = r.uuid() // a store holds no rule, so that it may be there in any row
 	if kind == stacksync.File {
 		row.Chunks = []stacksync.Chunk{{Name: fmt.Sprintf("chunk a%d", r.ids), Size: 5}, {Name: fmt.Sprintf("chunk b%d", r.ids), Size: 7}}
 		row.Size, row.Checksum, row.MediaType = 12, fmt.Sprintf("sum %d", r.ids), "text/plain"
@@ -162,6 +197,26 @@ func versionKeyOf(row stacksync.ItemRow) stacksync.VersionKey {
 
 func chunkKeyOf(row stacksync.ChunkRow) stacksync.ChunkKey {
 	return stacksync.ChunkKey{Workspace: row.Workspace, Name: row.Name}
+}
+
+func putOperations(ops ...stacksync.Operation) stacksync.PutParams {
+	return stacksync.PutParams{Operations: ops}
+}
+
+func operationIDs(ops ...stacksync.Operation) []stacksync.OperationID {
+	ids := make([]stacksync.OperationID, len(ops))
+	for i, op := range ops {
+		ids[i] = op.ID
+	}
+	return ids
+}
+
+func memberKeys(members ...stacksync.Member) []stacksync.MemberKey {
+	keys := make([]stacksync.MemberKey, len(members))
+	for i, m := range members {
+		keys[i] = stacksync.MemberKey{Workspace: m.Workspace, User: m.User}
+	}
+	return keys
 }
 
 func accessKey(w stacksync.WorkspaceID, u stacksync.UserID, d stacksync.DeviceID) stacksync.AccessKey {

@@ -39,6 +39,7 @@ type scene struct {
 	d       stacksync.Device
 	c       stacksync.ChunkRow
 	other   stacksync.User
+	op      stacksync.Operation
 }
 
 func newScene(t T, s Suite) *scene {
@@ -50,13 +51,13 @@ func newScene(t T, s Suite) *scene {
 
 	sc.a2, sc.new = r.next(sc.a), r.file(sc.h.id(), stacksync.ItemID{})
 	sc.a2.NameKey = "renamed"
-	sc.d, sc.c, sc.other = r.device(sc.h.user.ID), r.chunk(sc.h.id()), r.user()
+	sc.d, sc.c, sc.other, sc.op = r.device(sc.h.user.ID), r.chunk(sc.h.id()), r.user(), r.operation(sc.h.id(), sc.h.user.ID)
 	user, w, m := sc.h.user, sc.h.workspace, sc.h.member
 	user.QuotaUsed, w.Revision, w.Notified, m.MountName = 1, 2, 1, "changed"
 	sc.change = stacksync.PutParams{
 		Users: []stacksync.User{user, sc.other}, Devices: []stacksync.Device{sc.d}, Workspaces: []stacksync.Workspace{w},
 		Members: []stacksync.Member{m}, Items: []stacksync.ItemRow{sc.a2, sc.new}, Superseded: []stacksync.ItemRow{sc.a},
-		Chunks: []stacksync.ChunkRow{sc.c},
+		Chunks: []stacksync.ChunkRow{sc.c}, Operations: []stacksync.Operation{sc.op},
 	}
 	return sc
 }
@@ -80,6 +81,12 @@ func (sc *scene) require(l look, promise string, accounts stacksync.PutParams, d
 	memberships := l.memberships(sc.h.user.ID)
 	sameList(t, promise+" (Memberships)", accounts.Members, memberships.Members)
 	sameList(t, promise+" (Memberships)", accounts.Workspaces, memberships.Workspaces)
+	sameList(t, promise+" (Members)", accounts.Members, l.members(w))
+	for _, p := range []stacksync.OperationsParams{
+		{IDs: operationIDs(sc.op), Limit: 10}, {Workspaces: []stacksync.WorkspaceID{w}, Limit: 10}, {Users: []stacksync.UserID{sc.h.user.ID}, Limit: 10},
+	} {
+		sameList(t, promise+" (Operations)", accounts.Operations, l.operations(p))
+	}
 	got := l.load(stacksync.LoadParams{
 		Access:   []stacksync.AccessKey{accessKey(w, sc.h.user.ID, sc.d.ID)},
 		Items:    itemKeys(sc.a, sc.b, sc.new),

@@ -1,6 +1,7 @@
 package metastoretest
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"strings"
@@ -17,7 +18,7 @@ func valueChecks() []check {
 		{Name: "strings come back byte for byte", Run: stringValues},
 		{Name: "times are kept to the microsecond, in UTC, over years 1 to 9999", Run: timeValues},
 		{Name: "64-bit numbers come back at their extremes", Run: intValues},
-		{Name: "every kind, status and role comes back", Run: enumValues},
+		{Name: "every kind, status, role and state comes back", Run: enumValues},
 		{Name: "ids of any bytes come back", Run: idValues},
 		{Name: "zero values and empty lists come back empty", Run: emptyValues},
 		{Name: "names are compared by their bytes", Run: nameBytes},
@@ -52,12 +53,14 @@ func stringValues(t T, s Suite) {
 		d, w := r.device(u.ID), r.workspace(u.ID)
 		d.Name, w.Container = v, v
 		m := r.member(w.ID, u.ID, stacksync.Owner)
-		m.MountName = v
+		m.MountName, m.SealedKey = v, v
+		op := r.operation(w.ID, u.ID)
+		op.Kind, op.Step, op.Error, op.Data = stacksync.OperationKind(v), v, v, jsonOf(t, v)
 		row := r.file(w.ID, stacksync.ItemID{})
 		row.Name, row.NameKey, row.Checksum, row.MediaType, row.User = v, v, v, v, u.ID
 		row.Attrs = map[string]string{v: v, "": "", "nested.key": v, "long": strings.Repeat(v+" ", 40)}
 		p.Users, p.Devices, p.Workspaces = append(p.Users, u), append(p.Devices, d), append(p.Workspaces, w)
-		p.Members, p.Items = append(p.Members, m), append(p.Items, row)
+		p.Members, p.Items, p.Operations = append(p.Members, m), append(p.Items, row), append(p.Operations, op)
 	}
 	for i := byte(0x20); i <= 0x7e; i++ { // what a chunk's name is made of
 		c := r.chunk(h.id())
@@ -76,13 +79,23 @@ func stringValues(t T, s Suite) {
 		loaded := l.load(stacksync.LoadParams{Items: itemKeys(p.Items...), Chunks: chunks})
 		sameSet(t, promise, p.Items, loaded.Items)
 		sameSet(t, promise, p.Chunks, loaded.Chunks)
+		sameSet(t, promise, p.Operations, l.operations(stacksync.OperationsParams{IDs: operationIDs(p.Operations...), Limit: len(p.Operations)}))
 		for i, u := range p.Users {
 			sameList(t, promise, p.Users[i:i+1], l.users(u.ID))
 			sameList(t, promise, p.Devices[i:i+1], l.devices(u.ID))
 			sameList(t, promise, p.Members[i:i+1], l.memberships(u.ID).Members)
+			sameList(t, promise, p.Members[i:i+1], l.members(p.Workspaces[i].ID))
 			sameList(t, promise, p.Workspaces[i:i+1], l.memberships(u.ID).Workspaces)
 		}
 	})
+}
+
+// jsonOf returns v as JSON, with spaces and an order of keys that not all who parse it keep.
+func jsonOf(t tester, v string) string {
+	t.Helper()
+	quoted, err := json.Marshal(v)
+	require.NoError(t, err)
+	return fmt.Sprintf(` { "z" : 1.0,"a":%s, "a":"\u0000" } `, quoted)
 }
 
 // nameBytes looks up each of many look-alike names on its own: Children's order is a check among the pages.
@@ -120,14 +133,16 @@ func timeValues(t T, s Suite) {
 		time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC),
 	} {
 		u := r.user()
-		u.CreatedAt = at
+		u.CreatedAt, u.HintDue = at, at
 		d, w := r.device(u.ID), r.workspace(u.ID)
-		d.CreatedAt, w.CreatedAt, w.HintDue = at, at, at
+		d.CreatedAt, w.CreatedAt, w.HintDue, w.FrozenUntil = at, at, at, at
 		m, row := r.member(w.ID, u.ID, stacksync.Owner), r.file(w.ID, stacksync.ItemID{})
 		m.JoinedAt, row.ModifiedAt, row.CommittedAt = at, at, at
+		op := r.operation(w.ID, u.ID)
+		op.CreatedAt, op.UpdatedAt, op.Due = at, at, at
 		p := stacksync.PutParams{
 			Users: []stacksync.User{u}, Devices: []stacksync.Device{d}, Workspaces: []stacksync.Workspace{w}, Members: []stacksync.Member{m},
-			Items: []stacksync.ItemRow{row}, Superseded: []stacksync.ItemRow{row},
+			Items: []stacksync.ItemRow{row}, Superseded: []stacksync.ItemRow{row}, Operations: []stacksync.Operation{op},
 		}
 		r.saveAndRead(p, func(l look) {
 			loaded := l.load(stacksync.LoadParams{
@@ -135,7 +150,13 @@ func timeValues(t T, s Suite) {
 				Items:  itemKeys(row), Versions: []stacksync.VersionKey{versionKeyOf(row)},
 			})
 			item, older := only(t, loaded.Items), only(t, loaded.Versions)
+			op := only(t, l.operations(stacksync.OperationsParams{IDs: operationIDs(op), Limit: 1}))
 			for field, got := range map[string]time.Time{
+				"User.HintDue":             only(t, loaded.Owners).HintDue,
+				"Workspace.FrozenUntil":    only(t, loaded.Workspaces).FrozenUntil,
+				"Operation.CreatedAt":      op.CreatedAt,
+				"Operation.UpdatedAt":      op.UpdatedAt,
+				"Operation.Due":            op.Due,
 				"User.CreatedAt":           only(t, loaded.Owners).CreatedAt,
 				"Device.CreatedAt":         only(t, loaded.Devices).CreatedAt,
 				"Workspace.CreatedAt":      only(t, loaded.Workspaces).CreatedAt,
@@ -171,15 +192,19 @@ func intValues(t T, s Suite) {
 	r := newRig(t, s)
 	for _, n := range []int64{0, 1, math.MaxInt32, math.MaxInt32 + 1, 1<<53 + 1, math.MaxInt64 - 1, math.MaxInt64} {
 		u := r.user()
-		u.QuotaLimit, u.QuotaUsed = n, n
+		u.QuotaLimit, u.QuotaUsed, u.Revision, u.Notified = n, n, n, n
+		u = keptUser(u)
 		w := r.workspace(u.ID)
-		w.Revision, w.Floor, w.Notified, w.Epoch = n, n, n, -n-1 // an epoch is any number
+		w.Revision, w.Floor, w.Notified, w.KeyGeneration, w.Epoch = n, n, n, n, -n-1 // an epoch is any number
 		w = kept(w)
 		row, c := r.file(w.ID, stacksync.ItemID{}), r.chunk(w.ID)
 		row.Size, row.Version, row.Revision, c.Size = n, max(n, 1), max(n, 1), n
 		row.Chunks = []stacksync.Chunk{c.Chunk}
+		m, op := r.member(w.ID, u.ID, stacksync.Owner), r.operation(w.ID, u.ID)
+		m.KeyGeneration, op.Done, op.Total, op.Fence, op.Tries = n, n, n, n, int(min(n, math.MaxInt32))
 		p := stacksync.PutParams{
 			Users: []stacksync.User{u}, Workspaces: []stacksync.Workspace{w}, Items: []stacksync.ItemRow{row}, Chunks: []stacksync.ChunkRow{c},
+			Members: []stacksync.Member{m}, Operations: []stacksync.Operation{op},
 		}
 		r.saveAndRead(p, func(l look) {
 			promise := fmt.Sprintf("numbers have 64 bits: %d", n)
@@ -187,7 +212,8 @@ func intValues(t T, s Suite) {
 				Access: []stacksync.AccessKey{accessKey(w.ID, u.ID, stacksync.DeviceID{})}, Items: itemKeys(row),
 				Chunks: []stacksync.ChunkKey{chunkKeyOf(c)},
 			})
-			sameAccess(t, promise, stacksync.AccessRows{Workspaces: p.Workspaces, Owners: p.Users}, loaded.AccessRows)
+			sameAccess(t, promise, stacksync.AccessRows{Workspaces: p.Workspaces, Owners: p.Users, Members: p.Members}, loaded.AccessRows)
+			sameList(t, promise, p.Operations, l.operations(stacksync.OperationsParams{IDs: operationIDs(op), Limit: 1}))
 			sameSet(t, promise, p.Items, loaded.Items)
 			sameSet(t, promise, p.Chunks, loaded.Chunks)
 			after := stacksync.ChangesParams{Workspace: w.ID, After: row.Revision - 1, PageBound: stacksync.PageBound{Limit: 10}}
@@ -215,8 +241,14 @@ func enumValues(t T, s Suite) {
 		p.Users = append(p.Users, u)
 		p.Members = append(p.Members, r.member(h.id(), u.ID, role))
 	}
+	for state := stacksync.OperationRunning; state <= stacksync.OperationUndone; state++ {
+		op := r.operation(h.id(), h.user.ID)
+		op.State = state
+		p.Operations = append(p.Operations, op)
+	}
 	r.saveAndRead(p, func(l look) {
 		sameSet(t, "kinds and statuses are stored by their numbers", p.Items, l.items(itemKeys(p.Items...)...))
+		sameSet(t, "states are stored by their numbers", p.Operations, l.operations(stacksync.OperationsParams{IDs: operationIDs(p.Operations...), Limit: 10}))
 		for i, m := range p.Members {
 			sameList(t, "roles are stored by their numbers", p.Members[i:i+1], l.memberships(m.User).Members)
 		}
@@ -233,9 +265,12 @@ func idValues(t T, s Suite) {
 		w, d := r.workspace(u.ID), r.device(u.ID)
 		w.ID.UUID, d.ID.UUID = id, id
 		m, row := r.member(w.ID, u.ID, stacksync.Owner), r.file(w.ID, stacksync.ItemID{UUID: id})
-		m.MountParent.UUID, row.Device.UUID = id, id
+		m.MountParent.UUID, row.Device.UUID, w.Folder.UUID, row.MovedTo.UUID = id, id, id, id
+		op := r.operation(w.ID, u.ID)
+		op.ID.UUID, op.Source.UUID = id, id
 		p := stacksync.PutParams{
 			Devices: []stacksync.Device{d}, Workspaces: []stacksync.Workspace{w}, Members: []stacksync.Member{m}, Items: []stacksync.ItemRow{row},
+			Operations: []stacksync.Operation{op},
 		}
 		r.saveAndRead(p, func(l look) {
 			promise := fmt.Sprintf("an id is any 16 bytes (%d)", i)
@@ -244,6 +279,9 @@ func idValues(t T, s Suite) {
 				Workspaces: p.Workspaces, Owners: []stacksync.User{u}, Members: p.Members, Devices: p.Devices,
 			}, loaded.AccessRows)
 			sameSet(t, promise, p.Items, loaded.Items)
+			sameList(t, promise, p.Members, l.members(w.ID))
+			sameList(t, promise, p.Operations, l.operations(stacksync.OperationsParams{IDs: operationIDs(op), Limit: 10}))
+			sameList(t, promise, p.Operations, l.operations(stacksync.OperationsParams{Workspaces: []stacksync.WorkspaceID{w.ID}, Limit: 10}))
 			sameList(t, promise, p.Items, l.children(stacksync.ChildrenParams{Workspace: w.ID, Parent: row.Parent, PageBound: stacksync.PageBound{Limit: 10}}))
 		})
 	}
@@ -255,6 +293,7 @@ func emptyValues(t T, s Suite) {
 	w := stacksync.Workspace{ID: stacksync.WorkspaceID{UUID: r.uuid()}, Owner: u.ID}
 	m := stacksync.Member{Workspace: w.ID, User: u.ID, Role: stacksync.Viewer}
 	d := stacksync.Device{ID: stacksync.DeviceID{UUID: r.uuid()}, User: u.ID}
+	op := stacksync.Operation{ID: stacksync.OperationID{UUID: r.uuid()}, User: u.ID, Workspace: w.ID, State: stacksync.OperationDone}
 	bare := stacksync.ItemRow{Workspace: w.ID, NameKey: "n", Item: stacksync.Item{
 		ID: stacksync.ItemID{UUID: r.uuid()}, Version: 1, Revision: 1, Status: stacksync.StatusNew, Kind: stacksync.File, Name: "n",
 	}}
@@ -267,6 +306,7 @@ func emptyValues(t T, s Suite) {
 	p := stacksync.PutParams{
 		Users: []stacksync.User{u}, Workspaces: []stacksync.Workspace{w}, Members: []stacksync.Member{m}, Devices: []stacksync.Device{d},
 		Items: []stacksync.ItemRow{bare, empty, zeroSize}, Superseded: []stacksync.ItemRow{bare, empty},
+		Operations: []stacksync.Operation{op},
 	}
 	r.saveAndRead(p, func(l look) {
 		const promise = "what is empty comes back empty; slices and maps of length 0 may come back nil"
@@ -277,5 +317,7 @@ func emptyValues(t T, s Suite) {
 		sameAccess(t, promise, stacksync.AccessRows{Workspaces: p.Workspaces, Owners: p.Users, Members: p.Members, Devices: p.Devices}, loaded.AccessRows)
 		sameSet(t, promise, p.Items, loaded.Items)
 		sameSet(t, promise, p.Superseded, loaded.Versions)
+		sameList(t, promise, p.Members, l.members(w.ID))
+		sameList(t, promise, p.Operations, l.operations(stacksync.OperationsParams{IDs: operationIDs(op), Limit: 1}))
 	})
 }

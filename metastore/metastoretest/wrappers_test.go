@@ -16,9 +16,10 @@ import (
 // TestWrappersKeepTheContract runs the checks on wrapped stores, but for those of values, trees and bulk, which wrappers
 // don't touch. Twice also shows that the closures of the checks can run again.
 func TestWrappersKeepTheContract(t *testing.T) {
-	touched := slices.Concat(accountChecks(), accessChecks(), loadChecks(), pageChecks(), changesChecks(), changesAccessChecks(),
-		directChecks(), putChecks(), outboxChecks(), outboxLockChecks(), txChecks(), lockChecks(), busyChecks(), handleChecks(), gapChecks(),
-		concurrencyChecks())
+	touched := slices.Concat(accountChecks(), memberChecks(), accessChecks(), loadChecks(), pageChecks(), changesChecks(), changesAccessChecks(),
+		directChecks(), putChecks(), outboxChecks(), outboxLockChecks(), outboxUserChecks(), outboxUserLockChecks(), journalChecks(),
+		journalClaimChecks(), journalLockChecks(), removeChecks(), purgeChecks(), txChecks(), lockChecks(), busyChecks(), handleChecks(),
+		gapChecks(), concurrencyChecks())
 	const reason = "each handle is a store of its own"
 	skips := map[string]string{SecondHandle: reason, SecondHandleLocks: reason, Reopened: reason}
 	for name, wrap := range map[string]func(stacksync.MetadataStore) stacksync.MetadataStore{
@@ -81,15 +82,18 @@ func TestFaultyFailsAtEachPoint(t *testing.T) {
 			c.lock(lockUsers("ann"))
 			readAll(c.look)
 			c.put(stacksync.PutParams{Users: []stacksync.User{{ID: "ann"}}})
+			c.remove(stacksync.RemoveParams{})
+			c.purge(stacksync.PurgeParams{Limit: 1})
 			c.claim(stacksync.ClaimHintsParams{Limit: 1})
 			c.mark(stacksync.MarkNotifiedParams{})
+			c.claimOperations(stacksync.ClaimOperationsParams{Limit: 1})
 		})
 	}
 	view := func(store stacksync.MetadataStore) error { return tryView(t.Context(), store, readAll) }
 
 	for _, at := range []Point{
-		AtUpdate, AtLock, AtUsers, AtDevices, AtMemberships, AtLoad, AtChildren, AtVersions, AtChanges, AtPut, AtClaim, AtMark, AtCommit,
-		AfterCommit,
+		AtUpdate, AtLock, AtUsers, AtDevices, AtMemberships, AtMembers, AtLoad, AtChildren, AtVersions, AtChanges, AtOperations, AtPut,
+		AtRemove, AtPurge, AtClaim, AtMark, AtClaimOperations, AtCommit, AfterCommit,
 	} {
 		below := memory.New()
 		store := Faulty(below, FailNth(1, reason, at))
@@ -106,7 +110,9 @@ func TestFaultyFailsAtEachPoint(t *testing.T) {
 		require.NoError(t, update(store), "FailNth fails once")
 		require.NoError(t, store.Close())
 	}
-	for _, at := range []Point{AtView, AtUsers, AtDevices, AtMemberships, AtLoad, AtChildren, AtVersions, AtChanges} {
+	for _, at := range []Point{
+		AtView, AtUsers, AtDevices, AtMemberships, AtMembers, AtLoad, AtChildren, AtVersions, AtChanges, AtOperations,
+	} {
 		store := Faulty(memory.New(), FailNth(2, reason, at))
 		require.NoError(t, view(store), "%s", at)
 		require.ErrorIs(t, view(store), reason, "%s", at)
@@ -155,6 +161,8 @@ func readAll(l look) {
 	l.users("ann")
 	l.devices("ann")
 	l.memberships("ann")
+	l.members()
+	l.operations(stacksync.OperationsParams{Limit: 1})
 	l.load(stacksync.LoadParams{})
 	l.children(stacksync.ChildrenParams{PageBound: stacksync.PageBound{Limit: 1}})
 	l.versions(stacksync.VersionsParams{PageBound: stacksync.PageBound{Limit: 1}})

@@ -11,20 +11,35 @@ import (
 	"github.com/stacksync/stacksync-go/metastore/internal/sqlstore"
 )
 
-// locker locks workspaces by their rows, and users by advisory locks, since those that don't exist yet are locked too. One
-// statement takes all, in order: workspaces by id, then users by the hash of their id, of owners too as the rows say once
-// they are locked.
+// locker locks workspaces and operations by their rows, and users by advisory locks, since those that don't exist yet are locked too.
+// One statement takes all, in order: workspaces by id, then users by the hash of their id, of owners too as the rows say once they
+// are locked, then operations by id.
 //
 // The users' locks have two 32-bit keys: the first stands for this package and the schema, the second for the user. Two users
 // that share a hash wait for each other, which harms nobody.
-type locker struct{ text string }
+type locker struct {
+	text           string
+	withOperations string // takes one array more: commits lock no operations
+}
 
-func newLocker(schema string) locker {
+// userLocks returns the first key of the users' locks.
+func userLocks(schema string) int32 {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte("stacksync users " + schema))
-	return locker{fmt.Sprintf(`WITH ws AS MATERIALIZED (SELECT owner_id FROM %s.workspaces WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE),
-		who AS MATERIALIZED (SELECT DISTINCT hashtext(id) AS key FROM (SELECT owner_id AS id FROM ws UNION ALL SELECT * FROM unnest($2::text[])) AS users ORDER BY key)
-		SELECT %s, current_setting('transaction_isolation'), (SELECT count(pg_advisory_xact_lock(%d, key)::text) FROM who)`, quoted(schema), idColumns, int32(h.Sum32()))}
+	return int32(h.Sum32())
+}
+
+func newLocker(schema string) locker {
+	name, users := quoted(schema), userLocks(schema)
+	first := fmt.Sprintf(`WITH ws AS MATERIALIZED (SELECT owner_id FROM %s.workspaces WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE),
+		who AS MATERIALIZED (SELECT DISTINCT hashtext(id) AS key FROM (SELECT owner_id AS id FROM ws UNION ALL SELECT * FROM unnest($2::text[])) AS users ORDER BY key)`, name)
+	result := "SELECT " + idColumns + ", current_setting('transaction_isolation'), "
+	return locker{
+		text: fmt.Sprintf("%s %s (SELECT count(pg_advisory_xact_lock(%d, key)::text) FROM who)", first, result, users),
+		withOperations: fmt.Sprintf(`%[1]s, locked AS MATERIALIZED (SELECT count(pg_advisory_xact_lock(%[3]d, key)::text) AS n FROM who),
+			ops AS MATERIALIZED (SELECT id FROM %[4]s.operations WHERE id = ANY ($3::uuid[]) AND (SELECT n FROM locked) >= 0 ORDER BY id FOR UPDATE)
+			%[2]s (SELECT n FROM locked) + (SELECT count(*) FROM ops)`, first, result, users, name),
+	}
 }
 
 // ErrIsolation says that a transaction of the host's is not READ COMMITTED. What it reads after it has waited for a lock would
@@ -33,15 +48,19 @@ var ErrIsolation = errors.New("the transaction is not READ COMMITTED")
 
 // lock is Dialect.Lock.
 func (l locker) lock(ctx context.Context, tx sqlstore.Conn, p stacksync.LockParams) error {
-	workspaces, users, err := sqlstore.LockArrays(p)
+	workspaces, users, operations, err := sqlstore.LockArrays(p)
 	if err != nil {
 		return err
+	}
+	text, args := l.text, []any{workspaces, users}
+	if len(p.Operations) > 0 {
+		text, args = l.withOperations, append(args, operations)
 	}
 	s, own := tx.(*session)
 	if own && p.Wait > 0 {
 		s.prefix = append(s.prefix, setting{"lock_timeout", strconv.FormatInt(max(1, p.Wait.Milliseconds()), 10)}.setLocal())
 	}
-	rows, err := tx.QueryContext(ctx, l.text, workspaces, users)
+	rows, err := tx.QueryContext(ctx, text, args...)
 	if err != nil {
 		return busy(err)
 	}

@@ -65,6 +65,7 @@ func hold(t *testing.T, store *Store, p stacksync.LockParams) (release func()) {
 var (
 	lockAda  = stacksync.LockParams{Users: []stacksync.UserID{"ada"}}
 	lockHome = stacksync.LockParams{Workspaces: []stacksync.WorkspaceID{workspaceID(1)}}
+	lockWork = stacksync.LockParams{Operations: []stacksync.OperationID{{UUID: id("operation", 1)}}}
 )
 
 func TestLockTimeout(t *testing.T) {
@@ -79,6 +80,7 @@ func TestLockTimeout(t *testing.T) {
 		"of a row, the call's":    {lockHome, 20 * time.Second, 20 * time.Millisecond},
 		"of a user, the store's":  {lockAda, 20 * time.Millisecond, 0},
 		"of a user, the call's":   {lockAda, 20 * time.Second, 20 * time.Millisecond},
+		"of an operation":         {lockWork, 20 * time.Millisecond, 0},
 		"less than it can be":     {lockAda, 20 * time.Second, time.Nanosecond},
 		"shorter than the call's": {lockAda, time.Millisecond, 20 * time.Millisecond},
 	} {
@@ -87,7 +89,9 @@ func TestLockTimeout(t *testing.T) {
 			config := named(t, server)
 			config.LockTimeout = c.timeout
 			store := openStore(t, config)
-			require.NoError(t, put(t.Context(), store, account(1)))
+			rows := account(1)
+			rows.Operations = []stacksync.Operation{{ID: lockWork.Operations[0]}}
+			require.NoError(t, put(t.Context(), store, rows))
 			release := hold(t, store, c.locks)
 			runs := 0
 			locks := c.locks
@@ -128,6 +132,34 @@ func TestLockOfUnknownUser(t *testing.T) {
 	release = hold(t, a, lockAda)
 	require.NoError(t, lock(t.Context(), other, lockAda, func() error { return nil }), "the user of another schema is free")
 	release()
+}
+
+// Operations are locked last: who waits for one holds its workspaces and users, and who waits for those holds no operation.
+func TestOperationsAreLockedLast(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Shared(t)
+	all := stacksync.LockParams{Workspaces: lockHome.Workspaces, Users: lockAda.Users, Operations: lockWork.Operations}
+	for name, c := range map[string]struct{ held, free stacksync.LockParams }{
+		"a workspace": {lockHome, lockWork},
+		"a user":      {lockAda, lockWork},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := named(t, server)
+			store := openStore(t, config)
+			rows := account(1)
+			rows.Operations = []stacksync.Operation{{ID: lockWork.Operations[0]}}
+			require.NoError(t, put(t.Context(), store, rows))
+			release := hold(t, store, c.held)
+			done := make(chan error, 1)
+			go func() { done <- lock(t.Context(), store, all, func() error { return nil }) }()
+			waits(t, server, config, 1)
+			c.free.Wait = time.Minute
+			require.NoError(t, lock(t.Context(), store, c.free, func() error { return nil }), "who waits for %s holds no operation", name)
+			release()
+			require.NoError(t, <-done)
+		})
+	}
 }
 
 // A ctx that ends, ends the wait at once, and leaves no transaction behind: neither in the pool nor at the server.

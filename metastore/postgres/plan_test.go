@@ -38,11 +38,13 @@ const (
 )
 
 // fill makes one workspace with many items, in folders of 1,000, with a tenth as many old versions and chunks, and many
-// workspaces with one item or two.
+// workspaces with one item or two. A tenth of the operations are about the large one.
 func fill(t *testing.T, server *pgtest.Server, schema string) {
 	t.Helper()
 	server.Exec(t, fmt.Sprintf(`SET search_path = %[1]s;
-		INSERT INTO users SELECT 'filled-' || n, md5('w' || n)::uuid, 0, 0, 0 FROM generate_series(0, %[2]d) AS n;
+		INSERT INTO users (id, default_workspace_id, quota_limit, quota_used, revision, notified, hint_due)
+			SELECT 'filled-' || n, md5('w' || n)::uuid, 0, 0, 3, CASE WHEN n %% 100 = 0 THEN 2 ELSE 3 END, CASE WHEN n %% 100 = 0 THEN n END
+			FROM generate_series(0, %[2]d) AS n;
 		INSERT INTO devices SELECT 'filled-' || n, md5('d' || n)::uuid, '', false, 0 FROM generate_series(0, %[2]d) AS n;
 		INSERT INTO workspaces SELECT md5('w' || n)::uuid, 'filled-' || n, 'c' || n, 3, 0, 1, true, false, 0, CASE WHEN n %% 100 = 0 THEN 2 ELSE 3 END,
 			CASE WHEN n %% 100 = 0 THEN n END FROM generate_series(0, %[2]d) AS n;
@@ -58,7 +60,10 @@ func fill(t *testing.T, server *pgtest.Server, schema string) {
 			FROM generate_series(1, %[2]d) AS n, generate_series(1, 1 + n %% 2) AS k;
 		INSERT INTO item_versions SELECT workspace_id, item_id, version - 1, revision, status, deleted, parent_id, name, name_key, kind, size, checksum,
 			chunks, media_type, modified_at, attrs, user_id, device_id, committed_at FROM items WHERE version = 2 AND revision <= %[3]d / 10;
-		INSERT INTO chunks SELECT md5('w0')::uuid, decode(md5('c' || n), 'hex'), 1 FROM generate_series(1, %[3]d / 10) AS n`, schema, workspaces, manyItems))
+		INSERT INTO chunks SELECT md5('w0')::uuid, decode(md5('c' || n), 'hex'), 1 FROM generate_series(1, %[3]d / 10) AS n;
+		INSERT INTO operations SELECT md5('o' || n)::uuid, 'share', 'filled-' || n %% 10 * n %% %[2]d, md5('w' || n %% 10 * n %% %[2]d)::uuid,
+			CASE WHEN n %% 2 = 0 THEN md5('w' || n %% 10)::uuid END, 1 + (n %% 50 > 0)::int, '', 0, 0, 0, '', n, n, '{}', n, 0
+			FROM generate_series(1, %[3]d / 10) AS n`, schema, workspaces, manyItems))
 }
 
 // readAll calls every method of a Tx.
@@ -72,6 +77,8 @@ func readAll(ctx context.Context, tx stacksync.Tx) error {
 	rows.Devices = []stacksync.Device{{ID: access.Device, User: access.User}}
 	rows.Items, rows.Superseded = []stacksync.ItemRow{row}, []stacksync.ItemRow{row}
 	rows.Chunks = []stacksync.ChunkRow{{Workspace: w, Chunk: stacksync.Chunk{Name: "chunk", Size: 1}}}
+	operation := stacksync.OperationID{UUID: id("operation", 1)}
+	rows.Operations = []stacksync.Operation{{ID: operation, User: access.User, Workspace: w, State: stacksync.OperationRunning}}
 	var failed error
 	call := func(_ any, err error) {
 		if failed == nil {
@@ -79,6 +86,7 @@ func readAll(ctx context.Context, tx stacksync.Tx) error {
 		}
 	}
 	call(tx.Lock(ctx, stacksync.LockParams{Workspaces: []stacksync.WorkspaceID{w}, Users: []stacksync.UserID{"user-1"}}))
+	call(tx.Lock(ctx, stacksync.LockParams{Workspaces: []stacksync.WorkspaceID{w}, Operations: []stacksync.OperationID{operation}}))
 	call(tx.Load(ctx, stacksync.LoadParams{Access: []stacksync.AccessKey{access}}))
 	call(tx.Load(ctx, stacksync.LoadParams{Items: []stacksync.ItemKey{key}}))
 	call(tx.Load(ctx, stacksync.LoadParams{Names: []stacksync.NameKey{{Workspace: w, Key: "a"}}}))
@@ -89,14 +97,22 @@ func readAll(ctx context.Context, tx stacksync.Tx) error {
 	call(tx.Users(ctx, stacksync.UsersParams{IDs: []stacksync.UserID{"user-1"}}))
 	call(tx.Devices(ctx, stacksync.DevicesParams{User: "user-1"}))
 	call(tx.Memberships(ctx, stacksync.MembershipsParams{User: "user-1"}))
+	call(tx.Members(ctx, stacksync.MembersParams{Workspaces: []stacksync.WorkspaceID{w}}))
+	call(tx.Operations(ctx, stacksync.OperationsParams{IDs: []stacksync.OperationID{operation}, Limit: 10}))
 	call(tx.Children(ctx, stacksync.ChildrenParams{Workspace: w, PageBound: page}))
 	call(tx.Children(ctx, stacksync.ChildrenParams{Workspace: w, After: "a", PageBound: page}))
 	call(tx.Versions(ctx, stacksync.VersionsParams{Workspace: w, Item: row.ID, PageBound: page}))
 	call(tx.Changes(ctx, stacksync.ChangesParams{Workspace: w, PageBound: page}))
 	call(tx.Changes(ctx, stacksync.ChangesParams{Workspace: w, Access: access, PageBound: page}))
 	call(tx.Put(ctx, rows))
-	call(tx.MarkNotified(ctx, stacksync.MarkNotifiedParams{Notified: map[stacksync.WorkspaceID]int64{w: 1}}))
+	call(tx.MarkNotified(ctx, stacksync.MarkNotifiedParams{Notified: map[stacksync.WorkspaceID]int64{w: 1}, Users: map[stacksync.UserID]int64{access.User: 1}}))
 	call(tx.ClaimHints(ctx, stacksync.ClaimHintsParams{Limit: 10}))
+	call(tx.ClaimOperations(ctx, stacksync.ClaimOperationsParams{Limit: 10}))
+	call(tx.Purge(ctx, stacksync.PurgeParams{Workspace: w, Limit: 10}))
+	call(tx.Remove(ctx, stacksync.RemoveParams{
+		Members: []stacksync.MemberKey{{Workspace: w, User: access.User}}, Workspaces: []stacksync.WorkspaceID{w}, Users: []stacksync.UserID{access.User},
+		Operations: []stacksync.OperationID{operation},
+	}))
 	return failed
 }
 
@@ -124,7 +140,7 @@ func TestPlans(t *testing.T) {
 	server.Exec(t, "ALTER TABLE "+config.Schema+".items SET (autovacuum_enabled = off)") // it would analyze the table
 	fill(t, server, config.Schema)
 	check("filled")
-	for _, table := range []string{"users", "devices", "workspaces", "members", "items", "item_versions", "chunks"} {
+	for _, table := range []string{"users", "devices", "workspaces", "members", "items", "item_versions", "chunks", "operations"} {
 		server.Exec(t, "ANALYZE "+config.Schema+"."+table)
 	}
 	check("analyzed")
@@ -180,7 +196,17 @@ var keys = map[string][]string{
 	"workspaces_pkey":    {"id"},
 	"users_pkey":         {"id"},
 	"workspaces_owing":   {"hint_due"},
+	"users_owing":        {"hint_due"},
+
+	"operations_pkey":      {"id"},
+	"operations_running":   {"due"},
+	"operations_workspace": {"workspace_id"},
+	"operations_source":    {"source_id"},
+	"operations_user":      {"user_id"},
 }
+
+// ofWorkspace are the statements about all rows of a workspace: Members and Purge.
+var ofWorkspace = regexp.MustCompile(`m\.workspace_id = ANY|ctid`)
 
 var indexScan = regexp.MustCompile(`(?:Index Scan|Index Only Scan|Bitmap Index Scan)(?: Backward)?(?: using)? (?:on )?(\S+)`)
 
@@ -199,6 +225,9 @@ func checkPlan(t *testing.T, when, text string, lines []string) {
 			continue
 		}
 		wanted, known := keys[match[1]]
+		if known && ofWorkspace.MatchString(text) {
+			wanted = wanted[:1]
+		}
 		condition := ""
 		if i+1 < len(lines) && strings.Contains(lines[i+1], "Index Cond:") {
 			condition = lines[i+1]
@@ -211,6 +240,9 @@ func checkPlan(t *testing.T, when, text string, lines []string) {
 				fail(match[1] + " is not searched by " + column)
 			}
 		}
+	}
+	if i := strings.Index(plan, "CTE claimed_users"); i >= 0 && strings.Contains(plan[i:], "Sort") {
+		fail("users are sorted after they were locked")
 	}
 	if strings.Contains(text, "i.name_key = k.name") && !strings.Contains(plan, "(name_key = (k.name)::text)") {
 		fail("names are not searched by the index")

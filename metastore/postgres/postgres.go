@@ -12,8 +12,8 @@
 // The database user must own the schema, or may create it where it is missing. With a DSN, connections have settings and prepared
 // statements of their own, so that PgBouncer can only stand between in session mode; a host's pool has neither.
 //
-// A commit locks one advisory lock for each user concerned, and gathered commits those of all: where many thousand are at work at once,
-// max_locks_per_transaction has to grow with them.
+// A commit locks one advisory lock for each user concerned, and gathered commits those of all, as do ClaimHints and MarkNotified: where many
+// thousand are at work at once, max_locks_per_transaction has to grow with them.
 package postgres
 
 import (
@@ -74,6 +74,7 @@ func open(ctx context.Context, config Config, asking asking) (*Store, error) {
 		Lock:        newLocker(config.Schema).lock,
 		Combined:    true,
 		RowLocks:    true,
+		UserLocks:   userLocks(config.Schema),
 		Schema:      config.Schema,
 		Retryable:   retryable,
 		Begin:       begin.begin,

@@ -48,7 +48,7 @@ func newRawTable(b *testing.B) *rawTable {
 	db.SetMaxOpenConns(1)
 	r := &rawTable{db: db, insert: map[string]*sql.Stmt{}}
 	b.Cleanup(func() { require.NoError(b, db.Close()) })
-	for table, columns := range map[string]int{"items": 19, "chunks": 3} {
+	for table, columns := range map[string]int{"items": 20, "chunks": 3} {
 		s, err := db.Prepare("INSERT INTO " + table + " VALUES (" + strings.Repeat("?, ", columns-1) + "?)")
 		require.NoError(b, err)
 		b.Cleanup(func() { require.NoError(b, s.Close()) })
@@ -65,7 +65,7 @@ func (r *rawTable) save(ctx context.Context, b *testing.B, items []stacksync.Ite
 	for _, i := range items {
 		_, err := insert.ExecContext(ctx, i.Workspace.UUID[:], i.ID.UUID[:], i.Version, i.Revision, int64(i.Status), i.Deleted, i.Parent.UUID[:],
 			i.Name, i.NameKey, int64(i.Kind), i.Size, i.Checksum, packed, i.MediaType, i.ModifiedAt.UnixMicro(), nil, string(i.User),
-			i.Device.UUID[:], i.CommittedAt.UnixMicro())
+			i.Device.UUID[:], i.CommittedAt.UnixMicro(), nil)
 		require.NoError(b, err)
 	}
 	insert = tx.StmtContext(ctx, r.insert["chunks"])

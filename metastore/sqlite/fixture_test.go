@@ -64,6 +64,10 @@ func id(kind string, n int) uuid.UUID {
 
 func workspaceID(n int) stacksync.WorkspaceID { return stacksync.WorkspaceID{UUID: id("workspace", n)} }
 
+func operationID(n int) stacksync.OperationID {
+	return stacksync.OperationID{UUID: id("operation", n)}
+}
+
 // file makes the n-th item of a workspace: in the root, with the revision n.
 func file(workspace, n int) stacksync.ItemRow {
 	name := fmt.Sprintf("document %08d.txt", n)

@@ -109,6 +109,70 @@ func TestUpgradeOwesNothing(t *testing.T) {
 	require.EqualValues(t, 7, res.Workspaces[0].Notified)
 }
 
+// TestUpgradeToSharing opens a file of the version before workspaces could be shared, and goes back.
+func TestUpgradeToSharing(t *testing.T) {
+	t.Parallel()
+	file := tempPath(t)
+	d, err := newDatabase(file, Config{})
+	require.NoError(t, err)
+	require.NoError(t, d.create())
+	m := newMigrator(t, file, through("0002"))
+	require.NoError(t, m.Up(t.Context()))
+	db := openRaw(t, file)
+	w, empty := workspaceID(1), workspaceID(2)
+	blob := func(id [16]byte) string { return fmt.Sprintf("x'%x'", id[:]) }
+	execute(t, db, `INSERT INTO users VALUES ('ada', `+blob(w.UUID)+`, 100, 30, 7)`)
+	execute(t, db, `INSERT INTO devices VALUES ('ada', `+blob(id("device", 1))+`, 'laptop', 0, 7)`)
+	for n, id := range []stacksync.WorkspaceID{w, empty} {
+		execute(t, db, fmt.Sprintf(`INSERT INTO workspaces VALUES (%s, 'ada', 'c%d', 3, 0, 1, 1, 0, 7, 2, 9)`, blob(id.UUID), n))
+		execute(t, db, `INSERT INTO members VALUES (`+blob(id.UUID)+`, 'ada', 3, 'name', zeroblob(16), 7)`)
+	}
+	for n, size := range []int{10, 20, 40} { // the last one is deleted
+		for _, table := range []string{"items", "item_versions"} {
+			execute(t, db, fmt.Sprintf(`INSERT INTO %s VALUES (%s, %s, 1, %d, 1, %t, zeroblob(16), 'n%d', 'n%d', 1, %d, '', NULL, '', NULL, NULL, 'ada', %s, 7)`,
+				table, blob(w.UUID), blob(id("item", n)), n+1, n == 2, n, n, size, blob(id("device", 1))))
+		}
+	}
+	before := schemaOf(t, file)
+
+	store := open(t, file, Config{})
+	at := time.UnixMicro(7).UTC()
+	ada := stacksync.User{ID: "ada", DefaultWorkspace: w, QuotaLimit: 100, QuotaUsed: 30, CreatedAt: at}
+	owner := stacksync.Member{Workspace: w, User: "ada", Role: stacksync.Owner, MountName: "name", JoinedAt: at}
+	res, err := store.Load(t.Context(), stacksync.LoadParams{
+		Access:   []stacksync.AccessKey{{Workspace: w, User: "ada"}, {Workspace: empty, User: "ada"}},
+		Items:    []stacksync.ItemKey{{Workspace: w, Item: stacksync.ItemID{UUID: id("item", 2)}}},
+		Versions: []stacksync.VersionKey{{Workspace: w, Item: stacksync.ItemID{UUID: id("item", 0)}, Version: 1}},
+	})
+	require.NoError(t, err)
+	require.Equal(t, []stacksync.User{ada}, res.Owners, "who is owed nothing")
+	require.ElementsMatch(t, []stacksync.Workspace{
+		{ID: w, Owner: "ada", Container: "c0", Revision: 3, Size: 30, Epoch: 1, Provisioned: true, CreatedAt: at, Notified: 2, HintDue: time.UnixMicro(9).UTC()},
+		{ID: empty, Owner: "ada", Container: "c1", Revision: 3, Epoch: 1, Provisioned: true, CreatedAt: at, Notified: 2, HintDue: time.UnixMicro(9).UTC()},
+	}, res.Workspaces)
+	require.Contains(t, res.Members, owner, "who was a member is one, not an invited one")
+	require.Len(t, res.Items, 1)
+	require.True(t, res.Items[0].Deleted)
+	require.Zero(t, res.Items[0].MovedTo)
+	require.Len(t, res.Versions, 1)
+
+	invited := stacksync.Member{Workspace: w, User: "bob", Role: stacksync.Owner, Pending: true}
+	require.NoError(t, put(t.Context(), store, stacksync.PutParams{
+		Users: []stacksync.User{{ID: "bob", Revision: 1}}, Members: []stacksync.Member{invited},
+		Operations: []stacksync.Operation{{ID: operationID(1), State: stacksync.OperationRunning}},
+	}))
+	require.NoError(t, store.Close())
+
+	require.NoError(t, Rollback(t.Context(), file))
+	require.Equal(t, before, schemaOf(t, file))
+	var members []string
+	require.NoError(t, db.NewSelect().TableExpr("members").ColumnExpr("user_id").Scan(t.Context(), &members))
+	require.Equal(t, []string{"ada", "ada"}, members, "who was only invited must not become a member of the version before")
+
+	store = open(t, file, Config{})
+	require.Equal(t, 3, count(t, store, 1))
+}
+
 // newMigrator makes the Migrator of a file with other migrations.
 func newMigrator(t testing.TB, path string, files fs.FS) sqlstore.Migrator {
 	t.Helper()

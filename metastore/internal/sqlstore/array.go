@@ -28,7 +28,14 @@ func (a *array) add(v any) error {
 		a.b = append(a.b, ',')
 	}
 	if valuer, ok := v.(driver.Valuer); ok {
-		if _, isID := v.(*uuid.UUID); !isID {
+		switch id := v.(type) {
+		case *uuid.UUID: // faster than by way of its Value
+		case *optionalID:
+			v = nil
+			if id.UUID != uuid.Nil {
+				v = &id.UUID
+			}
+		default:
 			value, err := valuer.Value()
 			if err != nil {
 				return err
@@ -103,20 +110,50 @@ func (a *array) literal() string {
 	return string(append(a.b, '}'))
 }
 
-// LockArrays returns what LockParams name, as arrays of uuid and of text.
-func LockArrays(p stacksync.LockParams) (workspaces, users string, err error) {
-	var ws, us array
-	for i := range p.Workspaces {
-		if err := ws.add(&p.Workspaces[i].UUID); err != nil {
-			return "", "", err
+// usual is how many bytes an element of a type usually takes.
+var usual = map[string]int{"uuid": 37, "bigint": 8, "boolean": 6, "text": 32, "bytea": 96}
+
+// literals returns keys as arrays, one for each column of a key.
+func literals[K any](keys []K, key func(args []any, k *K) []any, types ...string) ([]string, error) {
+	columns := make([]array, len(types))
+	for j, typ := range types {
+		columns[j].b = make([]byte, 0, 8+len(keys)*usual[typ])
+	}
+	var args []any
+	for i := range keys {
+		args = key(args[:0], &keys[i])
+		for j, arg := range args {
+			if err := columns[j].add(arg); err != nil {
+				return nil, err
+			}
 		}
 	}
-	for _, id := range p.Users {
-		if err := us.add(string(id)); err != nil {
-			return "", "", err
-		}
+	texts := make([]string, len(types))
+	for j := range columns {
+		texts[j] = columns[j].literal()
 	}
-	return ws.literal(), us.literal(), nil
+	return texts, nil
+}
+
+// LockArrays returns what LockParams name, as arrays of uuid, of text and of uuid.
+func LockArrays(p stacksync.LockParams) (workspaces, users, operations string, err error) {
+	return idArrays(p.Workspaces, p.Users, p.Operations)
+}
+
+func idArrays(ws []stacksync.WorkspaceID, us []stacksync.UserID, ops []stacksync.OperationID) (workspaces, users, operations string, err error) {
+	w, err := literals(ws, workspaceArgs, "uuid")
+	if err != nil {
+		return "", "", "", err
+	}
+	u, err := literals(us, userArgs, "text")
+	if err != nil {
+		return "", "", "", err
+	}
+	o, err := literals(ops, operationArgs, "uuid")
+	if err != nil {
+		return "", "", "", err
+	}
+	return w[0], u[0], o[0], nil
 }
 
 // checkText refuses what PostgreSQL can't hold, and what a driver may silently change.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/stacksync/stacksync-go"
 )
 
 // parse reads an array of text as PostgreSQL does: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO.
@@ -69,7 +71,8 @@ func TestArrayElements(t *testing.T) {
 		"{true}":                   {&yes},
 		`{"a","b"}`:                {&text, "b"},
 		`{"\\x","\\x00ff",NULL}`:   {[]byte{}, []byte{0, 255}, nil},
-		"{NULL,5}":                 {sql.NullInt64{}, sql.NullInt64{Int64: 5, Valid: true}},
+		"{NULL,01234567-89ab-cdef-0123-456789abcdef}": {&optionalID{}, &optionalID{id}},
+		"{NULL,5}": {sql.NullInt64{}, sql.NullInt64{Int64: 5, Valid: true}},
 	} {
 		var list array
 		for _, e := range elements {
@@ -78,6 +81,16 @@ func TestArrayElements(t *testing.T) {
 		require.Equal(t, want, list.literal())
 	}
 	require.Error(t, new(array).add(1.5))
+}
+
+func TestLockArrays(t *testing.T) {
+	t.Parallel()
+	id := uuid.MustParse("01234567-89ab-cdef-0123-456789abcdef")
+	workspaces, users, operations, err := LockArrays(stacksync.LockParams{Users: []stacksync.UserID{"a", `b"`}, Operations: []stacksync.OperationID{{UUID: id}}})
+	require.NoError(t, err)
+	require.Equal(t, []string{"{}", `{"a","b\""}`, "{01234567-89ab-cdef-0123-456789abcdef}"}, []string{workspaces, users, operations})
+	_, _, _, err = LockArrays(stacksync.LockParams{Users: []stacksync.UserID{"a", "\x00"}})
+	require.ErrorIs(t, err, errText)
 }
 
 func TestArrayOfBytes(t *testing.T) {

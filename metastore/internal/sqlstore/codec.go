@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"database/sql"
 	"database/sql/driver"
 	"encoding/binary"
 	"errors"
@@ -9,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/stacksync/stacksync-go"
 )
@@ -37,6 +40,60 @@ func (m *micros) Scan(src any) error {
 		return fmt.Errorf("a %T is no time", src)
 	}
 	return nil
+}
+
+// instant is a time in a column that things are ordered or picked by: as micros, but that the zero time is a number too, the lowest.
+type instant time.Time
+
+func (i instant) time() time.Time { return time.Time(i) }
+
+// Value implements driver.Valuer.
+func (i instant) Value() (driver.Value, error) { return i.time().UnixMicro(), nil }
+
+// Scan implements sql.Scanner.
+func (i *instant) Scan(src any) error {
+	v, ok := src.(int64)
+	if !ok {
+		return fmt.Errorf("a %T is no time", src)
+	}
+	*i = instant(time.UnixMicro(v).UTC())
+	return nil
+}
+
+// hintDue is an instant, or NULL where no hint is owed, so that an index has the others only, and changes only when a debt
+// begins and ends.
+type hintDue struct{ sql.NullInt64 }
+
+func newHintDue(owed bool, due time.Time) hintDue {
+	if !owed {
+		return hintDue{}
+	}
+	return hintDue{sql.NullInt64{Int64: due.UnixMicro(), Valid: true}}
+}
+
+// time is zero where no hint is owed.
+func (h hintDue) time() time.Time {
+	if !h.Valid {
+		return time.Time{}
+	}
+	return time.UnixMicro(h.Int64).UTC()
+}
+
+// optionalID is an id, or NULL for the zero one.
+type optionalID struct{ uuid.UUID }
+
+// Value implements driver.Valuer.
+func (o optionalID) Value() (driver.Value, error) {
+	if o.UUID == uuid.Nil {
+		return nil, nil
+	}
+	return o.UUID.Value()
+}
+
+// Scan implements sql.Scanner.
+func (o *optionalID) Scan(src any) error {
+	o.UUID = uuid.Nil // which its own Scan leaves as it is, for NULL
+	return o.UUID.Scan(src)
 }
 
 // chunkName is the name of a chunk as bytes: a uvarint, which is the length shifted left by one, then the bytes. The lowest

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/stacksync/stacksync-go"
@@ -129,6 +130,53 @@ func TestMicros(t *testing.T) {
 		require.NoError(t, got.Scan(value))
 		require.Equal(t, at.UTC().Truncate(time.Microsecond), got.time())
 	}
+}
+
+// The zero time is the first one where rows are ordered by time, and NULL elsewhere.
+func TestInstant(t *testing.T) {
+	t.Parallel()
+	last := int64(math.MinInt64)
+	for _, at := range []time.Time{{}, time.Date(1, 1, 1, 0, 0, 0, 1000, time.UTC), time.Unix(0, 0).UTC(), time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)} {
+		value, err := instant(at).Value()
+		require.NoError(t, err)
+		require.Greater(t, value, last)
+		last = value.(int64)
+		got := instant(time.Now())
+		require.NoError(t, got.Scan(value))
+		require.Equal(t, at, got.time())
+	}
+	require.Error(t, new(instant).Scan(nil))
+	require.Error(t, new(instant).Scan("text"))
+}
+
+func TestHintDue(t *testing.T) {
+	t.Parallel()
+	for _, due := range []time.Time{{}, time.Date(2026, 11, 23, 12, 0, 0, 123_456_000, time.UTC)} {
+		owed := newHintDue(true, due)
+		require.True(t, owed.Valid, "whoever owes is in the index, whenever it is due")
+		require.Equal(t, due, owed.time())
+		none := newHintDue(false, due)
+		require.False(t, none.Valid)
+		require.Zero(t, none.time())
+	}
+}
+
+func TestOptionalID(t *testing.T) {
+	t.Parallel()
+	value, err := optionalID{}.Value()
+	require.NoError(t, err)
+	require.Nil(t, value)
+	id := uuid.New()
+	value, err = optionalID{id}.Value()
+	require.NoError(t, err)
+	for _, src := range []any{value, id[:], []byte(id.String())} { // as a driver has it: of SQLite, of PostgreSQL
+		var got optionalID
+		require.NoError(t, got.Scan(src))
+		require.Equal(t, id, got.UUID)
+		require.NoError(t, got.Scan(nil))
+		require.Zero(t, got, "nothing is left over of another row")
+	}
+	require.Error(t, new(optionalID).Scan("damaged"))
 }
 
 func TestDamagedValues(t *testing.T) {

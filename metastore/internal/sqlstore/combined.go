@@ -59,27 +59,18 @@ func (s *statement) arg(typ string, v any) string {
 	return s.r.tables.placeholder(len(s.args), typ)
 }
 
-// usual is how many bytes an element of a type usually takes.
-var usual = map[string]int{"uuid": 37, "bigint": 8, "boolean": 6, "text": 32, "bytea": 96}
-
 // arrays adds keys as arrays, a column each, and returns the arrays in a row: $1::uuid[], $2::text[].
 func arrays[K any](s *statement, keys []K, key func(args []any, k *K) []any, types ...string) string {
-	columns := make([]array, len(types))
-	for j, typ := range types {
-		columns[j].b = make([]byte, 0, 8+len(keys)*usual[typ])
-	}
-	var args []any
-	for i := range keys {
-		args = key(args[:0], &keys[i])
-		for j, arg := range args {
-			if err := columns[j].add(arg); err != nil && s.err == nil {
-				s.err = err
-			}
+	columns, err := literals(keys, key, types...)
+	if err != nil {
+		if s.err == nil {
+			s.err = err
 		}
+		return ""
 	}
 	texts := make([]string, len(types))
 	for j, typ := range types {
-		texts[j] = s.arg(typ+"[]", columns[j].literal())
+		texts[j] = s.arg(typ+"[]", columns[j])
 	}
 	if s.known() {
 		return ""
@@ -201,20 +192,10 @@ func (r *reader) loadCombined(ctx context.Context, p stacksync.LoadParams) (stac
 	return res, nil
 }
 
-// putCombined is Put in one statement: an INSERT, or several of which all but the last are in WITH.
-func (w *writer) putCombined(ctx context.Context, p stacksync.PutParams) error {
-	t := w.tables
-	s := w.statement('P', len(p.Users) > 0, len(p.Devices) > 0, len(p.Workspaces) > 0, len(p.Members) > 0, len(p.Superseded) > 0,
-		len(p.Items) > 0, len(p.Chunks) > 0)
-	insert(s, t.users, p.Users)
-	insert(s, t.devices, p.Devices)
-	insert(s, t.workspaces, p.Workspaces)
-	insert(s, t.members, p.Members)
-	insert(s, t.superseded, p.Superseded)
-	insert(s, t.items, p.Items)
-	insert(s, t.chunks, p.Chunks)
+// exec runs a statement whose parts change rows: all but the last are in WITH.
+func (s *statement) exec(ctx context.Context) error {
 	if s.err != nil {
-		return fmt.Errorf("save: %w", s.err)
+		return s.err
 	}
 	if s.shape.parts == 0 {
 		return nil
@@ -223,14 +204,30 @@ func (w *writer) putCombined(ctx context.Context, p stacksync.PutParams) error {
 		last := len(s.parts) - 1
 		text := s.parts[last]
 		for i := range last {
-			s.parts[i] = fmt.Sprintf("put%d AS (%s)", i, s.parts[i])
+			s.parts[i] = fmt.Sprintf("part%d AS (%s)", i, s.parts[i])
 		}
 		if last > 0 {
 			text = "WITH " + strings.Join(s.parts[:last], ", ") + " " + text
 		}
 		s.made(text)
 	}
-	if err := w.exec(ctx, s.text, s.args); err != nil {
+	return s.r.transaction.exec(ctx, s.text, s.args)
+}
+
+// putCombined is Put in one statement.
+func (w *writer) putCombined(ctx context.Context, p stacksync.PutParams) error {
+	t := w.tables
+	s := w.statement('P', len(p.Users) > 0, len(p.Devices) > 0, len(p.Workspaces) > 0, len(p.Members) > 0, len(p.Superseded) > 0,
+		len(p.Items) > 0, len(p.Chunks) > 0, len(p.Operations) > 0)
+	insert(s, t.users, p.Users)
+	insert(s, t.devices, p.Devices)
+	insert(s, t.workspaces, p.Workspaces)
+	insert(s, t.members, p.Members)
+	insert(s, t.superseded, p.Superseded)
+	insert(s, t.items, p.Items)
+	insert(s, t.chunks, p.Chunks)
+	insert(s, t.operations, p.Operations)
+	if err := s.exec(ctx); err != nil {
 		return fmt.Errorf("save: %w", err)
 	}
 	return nil

@@ -34,8 +34,10 @@ type Dialect struct {
 	Lock func(ctx context.Context, tx Conn, p stacksync.LockParams) error
 	// Combined makes Load, Changes and Put one statement each. It needs arrays as PostgreSQL has them.
 	Combined bool
-	// RowLocks says that statements may lock rows (FOR UPDATE).
-	RowLocks bool
+	// RowLocks says that statements may lock rows (FOR UPDATE), and lock users by PostgreSQL's advisory locks, which have two keys: this
+	// number, and hashtext of the user's id. Lock does both in this way.
+	RowLocks  bool
+	UserLocks int32
 	// Schema has the tables. "" means the only one there is.
 	Schema string
 	// Retryable reports whether a transaction that failed with err, and has not committed, may succeed when it is run again

@@ -81,6 +81,8 @@ func userArgs(args []any, id *stacksync.UserID) []any { return append(args, stri
 
 func workspaceArgs(args []any, id *stacksync.WorkspaceID) []any { return append(args, &id.UUID) }
 
+func operationArgs(args []any, id *stacksync.OperationID) []any { return append(args, &id.UUID) }
+
 func memberArgs(args []any, k *memberKey) []any {
 	return append(args, &k.workspace.UUID, string(k.user))
 }

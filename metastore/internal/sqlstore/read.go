@@ -55,6 +55,32 @@ func (r *reader) Memberships(ctx context.Context, p stacksync.MembershipsParams)
 	return res, nil
 }
 
+// Members is that of stacksync.AccountReader.
+func (r *reader) Members(ctx context.Context, p stacksync.MembersParams) (stacksync.MembersResult, error) {
+	t := r.tables
+	var res stacksync.MembersResult
+	ids := unique(p.Workspaces)
+	if len(ids) == 0 {
+		return res, nil
+	}
+	var err error
+	if t.membersOfArray == "" {
+		err = lookUp(ctx, r.transaction, &t.membersOf, ids, workspaceArgs, t.members, &res.Members)
+	} else {
+		var array []string
+		if array, err = literals(ids, workspaceArgs, "uuid"); err == nil {
+			err = t.members.query(ctx, r.transaction, t.membersOfArray, []any{array[0]}, &res.Members)
+		}
+	}
+	if err != nil {
+		return stacksync.MembersResult{}, err
+	}
+	slices.SortFunc(res.Members, func(a, b stacksync.Member) int {
+		return cmp.Or(compareWorkspaces(a.Workspace, b.Workspace), cmp.Compare(a.User, b.User))
+	})
+	return res, nil
+}
+
 // Children is that of stacksync.TreeReader.
 func (r *reader) Children(ctx context.Context, p stacksync.ChildrenParams) (stacksync.ChildrenResult, error) {
 	if err := checkLimit(p.Limit); err != nil {

@@ -23,10 +23,11 @@ type tables struct {
 	items      *table[stacksync.ItemRow, itemModel]
 	superseded *table[stacksync.ItemRow, itemModel]
 	chunks     *table[stacksync.ChunkRow, chunkModel]
+	operations *table[stacksync.Operation, operationModel]
 
 	placeholder func(n int, sqlType string) string
-	qualified   struct{ users, devices, workspaces, members, items, superseded, chunks string } // names with their schema
-	wide        *wide                                                                           // if Combined
+	qualified   struct{ users, devices, workspaces, members, items, superseded, chunks, operations string } // names with their schema
+	wide        *wide                                                                                       // if Combined
 	wideColumns [sources]string
 	texts       sync.Map // of combined statements, by shape
 
@@ -35,13 +36,24 @@ type tables struct {
 	ancestors, subtrees, unseenAncestors                           keyed
 	devicesOf, membershipsOf                                       string
 	firstChildren, nextChildren, currentVersion, versions, changes string
-	claim                                                          string
-	mark                                                           keyed
+	membersOf                                                      keyed
+	membersOfArray                                                 string
+	claimWorkspaces, claimUsers, claimOperations                   string
+	markWorkspaces, markUsers                                      keyed
+	markUserArrays                                                 string
+	operationByID                                                  keyed
+	operationsOf                                                   [operationColumns]keyed
+	operationsOfArrays                                             string
+	removeMembers, removeDevices, removeWorkspaces                 keyed
+	removeUsers, removeOperations                                  keyed
+	purges                                                         [3]string
+	purgeAll                                                       string
 }
 
 const (
 	itemsTable      = "items"
 	supersededTable = "item_versions"
+	operationsTable = "operations"
 )
 
 func newTables(db *bun.DB, d Dialect) *tables {
@@ -53,20 +65,26 @@ func newTables(db *bun.DB, d Dialect) *tables {
 		items:      newTable(db, d, itemsTable, (*itemModel).set, (*itemModel).row, "workspace_id", "item_id"),
 		superseded: newTable(db, d, supersededTable, (*itemModel).set, (*itemModel).row, "workspace_id", "item_id", "version"),
 		chunks:     newTable(db, d, "chunks", (*chunkModel).set, (*chunkModel).row, "workspace_id", "name"),
+		operations: newTable(db, d, operationsTable, (*operationModel).set, (*operationModel).row, "id"),
 	}
 	b := builder{db, d}
 	t.placeholder = d.Placeholder
 	q := &t.qualified
 	q.users, q.devices, q.workspaces, q.members = b.table("users"), b.table("devices"), b.table("workspaces"), b.table("members")
-	q.items, q.superseded, q.chunks = b.table(itemsTable), b.table(supersededTable), b.table("chunks")
+	q.items, q.superseded, q.chunks, q.operations = b.table(itemsTable), b.table(supersededTable), b.table("chunks"), b.table(operationsTable)
 	t.userByID = b.lookup("users", (*userModel)(nil), []string{"text"}, "u.id = k.column1")
 	t.lists(b)
 	t.outbox(b)
+	t.journal(b)
 	if !d.Combined {
 		t.byKey(b)
 		t.trees(b)
+		t.removal(b)
 		return t
 	}
+	t.membersOfArray = fmt.Sprintf("SELECT %s FROM %s AS m WHERE m.workspace_id = ANY (%s)",
+		strings.Join(t.members.columns("m"), ", "), q.members, d.Placeholder(1, "uuid[]"))
+	t.purgeAll = t.purgeText(b)
 	t.wide = newWide(t)
 	for from := range sources {
 		t.wideColumns[from] = t.wide.columns(from)
@@ -80,6 +98,7 @@ func (t *tables) byKey(b builder) {
 	t.workspaceByID = b.lookup("workspaces", (*workspaceModel)(nil), []string{id}, "w.id = k.column1")
 	t.deviceByID = b.lookup("devices", (*deviceModel)(nil), []string{text, id}, "d.user_id = k.column1", "d.device_id = k.column2")
 	t.memberByID = b.lookup("members", (*memberModel)(nil), []string{id, text}, "m.workspace_id = k.column1", "m.user_id = k.column2")
+	t.membersOf = b.lookup("members", (*memberModel)(nil), []string{id}, "m.workspace_id = k.column1")
 	t.chunkByName = b.lookup("chunks", (*chunkModel)(nil), []string{id, bytes}, "c.workspace_id = k.column1", "c.name = k.column2")
 	item := (*itemModel)(nil)
 	t.itemByID = b.lookup(itemsTable, item, []string{id, id}, "i.workspace_id = k.column1", "i.item_id = k.column2")
@@ -147,27 +166,6 @@ func (t *tables) lists(b builder) {
 		"NOT i.deleted OR i.revision > "+arg(3, "bigint")).OrderExpr("i.revision"), 4)
 }
 
-// outbox makes the statements about hints. Both lock the rows before they change them, where rows can be locked, so that it
-// happens in the order of ids, and so that ClaimHints can pass over what others have locked.
-func (t *tables) outbox(b builder) {
-	arg := func(n int) string { return b.dialect.Placeholder(n, "bigint") }
-	skip, lock := "", ""
-	if b.dialect.RowLocks {
-		skip, lock = " FOR UPDATE SKIP LOCKED", " FOR UPDATE OF w"
-	}
-	columns := strings.Join(t.workspaces.names(), ", ")
-	t.claim = fmt.Sprintf(`WITH due AS MATERIALIZED (SELECT id AS due_id FROM %[1]s WHERE hint_due <= %[2]s
-		ORDER BY hint_due, id LIMIT %[3]s%[4]s) UPDATE %[1]s AS w SET hint_due = %[5]s FROM due WHERE w.id = due_id RETURNING %[6]s`,
-		t.qualified.workspaces, arg(1), arg(2), skip, arg(3), columns)
-	t.mark = b.keyedText([]string{"uuid", "bigint"}, func(values string, n int) string {
-		return fmt.Sprintf(`WITH told AS MATERIALIZED (SELECT w.id AS told_id, CASE WHEN k.column2 < w.revision THEN k.column2 ELSE w.revision END AS told FROM (%s) AS k CROSS JOIN %s AS w
-			WHERE w.id = k.column1 ORDER BY w.id%s)
-			UPDATE %s AS w SET notified = CASE WHEN told > notified THEN told ELSE notified END,
-			hint_due = CASE WHEN revision > told AND revision > notified THEN %s END FROM told WHERE w.id = told_id RETURNING %s`,
-			values, t.qualified.workspaces, lock, t.qualified.workspaces, arg(n+1), columns)
-	})
-}
-
 // builder makes texts.
 type builder struct {
 	db      *bun.DB
@@ -227,6 +225,13 @@ func (b builder) lookup(table string, model any, types []string, on ...string) k
 func lookUp[K, R, M any](
 	ctx context.Context, tx *transaction, k *keyed, keys []K, key func(args []any, k *K) []any, t *table[R, M], rows *[]R, more ...any,
 ) error {
+	return inSizes(k, keys, key, func(text string, args []any) error {
+		return t.query(ctx, tx, text, append(args, more...), rows)
+	})
+}
+
+// inSizes runs a keyed statement for all keys, as often as that takes.
+func inSizes[K any](k *keyed, keys []K, key func(args []any, k *K) []any, run func(text string, args []any) error) error {
 	var args []any
 	for len(keys) > 0 {
 		size := 0
@@ -241,7 +246,7 @@ func lookUp[K, R, M any](
 		for len(args) < keySizes[size]*k.width {
 			args = append(args, nil)
 		}
-		if err := t.query(ctx, tx, k.texts[size], append(args, more...), rows); err != nil {
+		if err := run(k.texts[size], args); err != nil {
 			return err
 		}
 		keys = keys[n:]

@@ -48,6 +48,13 @@ func (t *transaction) bind(args []any) ([]any, error) {
 			if t.id != nil {
 				args[i] = t.id(p)
 			}
+		case *optionalID:
+			switch {
+			case p.UUID == uuid.Nil:
+				args[i] = nil
+			case t.id != nil:
+				args[i] = t.id(&p.UUID)
+			}
 		case *string:
 			args[i] = *p
 		case *int64:

@@ -34,5 +34,6 @@ func (w *writer) Put(ctx context.Context, p stacksync.PutParams) (stacksync.PutR
 		t.superseded.put(ctx, tx, p.Superseded),
 		t.items.put(ctx, tx, p.Items),
 		t.chunks.put(ctx, tx, p.Chunks),
+		t.operations.put(ctx, tx, p.Operations),
 	)
 }
