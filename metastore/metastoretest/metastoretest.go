@@ -64,7 +64,7 @@ type check = conformance.Check[Suite]
 func checks() []check {
 	return slices.Concat(
 		accountChecks(), memberChecks(), accessChecks(), loadChecks(), treeChecks(), pageChecks(), changesChecks(), changesAccessChecks(),
-		directChecks(), putChecks(), valueChecks(), largeValueChecks(), outboxChecks(), outboxLockChecks(), outboxUserChecks(),
+		directChecks(), putChecks(), valueChecks(), sharingValueChecks(), outboxChecks(), outboxLockChecks(), outboxUserChecks(),
 		outboxUserLockChecks(), journalChecks(), journalClaimChecks(), journalLockChecks(), removeChecks(), purgeChecks(), bulkChecks(), bulkWriteChecks(),
 		txChecks(), lockChecks(), busyChecks(), handleChecks(), concurrencyChecks(), gapChecks(), deadlockChecks(), modelChecks(),
 	)
