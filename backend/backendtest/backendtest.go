@@ -81,6 +81,9 @@ type Suite struct {
 	// Skips gives the reason for each check that the back-end can't pass, by the name of the check. Such a check is run all
 	// the same, logged with its reason, and fails when it starts to pass.
 	Skips map[string]string
+	// Many is how many chunks ListPages stores. Defaults to 10,000. Fewer, but more than a page of 1,000, are for runs that must be short on
+	// a server that is slow.
+	Many int
 
 	// Signs says that the back-end is a stacksync.ChunkSigner. Then the checks whose names start with "Signed" are run.
 	Signs bool

@@ -26,6 +26,9 @@ type fixture struct {
 	dial   func(t T, login string, secret stacksync.Secret, at stacksync.Location) Client
 }
 
+// cleaning is how long the end of a check may take: a slow server needs more than a minute for ten thousand chunks.
+const cleaning = 5 * time.Minute
+
 func newFixture(t T, s Suite) *fixture {
 	t.Helper()
 	i := s.New(t)
@@ -50,7 +53,7 @@ func (f *fixture) name() string {
 
 func (f *fixture) register(name string) string {
 	f.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), cleaning)
 		defer cancel()
 		if _, err := f.DeleteContainer(ctx, stacksync.DeleteContainerParams{Container: name}); err != nil {
 			f.Errorf("delete the container at the end: %v", err)

@@ -8,12 +8,12 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// listPages: pages of whatever size show all of 10,000 chunks once, in one order. They all go with their container; so many are stored
+// listPages: pages of whatever size show all of many chunks once, in one order. They all go with their container; so many are stored
 // only here, since that takes a slow server minutes.
 func listPages(t T, s Suite) {
 	f := newFixture(t, s)
 	c := f.container()
-	n := names("page", 10_000)
+	n := names("page", s.many())
 	f.put(c, n...)
 	byDefault := f.list(c, 0, nil)
 	f.requireNames(n, namesOf(byDefault))
@@ -24,6 +24,13 @@ func listPages(t T, s Suite) {
 	require.Empty(f, f.page(c, "", 0).Chunks, "the container is gone")
 	f.create(c)
 	require.Empty(f, f.page(c, "", 0).Chunks, "the container is another one")
+}
+
+func (s Suite) many() int {
+	if s.Many == 0 {
+		return 10_000
+	}
+	return s.Many
 }
 
 // listWhileChanging: between any two pages some chunks are written and some deleted. All others show once.

@@ -111,7 +111,7 @@ func newStranded(t T, o Outage) *stranded {
 
 func (f *stranded) dropAtTheEnd(container string) {
 	f.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), cleaning)
 		defer cancel()
 		if _, err := f.storage.DeleteContainer(ctx, stacksync.DeleteContainerParams{Container: container}); err != nil {
 			f.Errorf("delete the container at the end: %v", err)

@@ -43,7 +43,7 @@ func newSecret() stacksync.Secret {
 func (f *tenancy) account() string {
 	name := "u-" + strings.ToLower(rand.Text())
 	f.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), cleaning)
 		defer cancel()
 		if _, err := f.accounts.DeleteAccount(ctx, stacksync.DeleteAccountParams{Account: name}); err != nil {
 			f.Errorf("delete the account at the end: %v", err)
