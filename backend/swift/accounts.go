@@ -26,9 +26,6 @@ import (
 // (recheck_container_existence). A former secret, and tokens got with it, are refused by Keystone at once, by Swift when it asks Keystone again:
 // after token_cache_time of its authtoken middleware, 5 minutes by default.
 //
-// Keystone hashes passwords with bcrypt unless it is told otherwise (password_hash_algorithm), and that looks at the first 72
-// characters only: of a longer secret the rest does not count.
-//
 // A container's list holds about 120 accounts in a cluster with Swift's default max_header_size of 8192; more are a stacksync.ErrLimit.
 //
 // Locate tells clients the protocol "swift" with the settings auth_url (Keystone's version 3), region, user_domain, project and
