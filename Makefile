@@ -7,7 +7,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: ## run all tests, on the services that are found
-	@go test -v -run "^TestWhichServer$$" ./internal/pgtest | grep "^service:"
+	@go test -v -run "^TestWhichServer$$" ./internal/... | grep -o "service: .*"
 	go test ./...
 
 race: ## run all tests with the race detector, in random order, uncached
@@ -22,7 +22,7 @@ fuzz: ## run each fuzz target on some inputs: make fuzz FUZZTIME=1000000x
 lint: ## check the formatting, go vet and golangci-lint
 	.ci/run gofmt vet lint
 
-services: ## install what tests start: PostgreSQL
+services: ## install the servers that tests start
 	.ci/run services
 
 ci: ## run all checks that a change must pass

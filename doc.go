@@ -19,7 +19,8 @@ checks what they may do.
 # Content, then metadata
 
 A device cuts a file into chunks, asks with [Transfers.PrepareUpload] which of them are not stored yet, uploads these, and then commits a
-[Proposal]: the item's next version, with the list of its chunks. A commit whose chunks are not stored is refused with their names. So a
+[Proposal]: the item's next version, with the list of its chunks. The answer says how content travels ([Via]): by signed requests that the
+device sends to the storage itself, through the host, or with an account at the storage. A commit whose chunks are not stored is refused with their names. So a
 rename uploads nothing, and a file that exists already costs only its metadata.
 
 # The contract of a commit

@@ -39,7 +39,7 @@ func (Secret) LogValue() slog.Value { return slog.StringValue("[secret]") }
 // PutAccountParams are those of AccountProvisioner.PutAccount.
 type PutAccountParams struct {
 	Account string
-	Secret  Secret // 16 to 128 characters of A-Z, a-z, 0-9, "-" and "_"
+	Secret  Secret // 16 to 64 characters of A-Z, a-z, 0-9, "-" and "_": bcrypt takes no more than 72
 	// IfExists changes an account that exists, and makes none.
 	IfExists bool
 }

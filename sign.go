@@ -8,7 +8,8 @@ import (
 // ChunkSigner is a StorageProvisioner that makes HTTP requests which clients send to the storage themselves, without an account there.
 type ChunkSigner interface {
 	// SignChunks makes a request for each chunk: Requests[i] for Chunks[i]. It makes no round trip for each. Whether the container or
-	// the chunks exist is not looked at.
+	// the chunks exist is not looked at: what a request puts into a container that was deleted meanwhile stays unseen, and goes with the
+	// next DeleteContainer.
 	SignChunks(ctx context.Context, p SignChunksParams) (SignChunksResult, error)
 }
 
@@ -44,7 +45,7 @@ type SignChunksResult struct {
 //
 // A Put brings exactly the chunk's bytes, with their Content-Length. Its success is any 2xx; 412 (Precondition Failed) says that the
 // chunk is stored already, which is as good. The answer to a Get is 200 with the content, or 404. 401 and 403 say that the request has
-// expired: ask for another one. After 408, 429 and 5xx try again later, as Retry-After says.
+// expired: ask for another one. After 408, 409, 429 and 5xx try again later, as Retry-After says.
 type SignedRequest struct {
 	Method Method `json:"method"`
 	URL    string `json:"url"`

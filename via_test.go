@@ -375,5 +375,5 @@ func TestSecretsAreSecret(t *testing.T) {
 	text, err := json.Marshal(res)
 	require.NoError(t, err)
 	require.JSONEq(t, `{"login": "l", "secret": "`+string(seen[0])+`"}`, string(text))
-	require.LessOrEqual(t, len(seen[0]), 128, "as PutAccountParams asks")
+	require.LessOrEqual(t, len(seen[0]), 64, "as PutAccountParams asks")
 }

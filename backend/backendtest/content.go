@@ -35,6 +35,11 @@ func hashOf(r io.Reader) (string, error) {
 	return fmt.Sprintf("%x", h.Sum(nil)), err
 }
 
+// digest stands for content that is too long to be printed when it is not what it should be.
+func digest(content string) string {
+	return fmt.Sprintf("%d bytes, SHA-256 %x", len(content), sha256.Sum256([]byte(content)))
+}
+
 // step is a reader without content that is a step in the middle or at the end of some, by way of io.MultiReader.
 type step func() error
 

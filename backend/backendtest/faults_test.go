@@ -57,6 +57,17 @@ var mutants = map[string]mutant{
 			return next(ctx, p)
 		})
 	}},
+	"a container is deleted by its first thousand": {caught: []string{"ListPages"}, change: func(b *broken) {
+		around(&b.drop, func(ctx context.Context, next dropCall, p stacksync.DeleteContainerParams) (stacksync.DeleteContainerResult, error) {
+			first, err := b.Storage.ListChunks(ctx, stacksync.ListChunksParams{Container: p.Container})
+			if err != nil || first.Next == "" {
+				return next(ctx, p)
+			}
+			deleted := stacksync.DeleteChunksParams{Container: p.Container, Names: namesOf(first.Chunks)}
+			_, err = b.Storage.DeleteChunks(ctx, deleted)
+			return stacksync.DeleteContainerResult{}, err
+		})
+	}},
 	"containers are prefixes": {caught: []string{"ContainersAreApart"}, change: func(b *broken) {
 		before(&b.stat, func(p *stacksync.StatChunksParams) { p.Container, _, _ = strings.Cut(p.Container, "-b") })
 	}},

@@ -23,13 +23,17 @@ type fixture struct {
 	stacksync.ChunkWriter
 	stacksync.ChunkReader
 	reopen func() stacksync.StorageProvisioner
+	dial   func(t T, login string, secret stacksync.Secret, at stacksync.Location) Client
 }
+
+// cleaning is how long the end of a check may take: a slow server needs more than a minute for ten thousand chunks.
+const cleaning = 5 * time.Minute
 
 func newFixture(t T, s Suite) *fixture {
 	t.Helper()
 	i := s.New(t)
 	return &fixture{
-		T: t, StorageProvisioner: i.Storage, reopen: i.Reopen,
+		T: t, StorageProvisioner: i.Storage, reopen: i.Reopen, dial: i.Dial,
 		ChunkWriter: capability[stacksync.ChunkWriter](t, i.Storage),
 		ChunkReader: capability[stacksync.ChunkReader](t, i.Storage),
 	}
@@ -49,7 +53,7 @@ func (f *fixture) name() string {
 
 func (f *fixture) register(name string) string {
 	f.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), cleaning)
 		defer cancel()
 		if _, err := f.DeleteContainer(ctx, stacksync.DeleteContainerParams{Container: name}); err != nil {
 			f.Errorf("delete the container at the end: %v", err)
@@ -208,8 +212,10 @@ func (f *fixture) requireField(err error, field string) {
 }
 
 // inParallel calls f with 0 to n-1, 16 at a time, and returns what failed.
-func inParallel(n int, f func(i int) error) error {
-	const workers = 16
+func inParallel(n int, f func(i int) error) error { return atOnce(16, n, f) }
+
+// atOnce calls f with 0 to n-1, workers of them at a time, and returns what failed.
+func atOnce(workers, n int, f func(i int) error) error {
 	var (
 		wg   sync.WaitGroup
 		mu   sync.Mutex

@@ -51,14 +51,20 @@ func TestEveryCheckCatchesAMutant(t *testing.T) {
 			caught[name] = true
 		}
 	}
-	for _, c := range checks {
+	for _, m := range cloudMutants() {
+		for _, name := range m.caught {
+			caught[name] = true
+		}
+	}
+	caught["Capabilities"] = true // TestCapabilities
+	for _, c := range checksOf(Suite{Signs: true, Accounts: true}) {
 		require.True(t, caught[c.Name], c.Name)
 	}
 }
 
 func checkNamed(t *testing.T, name string) check {
 	t.Helper()
-	for _, c := range checks {
+	for _, c := range checksOf(Suite{Signs: true, Accounts: true}) {
 		if c.Name == name {
 			return c
 		}

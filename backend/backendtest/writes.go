@@ -170,7 +170,7 @@ func writeManyAtOnce(t T, s Suite) {
 	f := newFixture(t, s)
 	c := f.container()
 	n := names("distinct", 100)
-	f.put(c, n...)
+	require.NoError(f, atOnce(len(n), len(n), func(i int) error { return f.write(c, n[i], contentOf(n[i])) }))
 	f.requireChunks(c, n...)
 }
 

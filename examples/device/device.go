@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -31,6 +32,13 @@ type Config struct {
 	Dir string
 	// Name is what conflicted copies made here are called after. Defaults to the host's name.
 	Name string
+	// Via is how content goes to and from the storage: by stacksync.ViaHost or by stacksync.ViaSigned. Defaults to what the service
+	// prefers. A device has no client for the protocols of stacksync.ViaAccount: where the service prefers that one, Sync fails with
+	// errors.ErrUnsupported unless Via names another one.
+	Via stacksync.Via
+	// HTTPClient sends signed requests to the storage; it is copied, and follows no redirects. Defaults to one of the device's own,
+	// with a connection for each worker. With either, a request over which nothing comes or goes for a minute is given up.
+	HTTPClient *http.Client
 	// Workers is how many files are read, sent and fetched at a time. Defaults to 4.
 	Workers int
 	// Interval is how often Run looks for local changes that nobody told it of. Defaults to 10 seconds.
@@ -83,7 +91,10 @@ type Device struct {
 	root    *os.Root
 	fold    bool // the disk takes "A" and "a" for the same name
 	buffers sync.Pool
-	wake    chan struct{}
+	client  *http.Client
+	// patience is how long a request to the storage may go without a byte.
+	patience time.Duration
+	wake     chan struct{}
 
 	mu    sync.Mutex // held while syncing
 	state *state
@@ -101,7 +112,8 @@ func Open(service Service, cfg Config) (*Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open synced folder: %w", err)
 	}
-	d := &Device{service: service, cfg: cfg, root: root, wake: make(chan struct{}, 1)}
+	d := &Device{service: service, cfg: cfg, root: root, wake: make(chan struct{}, 1), patience: time.Minute}
+	d.client = newClient(cfg.HTTPClient, cfg.Workers)
 	d.buffers.New = func() any { return new([cutBuffer]byte) }
 	if err := d.prepare(); err != nil {
 		return nil, errors.Join(err, root.Close())
@@ -144,6 +156,9 @@ func (d *Device) flush(file *os.File) error {
 func (d *Device) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.cfg.HTTPClient == nil {
+		d.client.CloseIdleConnections()
+	}
 	return errors.Join(d.state.journal.close(), d.root.Close())
 }
 
@@ -161,6 +176,7 @@ func (d *Device) Sync(ctx context.Context) (Report, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	j := &job{Device: d, refused: map[string]error{}, tries: map[string]int{}, staged: map[string]bool{}}
+	j.downloads = j.newQueue(j.prepareDownload)
 	err := j.sync(ctx)
 	if saveErr := d.state.save(); err == nil {
 		err = saveErr
@@ -188,9 +204,11 @@ type job struct {
 	tree    *tree
 	staged  map[string]bool   // paths of content that was fetched ahead
 	sources map[string]source // see job.source
-	refused map[string]error  // what is not to be proposed again by this Sync, by path
-	tries   map[string]int    // failed attempts, by path
-	again   bool              // something could not be sent, and may be after another look
+	// downloads are those of the page that is taken over.
+	downloads *queue
+	refused   map[string]error // what is not to be proposed again by this Sync, by path
+	tries     map[string]int   // failed attempts, by path
+	again     bool             // something could not be sent, and may be after another look
 	counts
 }
 

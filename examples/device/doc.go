@@ -46,6 +46,10 @@
 // the server, checked, made durable, and renamed to its place. Before anything on disk is replaced, moved or removed,
 // it is compared once more with the scan.
 //
+// Content goes as the service says: through it (stacksync.ViaHost), or by signed requests straight to the storage
+// (stacksync.ViaSigned). Those are prepared for many chunks at once, and anew for the chunks that are left when they have expired: see
+// queue. What the storage can't do at the moment is tried again a few times, and then by the next Sync.
+//
 // # Crashes
 //
 // The state folder, ".stacksync" in the synced folder, has a journal of the records and the cursor. Disk first, then journal: what

@@ -16,9 +16,6 @@ import (
 // errContent says that the server does not have what its metadata promise. The item has to wait; others need not.
 var errContent = errors.New("content can't be had")
 
-// maxBatch bounds what is asked of the service in one call.
-const maxBatch = 1000
-
 // stagedPath is where the content of a version waits for its place.
 func stagedPath(it *stacksync.Item) string {
 	return fmt.Sprintf("%s/%v-%d", stagingDir, it.ID, it.Version)
@@ -31,6 +28,7 @@ func (j *job) stage(ctx context.Context, it *stacksync.Item) (string, error) {
 		delete(j.staged, path)
 		return path, nil
 	}
+	j.expect(it)
 	return path, j.fetch(ctx, it)
 }
 
@@ -44,29 +42,17 @@ func (j *job) fetchAhead(ctx context.Context, items []stacksync.Item) error {
 		}
 	}
 	var wanted []*stacksync.Item
-	var names []string
-	listed := map[string]bool{} // paths and names
-	list := func(s string) (first bool) {
-		first = !listed[s]
-		listed[s] = true
-		return first
-	}
+	j.downloads = j.newQueue(j.prepareDownload)
+	listed := map[string]bool{} // paths
 	for i := range items {
 		it := &items[i]
-		if path := stagedPath(it); j.staged[path] || !w.content(it) || !list(path) {
+		path := stagedPath(it)
+		if j.staged[path] || listed[path] || !w.content(it) {
 			continue
 		}
+		listed[path] = true
 		wanted = append(wanted, it)
-		for _, c := range it.Chunks {
-			if _, ok := j.source(c.Name); !ok && list(c.Name) {
-				names = append(names, c.Name)
-			}
-		}
-	}
-	for some := range slices.Chunk(names, maxBatch) {
-		if err := j.prepareDownload(ctx, some); err != nil {
-			return err
-		}
+		j.expect(it)
 	}
 	return forEach(ctx, j.cfg.Workers, wanted, func(ctx context.Context, it *stacksync.Item) error {
 		err := j.fetch(ctx, it)
@@ -148,22 +134,35 @@ func (j *job) addSources(r *record) {
 	}
 }
 
-func (j *job) prepareDownload(ctx context.Context, names []string) error {
-	res, err := j.service.PrepareDownload(ctx, stacksync.PrepareDownloadRequest{Actor: j.cfg.Actor, Workspace: j.cfg.Workspace, Names: names})
-	if errors.Is(err, stacksync.ErrChunksMissing) {
-		return nil // the download of each will tell which item has to wait
+// expect says that an item is going to be fetched.
+func (j *job) expect(it *stacksync.Item) {
+	for _, c := range it.Chunks {
+		if _, ok := j.source(c.Name); !ok {
+			j.downloads.expect(c)
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("prepare download: %w", err)
-	}
-	return checkVia(res.Via)
 }
 
-func checkVia(via stacksync.Via) error {
-	if via != stacksync.ViaHost {
-		return fmt.Errorf("transfer %q: %w", via, errors.ErrUnsupported)
+func (j *job) prepareDownload(ctx context.Context, chunks []stacksync.Chunk) (answer, error) {
+	names := make([]string, len(chunks))
+	for i, c := range chunks {
+		names[i] = c.Name
 	}
-	return nil
+	res, err := j.service.PrepareDownload(ctx, stacksync.PrepareDownloadRequest{
+		Actor: j.cfg.Actor, Workspace: j.cfg.Workspace, Names: names, Via: j.cfg.Via,
+	})
+	if err != nil {
+		return answer{}, fmt.Errorf("prepare download: %w", err)
+	}
+	// What an upload's answer leaves out is stored. Here it would be lost.
+	prepared := make(map[string]bool, len(res.Chunks))
+	for i := range res.Chunks {
+		prepared[res.Chunks[i].Name] = true
+	}
+	if names = slices.DeleteFunc(names, func(name string) bool { return prepared[name] }); len(names) > 0 {
+		return answer{}, &stacksync.ChunksMissingError{Names: names}
+	}
+	return answer{res.Via, res.Chunks, res.Expires}, nil
 }
 
 // fetch stages the content of an item: from files that are here, and else from the server. It is durable before it gets its
@@ -195,18 +194,12 @@ func (j *job) fetch(ctx context.Context, it *stacksync.Item) error {
 func (j *job) fill(ctx context.Context, file *os.File, it *stacksync.Item) error {
 	var at int64
 	for _, c := range it.Chunks {
-		to := io.NewOffsetWriter(file, at)
+		if !j.reuse(io.NewOffsetWriter(file, at), c) {
+			if err := j.download(ctx, file, at, c); err != nil {
+				return err
+			}
+		}
 		at += c.Size
-		if j.reuse(to, c) {
-			continue
-		}
-		// What failed above is written over.
-		if _, err := to.Seek(0, io.SeekStart); err != nil {
-			return err
-		}
-		if err := j.download(ctx, to, c); err != nil {
-			return err
-		}
 	}
 	if len(it.Chunks) == 1 && it.Chunks[0].Name == it.Checksum {
 		return nil
@@ -243,7 +236,22 @@ func (j *job) reuse(to io.Writer, c stacksync.Chunk) bool {
 	return true
 }
 
-func (j *job) download(ctx context.Context, to io.Writer, c stacksync.Chunk) error {
+// download fetches a chunk. What came before it failed is written over by the next try.
+func (j *job) download(ctx context.Context, file *os.File, at int64, c stacksync.Chunk) error {
+	return j.transfer(ctx, j.downloads, c, func(ctx context.Context, w *way) error {
+		if err := j.receive(ctx, w, c, io.NewOffsetWriter(file, at)); err != nil {
+			return fmt.Errorf("download chunk %q: %w", c.Name, err)
+		}
+		j.count(func(r *Report) { r.Via = w.via; r.ChunksDownloaded++; r.BytesDownloaded += c.Size })
+		j.tellProgress(Receiving, 0)
+		return nil
+	})
+}
+
+func (j *job) receive(ctx context.Context, w *way, c stacksync.Chunk, to io.Writer) error {
+	if w.via == stacksync.ViaSigned {
+		return j.get(ctx, w.request, c, to)
+	}
 	res, err := j.service.DownloadChunk(ctx, stacksync.DownloadChunkRequest{Actor: j.cfg.Actor, Workspace: j.cfg.Workspace, Name: c.Name})
 	if errors.Is(err, stacksync.ErrChunkNotFound) {
 		return fmt.Errorf("%w: %w", errContent, err)
@@ -251,12 +259,7 @@ func (j *job) download(ctx context.Context, to io.Writer, c stacksync.Chunk) err
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(copyChunk(to, res.Content, c), res.Content.Close()); err != nil {
-		return err
-	}
-	j.count(func(r *Report) { r.ChunksDownloaded++; r.BytesDownloaded += c.Size })
-	j.tellProgress(Receiving, 0)
-	return nil
+	return errors.Join(copyChunk(to, res.Content, c), res.Content.Close())
 }
 
 // copyChunk copies a chunk and checks that it is what its name says.

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"sync"
+
+	"github.com/stacksync/stacksync-go"
 )
 
 // Report counts what a Sync did.
@@ -19,6 +21,8 @@ type Report struct {
 	// Content sent and fetched, and content taken from files that were here already.
 	ChunksUploaded, ChunksDownloaded, ChunksReused int
 	BytesUploaded, BytesDownloaded, BytesReused    int64
+	// Via is how content was sent and fetched; empty where none was.
+	Via stacksync.Via
 	// Conflicts are the paths of the conflicted copies that were made.
 	Conflicts []string
 	// Aliases are the paths of items that were given another name here, since their own is impossible on this disk.

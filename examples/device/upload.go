@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/stacksync/stacksync-go"
 )
@@ -35,38 +34,21 @@ func (j *job) upload(ctx context.Context, steps []*step) error {
 			at += c.Size
 		}
 	}
-	for some := range slices.Chunk(chunks, maxBatch) {
-		lacking, err := j.lacking(ctx, some, pieces)
-		if err != nil {
-			return err
-		}
-		err = forEach(ctx, j.cfg.Workers, lacking, func(ctx context.Context, c stacksync.Chunk) error { return j.uploadPiece(ctx, pieces[c.Name]) })
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	q := j.newQueue(j.prepareUpload)
+	q.expect(chunks...)
+	return forEach(ctx, j.cfg.Workers, chunks, func(ctx context.Context, c stacksync.Chunk) error {
+		return j.uploadPiece(ctx, q, pieces[c.Name])
+	})
 }
 
-// lacking asks which chunks the server lacks. Where it does not want them all, it asks for fewer.
-func (j *job) lacking(ctx context.Context, chunks []stacksync.Chunk, pieces map[string]piece) ([]stacksync.Chunk, error) {
-	res, err := j.service.PrepareUpload(ctx, stacksync.PrepareUploadRequest{Actor: j.cfg.Actor, Workspace: j.cfg.Workspace, Chunks: chunks})
-	switch {
-	case err == nil:
-		return res.Missing, checkVia(res.Via)
-	case !unwanted(err):
-		return nil, fmt.Errorf("prepare upload: %w", err)
-	case len(chunks) == 1:
-		pieces[chunks[0].Name].step.err = err
-		return nil, nil
-	}
-	half := len(chunks) / 2
-	first, err := j.lacking(ctx, chunks[:half], pieces)
+func (j *job) prepareUpload(ctx context.Context, chunks []stacksync.Chunk) (answer, error) {
+	res, err := j.service.PrepareUpload(ctx, stacksync.PrepareUploadRequest{
+		Actor: j.cfg.Actor, Workspace: j.cfg.Workspace, Chunks: chunks, Via: j.cfg.Via,
+	})
 	if err != nil {
-		return nil, err
+		return answer{}, fmt.Errorf("prepare upload: %w", err)
 	}
-	second, err := j.lacking(ctx, chunks[half:], pieces)
-	return append(first, second...), err
+	return answer{res.Via, res.Missing, res.Expires}, nil
 }
 
 // unwanted reports whether the service won't have some content, because of the quota or a limit.
@@ -74,26 +56,36 @@ func unwanted(err error) bool {
 	return errors.Is(err, stacksync.ErrQuotaExceeded) || errors.Is(err, stacksync.ErrInvalid)
 }
 
-func (j *job) uploadPiece(ctx context.Context, p piece) error {
-	buf := j.buffers.Get().(*[cutBuffer]byte)
-	defer j.buffers.Put(buf)
-	data := buf[:p.Size]
-	if err := j.readPiece(p, data); err != nil {
-		j.count(func(*Report) { p.step.err = err })
+func (j *job) uploadPiece(ctx context.Context, q *queue, p piece) error {
+	err := j.transfer(ctx, q, p.Chunk, func(ctx context.Context, w *way) error {
+		buf := j.buffers.Get().(*[cutBuffer]byte)
+		defer j.buffers.Put(buf)
+		data := buf[:p.Size]
+		if err := j.readPiece(p, data); err != nil {
+			j.count(func(*Report) { p.step.err = err })
+			return nil
+		}
+		if err := j.sendPiece(ctx, w, p.Chunk, data); err != nil {
+			return fmt.Errorf("upload chunk %q: %w", p.Name, err)
+		}
+		j.count(func(r *Report) { r.Via = w.via; r.ChunksUploaded++; r.BytesUploaded += p.Size })
 		return nil
-	}
-	_, err := j.service.UploadChunk(ctx, stacksync.UploadChunkRequest{
-		Actor: j.cfg.Actor, Workspace: j.cfg.Workspace, Chunk: p.Chunk, Content: bytes.NewReader(data),
 	})
 	if unwanted(err) {
 		j.count(func(*Report) { p.step.err = err })
 		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("upload chunk %q: %w", p.Name, err)
+	return err
+}
+
+func (j *job) sendPiece(ctx context.Context, w *way, c stacksync.Chunk, data []byte) error {
+	if w.via == stacksync.ViaSigned {
+		return j.put(ctx, w.request, data)
 	}
-	j.count(func(r *Report) { r.ChunksUploaded++; r.BytesUploaded += p.Size })
-	return nil
+	_, err := j.service.UploadChunk(ctx, stacksync.UploadChunkRequest{
+		Actor: j.cfg.Actor, Workspace: j.cfg.Workspace, Chunk: c, Content: bytes.NewReader(data),
+	})
+	return err
 }
 
 // readPiece reads a chunk again. If it is not the same any more, the file changed.

@@ -28,7 +28,7 @@ func (s *show) killService(ctx context.Context) error {
 		return err
 	}
 	actor := stacksync.Actor{User: s.user.ID, Device: res.Device.ID}
-	acknowledged, err := killWriter(ctx, enough, s.serverDir(), string(actor.User), actor.Device.String(), s.user.DefaultWorkspace.String())
+	acknowledged, err := killWriter(ctx, enough, s.kind.name, s.serverDir(), string(actor.User), actor.Device.String(), s.user.DefaultWorkspace.String())
 	if err != nil {
 		return err
 	}
@@ -53,8 +53,12 @@ func (s *show) killService(ctx context.Context) error {
 			}
 		}
 	}
-	s.out.line(step, "a process with the service, on the same files, was killed after %d acknowledged commits; opened again in %s, the service has all %d with their content, and so have both devices",
-		len(acknowledged), restarted, len(acknowledged))
+	what := "all %d with their content"
+	if s.kind.forgetful {
+		what = "all %d (without content, which is in memory and would be gone with the process)"
+	}
+	s.out.line(step, "a process with the service, on the same files, was killed after %d acknowledged commits; opened again in %s, the service has %s, and so have both devices",
+		len(acknowledged), restarted, fmt.Sprintf(what, len(acknowledged)))
 	return nil
 }
 
@@ -95,6 +99,13 @@ func (s *show) checkPicture(ctx context.Context, actor stacksync.Actor, name str
 	if err != nil {
 		return err
 	}
+	want := picture(s.kind, path.Base(name))
+	if res.Item.Checksum != hashOf(want) {
+		return errors.New("its checksum is not what was committed")
+	}
+	if want == "" {
+		return nil
+	}
 	chunk, err := s.server.DownloadChunk(ctx, stacksync.DownloadChunkRequest{Actor: actor, Workspace: s.user.DefaultWorkspace, Name: res.Item.Checksum})
 	if err != nil {
 		return err
@@ -103,7 +114,7 @@ func (s *show) checkPicture(ctx context.Context, actor stacksync.Actor, name str
 	if err := errors.Join(err, chunk.Content.Close()); err != nil {
 		return err
 	}
-	if string(content) != picture(path.Base(name)) {
+	if string(content) != want {
 		return errors.New("its content is not what was committed")
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/examples/device"
 )
 
@@ -88,6 +89,17 @@ func size(n int64) string {
 		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
 	}
 	return fmt.Sprintf("%d bytes", n)
+}
+
+// via writes which way content went.
+func via(v stacksync.Via) string {
+	switch v {
+	case stacksync.ViaSigned:
+		return "past the service, by signed requests"
+	case stacksync.ViaHost:
+		return "through the service"
+	}
+	return string(v)
 }
 
 // took writes how long something took.

@@ -4,11 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"io"
 	"log/slog"
 	"path/filepath"
 
 	"github.com/stacksync/stacksync-go"
-	"github.com/stacksync/stacksync-go/backend/dir"
 	"github.com/stacksync/stacksync-go/metastore/sqlite"
 	"github.com/stacksync/stacksync-go/notify/local"
 )
@@ -16,11 +16,11 @@ import (
 // server is the sync service, as a host program would set it up.
 type server struct {
 	*stacksync.Service
-	closers []interface{ Close() error } // in the order to close them
+	closers []io.Closer // in the order to close them
 }
 
-// startServer opens the service from its files: a database and a folder of chunks. New ones are made where there are none.
-func startServer(ctx context.Context, folder string, log *slog.Logger) (_ *server, err error) {
+// startServer opens the service from its database in folder, and its storage. New ones are made where there are none.
+func startServer(ctx context.Context, k *kind, folder string, log *slog.Logger, made func(container string)) (_ *server, err error) {
 	s := &server{}
 	defer func() {
 		if err != nil {
@@ -32,14 +32,14 @@ func startServer(ctx context.Context, folder string, log *slog.Logger) (_ *serve
 		return nil, err
 	}
 	s.closers = append(s.closers, store)
-	chunks, err := dir.Open(filepath.Join(folder, "chunks"), dir.Config{Logger: log})
+	chunks, err := k.open(ctx, folder, log)
 	if err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, chunks)
 	notifier := local.New()
 	s.closers = append(s.closers, notifier)
-	s.Service, err = stacksync.New(store, stacksync.Config{Storage: chunks, Notifier: notifier, ChunkHash: sha256.New, Logger: log})
+	s.Service, err = stacksync.New(store, stacksync.Config{Storage: noting{chunks, made}, Notifier: notifier, ChunkHash: sha256.New, Logger: log})
 	return s, err
 }
 

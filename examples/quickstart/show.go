@@ -18,10 +18,12 @@ import (
 type show struct {
 	out    *output
 	log    *slog.Logger
+	kind   *kind  // of storage
 	source string // the tree to sync
 	temp   string // where everything is
 
 	server          *server
+	containers      []string // that the service has made
 	line            *line
 	user            stacksync.User
 	laptop, desktop *client
@@ -58,6 +60,22 @@ func (s *show) close() error {
 	return errors.Join(errs...)
 }
 
+// cleanUp removes all that the show has made, also after an interruption. The service and the devices are closed.
+func (s *show) cleanUp(ctx context.Context) error {
+	var err error
+	if s.kind.remote() && len(s.containers) > 0 {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Minute)
+		defer cancel()
+		start := time.Now()
+		if err = s.kind.remove(ctx, s.serverDir(), s.log, s.containers); err != nil {
+			err = fmt.Errorf("delete what is left at the storage, %s: %w", s.containers, err)
+		} else {
+			s.out.line("cleaned up", "container %s is deleted, with all its content, after %s", s.containers[0], took(start))
+		}
+	}
+	return errors.Join(err, os.RemoveAll(s.temp))
+}
+
 // client is a device of the user.
 type client struct {
 	*device.Device
@@ -88,7 +106,8 @@ func (s *show) prepare(ctx context.Context) error {
 	if s.desktop, err = s.newClient(ctx, "desktop"); err != nil {
 		return err
 	}
-	s.out.line("service", "SQLite and local disk in %s, in this process; devices \"laptop\" and \"desktop\" of user %q beside it", s.serverDir(), user)
+	s.out.line("service", "SQLite in %s, content %s; the service is in this process, devices \"laptop\" and \"desktop\" of user %q beside it",
+		s.serverDir(), s.kind.about, user)
 
 	start := time.Now()
 	skipped, err := copyTree(s.source, s.laptop.dir)
@@ -127,7 +146,7 @@ func (s *show) serverDir() string { return filepath.Join(s.temp, "server") }
 
 // start starts the service from its files.
 func (s *show) start(ctx context.Context) error {
-	server, err := startServer(ctx, s.serverDir(), s.log)
+	server, err := startServer(ctx, s.kind, s.serverDir(), s.log, func(container string) { s.containers = append(s.containers, container) })
 	if err != nil {
 		return fmt.Errorf("start the service: %w", err)
 	}

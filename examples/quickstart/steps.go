@@ -23,12 +23,14 @@ func (s *show) firstSync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.out.line(step, "laptop committed %s items and sent %s chunks, %s, in %s", count(r.Committed), count(r.ChunksUploaded), size(r.BytesUploaded), took(start))
+	s.out.line(step, "laptop committed %s items and sent %s chunks, %s, %s, in %s",
+		count(r.Committed), count(r.ChunksUploaded), size(r.BytesUploaded), via(r.Via), took(start))
 	start = time.Now()
 	if r, err = s.sync(ctx, s.desktop, step, s.items); err != nil {
 		return err
 	}
-	s.out.line("", "desktop took over %s items and fetched %s chunks, %s, in %s", count(r.ItemsApplied), count(r.ChunksDownloaded), size(r.BytesDownloaded), took(start))
+	s.out.line("", "desktop took over %s items and fetched %s chunks, %s, %s, in %s",
+		count(r.ItemsApplied), count(r.ChunksDownloaded), size(r.BytesDownloaded), via(r.Via), took(start))
 	return nil
 }
 

@@ -21,28 +21,34 @@ const writerCommand = "commit-until-killed"
 // writer is a device without a folder: it commits what it makes up.
 type writer struct {
 	service   *server
+	kind      *kind
 	actor     stacksync.Actor
 	workspace stacksync.WorkspaceID
 }
 
 // runWriter starts the service and commits, until it is killed. It writes a line for each acknowledged commit.
 func runWriter(ctx context.Context, args []string, stdout io.Writer) (err error) {
-	if len(args) != 4 {
+	if len(args) != 5 {
 		return fmt.Errorf("%s is for the quickstart itself", writerCommand)
 	}
-	device, err := uuid.Parse(args[2])
+	kind, err := findKind(args[0])
 	if err != nil {
 		return err
 	}
-	workspace, err := uuid.Parse(args[3])
+	device, err := uuid.Parse(args[3])
+	if err != nil {
+		return err
+	}
+	workspace, err := uuid.Parse(args[4])
 	if err != nil {
 		return err
 	}
 	w := &writer{
-		actor:     stacksync.Actor{User: stacksync.UserID(args[1]), Device: stacksync.DeviceID{UUID: device}},
+		kind:      kind,
+		actor:     stacksync.Actor{User: stacksync.UserID(args[2]), Device: stacksync.DeviceID{UUID: device}},
 		workspace: stacksync.WorkspaceID{UUID: workspace},
 	}
-	if w.service, err = startServer(ctx, args[0], slog.New(slog.DiscardHandler)); err != nil {
+	if w.service, err = startServer(ctx, kind, args[1], slog.New(slog.DiscardHandler), func(string) {}); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.service.Close()) }()
@@ -65,24 +71,33 @@ func runWriter(ctx context.Context, args []string, stdout io.Writer) (err error)
 func pictures(d stacksync.DeviceID) string { return "camera " + d.String() }
 
 // picture is the content of a picture.
-func picture(name string) string { return strings.Repeat(name+"\n", 100) }
+func picture(k *kind, name string) string {
+	if k.forgetful {
+		return ""
+	}
+	return strings.Repeat(name+"\n", 100)
+}
 
 func newItemID() stacksync.ItemID { return stacksync.ItemID{UUID: uuid.Must(uuid.NewV7())} }
 
 // save uploads and commits a picture.
 func (w *writer) save(ctx context.Context, folder stacksync.ItemID, name string) error {
-	content := picture(name)
-	chunk := stacksync.Chunk{Name: hashOf(content), Size: int64(len(content))}
-	_, err := w.service.UploadChunk(ctx, stacksync.UploadChunkRequest{
-		Actor: w.actor, Workspace: w.workspace, Chunk: chunk, Content: strings.NewReader(content),
-	})
-	if err != nil {
-		return err
+	content := picture(w.kind, name)
+	p := stacksync.Proposal{
+		Item: newItemID(), Version: 1, Parent: folder, Name: name, Kind: stacksync.File, Size: int64(len(content)), Checksum: hashOf(content),
+		ModifiedAt: time.Now(),
 	}
-	return w.commit(ctx, stacksync.Proposal{
-		Item: newItemID(), Version: 1, Parent: folder, Name: name, Kind: stacksync.File, Size: chunk.Size, Checksum: chunk.Name,
-		Chunks: []stacksync.Chunk{chunk}, ModifiedAt: time.Now(),
-	})
+	if content != "" {
+		chunk := stacksync.Chunk{Name: p.Checksum, Size: p.Size}
+		_, err := w.service.UploadChunk(ctx, stacksync.UploadChunkRequest{
+			Actor: w.actor, Workspace: w.workspace, Chunk: chunk, Content: strings.NewReader(content),
+		})
+		if err != nil {
+			return err
+		}
+		p.Chunks = []stacksync.Chunk{chunk}
+	}
+	return w.commit(ctx, p)
 }
 
 func (w *writer) commit(ctx context.Context, p stacksync.Proposal) error {

@@ -104,8 +104,8 @@ func SignChunks(ctx context.Context, p stacksync.SignChunksParams) error {
 // PutAccount checks the parameters of the method.
 func PutAccount(ctx context.Context, p stacksync.PutAccountParams) error {
 	var secret error
-	if ok := 16 <= len(p.Secret) && len(p.Secret) <= 128; !ok || strings.ContainsFunc(string(p.Secret), notSecret) {
-		secret = &stacksync.FieldError{Field: "Secret", Reason: `is not 16 to 128 characters of A-Z, a-z, 0-9, "-" and "_"`}
+	if ok := 16 <= len(p.Secret) && len(p.Secret) <= 64; !ok || strings.ContainsFunc(string(p.Secret), notSecret) {
+		secret = &stacksync.FieldError{Field: "Secret", Reason: `is not 16 to 64 characters of A-Z, a-z, 0-9, "-" and "_"`}
 	}
 	return first(ctx, container("Account", p.Account), secret)
 }

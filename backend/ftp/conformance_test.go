@@ -1,0 +1,46 @@
+package ftp_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/backend/backendtest"
+	"github.com/stacksync/stacksync-go/internal/proftpd"
+	"github.com/stacksync/stacksync-go/internal/storagetest"
+	"github.com/stacksync/stacksync-go/metastore/memory"
+)
+
+func TestConformance(t *testing.T) {
+	server := storagetest.FTP(t)
+	storage := open(t, withAccounts(server))
+	backendtest.Run(t, backendtest.Suite{
+		New: func(backendtest.T) backendtest.Instance {
+			return backendtest.Instance{
+				Storage: storage,
+				Reopen:  func() stacksync.StorageProvisioner { return open(t, withAccounts(server)) },
+				Dial: func(t backendtest.T, login string, secret stacksync.Secret, at stacksync.Location) backendtest.Client {
+					return dial(t, server, login, secret, at)
+				},
+			}
+		},
+		Accounts:    true,
+		SecretBound: 5 * time.Second,
+	})
+}
+
+func TestOutage(t *testing.T) {
+	server := start(t, proftpd.Options{})
+	backendtest.RunOutage(t, backendtest.Outage{
+		Open:  func(t backendtest.T) stacksync.StorageProvisioner { return open(t, configOf(server)) },
+		Stop:  server.Stop,
+		Start: func() error { return server.Restart(t.Context()) },
+		Store: func(t backendtest.T) stacksync.MetadataStore {
+			store := memory.New()
+			t.Cleanup(func() { require.NoError(t, store.Close()) })
+			return store
+		},
+	})
+}

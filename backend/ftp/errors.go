@@ -1,0 +1,92 @@
+package ftp
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/textproto"
+	"strings"
+	"syscall"
+
+	"github.com/jlaffaye/ftp"
+
+	"github.com/stacksync/stacksync-go"
+)
+
+// replyOf returns what the server has replied, if err is a reply and nothing else: then the connection goes on.
+func replyOf(err error) *textproto.Error {
+	reply, ok := err.(*textproto.Error) //nolint:errorlint // one that is joined with others says that the connection is broken
+	if !ok || reply.Code == ftp.StatusNotAvailable {
+		return nil
+	}
+	return reply
+}
+
+// isBroken tells whether the connection on which err came can't be used again.
+func isBroken(err error) bool {
+	var sound *soundError
+	return err != nil && replyOf(err) == nil && !errors.As(err, &sound)
+}
+
+// soundError is an error after which the connection goes on, though it is no reply: all replies that were due have come.
+type soundError struct{ error }
+
+func (e *soundError) Unwrap() error { return e.error }
+
+func sound(err error) error { return &soundError{err} }
+
+// isAlone tells whether the library has joined nothing to an error.
+func isAlone(err error) bool {
+	joined, ok := err.(interface{ Unwrap() []error })
+	return ok && len(joined.Unwrap()) == 1
+}
+
+// isEnd tells whether the other side has ended the connection.
+func isEnd(err error) bool {
+	var reply *textproto.Error
+	if errors.As(err, &reply) && reply.Code == ftp.StatusNotAvailable {
+		return true
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNABORTED)
+}
+
+// isMissing tells whether the server says that there is no such file or folder. FTP has one code, 550, for that and for what is
+// forbidden; the texts of ProFTPD, Pure-FTPd and vsftpd tell them apart.
+func isMissing(err error) bool {
+	reply := replyOf(err)
+	return reply != nil && isUnavailable(err) && !says(reply, "denied", "not permitted", "forbidden")
+}
+
+// isUnavailable tells whether a command failed because of the file or folder that it names.
+func isUnavailable(err error) bool {
+	reply := replyOf(err)
+	return reply != nil && (reply.Code == ftp.StatusFileUnavailable || reply.Code == ftp.StatusBadFileName || reply.Code == ftp.StatusFileActionIgnored)
+}
+
+func says(reply *textproto.Error, texts ...string) bool {
+	message := strings.ToLower(reply.Msg)
+	for _, text := range texts {
+		if strings.Contains(message, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// withoutSecret keeps a server that repeats what it is told from putting the password into an error.
+func withoutSecret(err error, secret stacksync.Secret) error {
+	if secret == "" || !strings.Contains(err.Error(), string(secret)) {
+		return err
+	}
+	var reply *textproto.Error
+	if errors.As(err, &reply) {
+		return &textproto.Error{Code: reply.Code, Msg: strings.ReplaceAll(reply.Msg, string(secret), secret.String())}
+	}
+	return errors.New(strings.ReplaceAll(err.Error(), string(secret), secret.String()))
+}
+
+func missingContainer(name string) error {
+	return sound(fmt.Errorf("container %q %w", name, stacksync.ErrNotFound))
+}

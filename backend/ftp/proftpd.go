@@ -1,0 +1,141 @@
+package ftp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/stacksync/stacksync-go"
+)
+
+// accessFile is where ProFTPD looks for the limits of a folder, at each command.
+const accessFile = ".ftpaccess"
+
+// mostGrants is how many accounts a container can be granted to: ProFTPD goes through the list at each command.
+const mostGrants = 1_000
+
+// ProFTPD is the Access to a ProFTPD server that is configured as the package comment says: accounts are lines of its AuthUserFile,
+// grants are limits in files that the service's account writes over FTP.
+//
+// Changes of access hold at once, also for sessions that are open. A former secret, or a deleted account, can't log in from the moment
+// the call returns; sessions begun with it end by EndSessions.
+type ProFTPD struct {
+	// Users is the path of the server's AuthUserFile on this machine, or on a disk that both share. It must be there. Others may edit
+	// it, too, if they replace it and hold a lock (flock) on the file of that name and ".lock" meanwhile.
+	Users string
+	// UID and GID are those of the service's account, since it has to read and delete what accounts write. Not 0.
+	UID, GID int
+	// EndSessions ends the sessions of a login: "ftpdctl kick user LOGIN" does it on the server's machine, within a second or two.
+	// Without it, sessions begun with a former secret go on until the server's TimeoutSession ends them.
+	EndSessions func(ctx context.Context, login string) error
+}
+
+var _ Access = ProFTPD{}
+
+// PutAccount implements Access.
+func (a ProFTPD) PutAccount(ctx context.Context, account string, secret stacksync.Secret, ifExists bool) (string, error) {
+	if a.UID <= 0 || a.GID <= 0 {
+		return "", errors.New("ProFTPD.UID and GID have to be those of the service's account")
+	}
+	had := false
+	changed, err := a.edit(ctx, func(users *users) error {
+		hash, there := users.hash(account)
+		had = there
+		if !there && ifExists || there && matches(hash, secret) {
+			return nil
+		}
+		hash, err := hashOf(secret)
+		if err == nil {
+			users.put(account, fmt.Sprintf("%s:%s:%d:%d::/:/bin/false", account, hash, a.UID, a.GID))
+		}
+		return err
+	})
+	if err == nil && changed && had {
+		err = a.endSessions(ctx, account)
+	}
+	return account, err
+}
+
+// DeleteAccount implements Access.
+func (a ProFTPD) DeleteAccount(ctx context.Context, account string) error {
+	if _, err := a.edit(ctx, func(users *users) error {
+		users.put(account, "")
+		return nil
+	}); err != nil {
+		return err
+	}
+	// Also where the account was gone: the call before may have failed here.
+	return a.endSessions(ctx, account)
+}
+
+func (a ProFTPD) endSessions(ctx context.Context, login string) error {
+	if a.EndSessions == nil {
+		return nil
+	}
+	if err := a.EndSessions(ctx, login); err != nil {
+		return fmt.Errorf("end sessions: %w", err)
+	}
+	return nil
+}
+
+// SetAccess implements Access.
+func (a ProFTPD) SetAccess(ctx context.Context, f Folder, grants []stacksync.Grant) error {
+	if len(grants) > mostGrants {
+		return &stacksync.FieldError{Field: "Grants", Reason: fmt.Sprintf("are more than %d", mostGrants), Err: stacksync.ErrLimit}
+	}
+	known, err := readUsers(a.Users)
+	if err != nil {
+		return err
+	}
+	var readers, writers []string
+	for _, g := range grants {
+		if _, ok := known.hash(g.Account); !ok {
+			continue // its name must not wait here for whoever gets it
+		}
+		readers = append(readers, g.Account)
+		if g.Permission == stacksync.ReadWrite {
+			writers = append(writers, g.Account)
+		}
+	}
+	// The inner one first: without it, what others upload is open to readers.
+	if err := f.Put(ctx, tempFolder+"/"+accessFile, tempLimits(f.Service(), writers)); err != nil {
+		return err
+	}
+	return f.Put(ctx, accessFile, containerLimits(f.Service(), readers, writers))
+}
+
+// What commands do is in RFC 959 and 3659. RNFR counts as reading to ProFTPD's own groups of commands, but takes a file away.
+var (
+	lookCommands = []string{"RETR", "SIZE", "MDTM", "MLST", "MLSD", "LIST", "NLST", "STAT"}
+	moveCommands = []string{"CWD", "XCWD", "CDUP", "XCUP", "PWD", "XPWD"}
+)
+
+// containerLimits let readers look, and writers move in what they have uploaded. Whatever is not named here is denied by the server's
+// own limits.
+func containerLimits(service string, readers, writers []string) []byte {
+	var b bytes.Buffer
+	limit(&b, service, readers, append(moveCommands[:len(moveCommands):len(moveCommands)], lookCommands...)...)
+	limit(&b, service, writers, "RNTO", "MKD", "XMKD")
+	limit(&b, service, nil, "STOR", "RNFR")
+	fmt.Fprintf(&b, "HideFiles %s\n", `"^\.ftpaccess$"`)
+	return b.Bytes()
+}
+
+// tempLimits let writers upload, ask how much has come, and move it out; names of other uploads can't be guessed, nor listed.
+func tempLimits(service string, writers []string) []byte {
+	var b bytes.Buffer
+	limit(&b, service, writers, "STOR", "RNFR", "SIZE")
+	limit(&b, service, nil, "RETR", "MDTM", "MLST", "MLSD", "LIST", "NLST", "STAT", "RNTO", "MKD", "XMKD")
+	return b.Bytes()
+}
+
+// limit lets only these use some commands. ProFTPD's lines are 1,024 bytes at most, so each account has its own.
+func limit(b *bytes.Buffer, service string, logins []string, commands ...string) {
+	fmt.Fprintf(b, "<Limit %s>\n  AllowUser OR %s\n", strings.Join(commands, " "), service)
+	for _, login := range logins {
+		fmt.Fprintf(b, "  AllowUser OR %s\n", login)
+	}
+	b.WriteString("  DenyAll\n</Limit>\n")
+}

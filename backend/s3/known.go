@@ -1,0 +1,83 @@
+package s3
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	knownFor  = 50 * time.Second // less than the minute that the contract allows
+	mostKnown = 10_000
+)
+
+// containers remembers which containers exist, so that not each write asks for the marker.
+type containers struct {
+	mu        sync.Mutex
+	byName    map[string]*container
+	deletions int
+}
+
+// container is one that was seen to exist. Those who write to it hold it meanwhile.
+type container struct {
+	until time.Time
+	gone  atomic.Bool // deleted by this Storage since
+}
+
+// get returns a container that is known to exist, else nil and the state that add wants.
+func (k *containers) get(name string, now time.Time) (c *container, deletions int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if c := k.byName[name]; c != nil && now.Before(c.until) {
+		return c, k.deletions
+	}
+	return nil, k.deletions
+}
+
+// add remembers a container that was seen between get and now. It returns nil if any was deleted meanwhile: look again.
+func (k *containers) add(name string, now time.Time, deletions int) *container {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if deletions != k.deletions {
+		return nil
+	}
+	c := k.byName[name]
+	if c == nil { // else it is held by writers, who must hear of a deletion
+		if len(k.byName) >= mostKnown {
+			k.prune(now)
+		}
+		c = &container{}
+		if k.byName == nil {
+			k.byName = map[string]*container{}
+		}
+		k.byName[name] = c
+	}
+	c.until = now.Add(knownFor)
+	return c
+}
+
+// prune makes room: of what has expired, else of half.
+func (k *containers) prune(now time.Time) {
+	for name, c := range k.byName {
+		if now.After(c.until) {
+			delete(k.byName, name)
+		}
+	}
+	for name := range k.byName {
+		if len(k.byName) <= mostKnown/2 {
+			break
+		}
+		delete(k.byName, name)
+	}
+}
+
+// forget tells those who write to a container that it is gone.
+func (k *containers) forget(name string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.deletions++
+	if c := k.byName[name]; c != nil {
+		c.gone.Store(true)
+		delete(k.byName, name)
+	}
+}

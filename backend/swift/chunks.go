@@ -1,0 +1,176 @@
+package swift
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/backend/internal/check"
+	"github.com/stacksync/stacksync-go/backend/internal/objectname"
+)
+
+// unique returns each name once, in order.
+func unique(names []string) []string {
+	seen := make(map[string]bool, len(names))
+	var list []string
+	for _, name := range names {
+		if !seen[name] {
+			seen[name] = true
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// StatChunks implements stacksync.StorageProvisioner. It costs one request a name, Config.Parallel at a time; with Config.Listings, many
+// names cost fewer.
+func (s *Storage) StatChunks(ctx context.Context, p stacksync.StatChunksParams) (stacksync.StatChunksResult, error) {
+	err := check.StatChunks(ctx, p)
+	var chunks []stacksync.Chunk
+	if err == nil {
+		chunks, err = s.statChunks(ctx, s.container(p.Container), unique(p.Names))
+	}
+	if err != nil {
+		return stacksync.StatChunksResult{}, fmt.Errorf("stat chunks: %w", err)
+	}
+	return stacksync.StatChunksResult{Chunks: chunks}, nil
+}
+
+func (s *Storage) statChunks(ctx context.Context, container string, names []string) ([]stacksync.Chunk, error) {
+	var chunks []stacksync.Chunk
+	if s.cfg.Listings {
+		var err error
+		if chunks, names, err = s.statByListing(ctx, container, names); err != nil {
+			return nil, err
+		}
+	}
+	var mu sync.Mutex
+	err := s.each(ctx, len(names), func(ctx context.Context, i int) error {
+		size, ok, err := s.stat(ctx, container, objectname.Of(names[i]))
+		if ok {
+			mu.Lock()
+			chunks = append(chunks, stacksync.Chunk{Name: names[i], Size: size})
+			mu.Unlock()
+		}
+		return err
+	})
+	return chunks, err
+}
+
+// perPage is how many objects can be asked for one by one, several at a time, while a full page of a listing is read. Both were measured
+// on a cluster of one node; where requests take longer, more of them are under way at a time.
+const perPage = 200
+
+// statByListing reads pages as long as each tells of more than perPage names, and returns the names that are left.
+func (s *Storage) statByListing(ctx context.Context, container string, names []string) ([]stacksync.Chunk, []string, error) {
+	if len(names) <= perPage {
+		return nil, names, nil
+	}
+	type asked struct{ name, object string }
+	left := make([]asked, len(names))
+	for i, name := range names {
+		left[i] = asked{name, objectname.Of(name)}
+	}
+	slices.SortFunc(left, func(a, b asked) int { return compare(a.object, b.object) })
+	var chunks []stacksync.Chunk
+	for len(left) > perPage {
+		first, last := left[0].object, left[len(left)-1].object
+		limit := s.info.Swift.ListingLimit
+		page, err := s.list(ctx, container, span{after: justBefore(first), before: last + "~", limit: limit})
+		if err != nil {
+			return nil, nil, err
+		}
+		before := len(left)
+		for _, o := range page {
+			for len(left) > 0 && left[0].object < o.Name { // it would have come before
+				left = left[1:]
+			}
+			if len(left) > 0 && left[0].object == o.Name {
+				chunks = append(chunks, stacksync.Chunk{Name: left[0].name, Size: o.Bytes})
+				left = left[1:]
+			}
+		}
+		if len(page) < limit { // the end
+			return chunks, nil, nil
+		}
+		if before-len(left) < perPage {
+			break
+		}
+	}
+	rest := make([]string, len(left))
+	for i, a := range left {
+		rest[i] = a.name
+	}
+	return chunks, rest, nil
+}
+
+func compare(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// justBefore returns a text that sorts before an object's name, with few names between.
+func justBefore(object string) string {
+	last := len(object) - 1
+	return object[:last] + string(object[last]-1) + "~"
+}
+
+// stat asks for one object.
+func (s *Storage) stat(ctx context.Context, container, object string) (size int64, ok bool, err error) {
+	res, err := s.do(ctx, request{method: http.MethodHead, container: container, object: object, ok: []int{http.StatusOK, http.StatusNoContent}})
+	if isStatus(err, http.StatusNotFound) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	if res.size < 0 {
+		return 0, false, errors.New("the answer does not tell the size")
+	}
+	return res.size, true, nil
+}
+
+// touch makes an object count as stored now, and reports whether it is there.
+func (s *Storage) touch(ctx context.Context, container, object string) (bool, error) {
+	_, err := s.do(ctx, request{
+		method: http.MethodPost, container: container, object: object, ok: []int{http.StatusAccepted, http.StatusNoContent, http.StatusOK},
+	})
+	if isStatus(err, http.StatusNotFound) {
+		return false, nil
+	}
+	if isStatus(err, http.StatusConflict) { // written or touched a moment later
+		return true, nil
+	}
+	return err == nil, err
+}
+
+// ReadChunk implements stacksync.ChunkReader. Reading Content fails where the connection breaks before the end, and when ctx ends.
+func (s *Storage) ReadChunk(ctx context.Context, p stacksync.ReadChunkParams) (stacksync.ReadChunkResult, error) {
+	err := check.ReadChunk(ctx, p)
+	var res answer
+	if err == nil {
+		res, err = s.do(ctx, request{
+			method: http.MethodGet, container: s.container(p.Container), object: objectname.Of(p.Name), ok: []int{http.StatusOK}, stream: true,
+		})
+	}
+	if isStatus(err, http.StatusNotFound) {
+		err = stacksync.ErrChunkNotFound
+	}
+	if err == nil && res.size < 0 {
+		err = errors.Join(errors.New("the answer does not tell the size"), res.body.Close())
+	}
+	if err != nil {
+		return stacksync.ReadChunkResult{}, fmt.Errorf("read chunk %.255q: %w", p.Name, err)
+	}
+	return stacksync.ReadChunkResult{Size: res.size, Content: res.body}, nil
+}

@@ -1,0 +1,43 @@
+//go:build unix
+
+package swift_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/backend/backendtest"
+	"github.com/stacksync/stacksync-go/backend/swift"
+)
+
+func TestConformance(t *testing.T) {
+	server := sharedServer(t)
+	backendtest.Run(t, backendtest.Suite{
+		New: func(t backendtest.T) backendtest.Instance {
+			c := configOf(server)
+			c.Prefix, c.Listings = "test-", true
+			c.Signing, c.Accounts = &swift.Signing{Keys: []stacksync.Secret{masterKey}}, &swift.Accounts{Prefix: "test-"}
+			reopen := func() stacksync.StorageProvisioner { return open(t, c) }
+			return backendtest.Instance{Storage: reopen(), Reopen: reopen, Dial: dial}
+		},
+		Signs: true, Accounts: true, SecretBound: tokenCache, Many: many(),
+		Skips: map[string]string{
+			"SignedPutSize":             "a temporary URL does not bind the length",
+			"SignedPutContent":          "a temporary URL does not bind the content",
+			"SignedPutAltered":          "a temporary URL binds no header, so not If-None-Match",
+			"SignedPutMissingContainer": "the key goes with the container: Swift answers 401, not 404",
+			"SignedPutLate":             "the key goes with the container: Swift answers 401, not 404",
+		},
+	})
+}
+
+// many: Swift takes more than a minute to store 10,000 chunks.
+func many() int {
+	if os.Getenv("STACKSYNC_REQUIRE_SERVICES") == "1" {
+		return 10_000
+	}
+	return 1_500
+}
+
+const masterKey stacksync.Secret = "a master key for tests, which is long enough"

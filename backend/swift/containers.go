@@ -1,0 +1,98 @@
+package swift
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/backend/internal/check"
+)
+
+// CreateContainer implements stacksync.StorageProvisioner.
+func (s *Storage) CreateContainer(ctx context.Context, p stacksync.CreateContainerParams) (stacksync.CreateContainerResult, error) {
+	err := check.CreateContainer(ctx, p)
+	if err == nil {
+		_, err = s.do(ctx, request{
+			method: http.MethodPut, container: s.container(p.Container), header: s.cfg.Signing.header(s.container(p.Container)),
+			ok: []int{http.StatusCreated, http.StatusAccepted, http.StatusNoContent},
+		})
+	}
+	if err != nil {
+		return stacksync.CreateContainerResult{}, fmt.Errorf("create container %.63q: %w", p.Container, err)
+	}
+	return stacksync.CreateContainerResult{}, nil
+}
+
+// DeleteContainer implements stacksync.StorageProvisioner. It deletes page by page whatever is in the container, then the container. While
+// others go on writing, or listings lag behind too long, it fails with a *StatusError of 409 (Conflict): call again.
+func (s *Storage) DeleteContainer(ctx context.Context, p stacksync.DeleteContainerParams) (stacksync.DeleteContainerResult, error) {
+	err := check.DeleteContainer(ctx, p)
+	if err == nil {
+		err = s.deleteContainer(ctx, s.container(p.Container))
+	}
+	if err != nil {
+		return stacksync.DeleteContainerResult{}, fmt.Errorf("delete container %.63q: %w", p.Container, err)
+	}
+	return stacksync.DeleteContainerResult{}, nil
+}
+
+func (s *Storage) deleteContainer(ctx context.Context, container string) error {
+	const rounds = 6 // waiting 6 s in all
+	wait := firstWait
+	for round := 1; ; round++ {
+		if err := s.empty(ctx, container); err != nil {
+			return err
+		}
+		_, err := s.do(ctx, request{method: http.MethodDelete, container: container, ok: []int{http.StatusNoContent, http.StatusNotFound}})
+		if !isStatus(err, http.StatusConflict) || round == rounds {
+			return err
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+		wait *= 2
+	}
+}
+
+// empty deletes what is listed, also what no chunk is called.
+func (s *Storage) empty(ctx context.Context, container string) error {
+	for after := ""; ; {
+		page, err := s.list(ctx, container, span{after: after, limit: s.info.Swift.ListingLimit})
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		names := make([]string, len(page))
+		for i, o := range page {
+			names[i] = o.Name
+		}
+		if err := s.deleteObjects(ctx, container, names); err != nil {
+			return err
+		}
+		after = names[len(names)-1]
+	}
+}
+
+// exists asks whether a container does.
+func (s *Storage) exists(ctx context.Context, container string) (bool, error) {
+	_, err := s.do(ctx, request{method: http.MethodHead, container: container, ok: []int{http.StatusOK, http.StatusNoContent}})
+	if isStatus(err, http.StatusNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// modified is when an object was, by the cluster's clock: listings say it without a zone, and mean UTC.
+type modified struct{ time.Time }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (m *modified) UnmarshalJSON(text []byte) error {
+	const layout = `"2006-01-02T15:04:05"` // what it reads may have a fraction
+	var err error
+	if m.Time, err = time.Parse(layout, string(text)); err != nil {
+		return errors.New("a listing has a time that is none")
+	}
+	return nil
+}

@@ -1,0 +1,82 @@
+package swift
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/backend/internal/check"
+	"github.com/stacksync/stacksync-go/backend/internal/objectname"
+)
+
+// CopyChunks implements stacksync.StorageProvisioner. Swift copies by itself; a chunk that is stored with the same size is not copied again,
+// but counts as stored now. A missing To is a stacksync.ErrNotFound.
+func (s *Storage) CopyChunks(ctx context.Context, p stacksync.CopyChunksParams) (stacksync.CopyChunksResult, error) {
+	err := check.CopyChunks(ctx, p)
+	if err == nil {
+		err = s.copyChunks(ctx, p)
+	}
+	if err != nil {
+		return stacksync.CopyChunksResult{}, fmt.Errorf("copy chunks: %w", err)
+	}
+	return stacksync.CopyChunksResult{}, nil
+}
+
+func (s *Storage) copyChunks(ctx context.Context, p stacksync.CopyChunksParams) error {
+	names := unique(p.Names)
+	missing := make([]bool, len(names))
+	toExists := sync.OnceValues(func() (bool, error) { return s.exists(ctx, s.container(p.To)) })
+	err := s.each(ctx, len(names), func(ctx context.Context, i int) error {
+		ok, err := s.copyChunk(ctx, s.container(p.From), s.container(p.To), objectname.Of(names[i]))
+		if err == nil && !ok {
+			// Swift says the same whichever is missing.
+			if ok, err = toExists(); err == nil && !ok {
+				return missingContainer(p.To)
+			}
+			missing[i] = true
+		}
+		if err != nil {
+			return fmt.Errorf("%q: %w", names[i], err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	i := -1
+	names = slices.DeleteFunc(names, func(string) bool { i++; return !missing[i] })
+	if len(names) > 0 {
+		return &stacksync.ChunksMissingError{Names: names}
+	}
+	return nil
+}
+
+// copyChunk reports whether there were a chunk and a container to copy it to.
+func (s *Storage) copyChunk(ctx context.Context, from, to, object string) (bool, error) {
+	stored, ok, err := s.stat(ctx, to, object)
+	if err != nil {
+		return false, err
+	}
+	if ok {
+		size, ok, err := s.stat(ctx, from, object)
+		if !ok || err != nil {
+			return false, err
+		}
+		if size == stored {
+			if ok, err := s.touch(ctx, to, object); ok || err != nil {
+				return ok, err
+			}
+		}
+	}
+	_, err = s.do(ctx, request{
+		method: http.MethodPut, container: to, object: object, ok: []int{http.StatusCreated}, overtaken: true,
+		header: map[string]string{"X-Copy-From": "/" + from + "/" + object, "Content-Length": "0"},
+	})
+	if isStatus(err, http.StatusNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}

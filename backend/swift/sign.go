@@ -1,0 +1,188 @@
+package swift
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/backend/internal/check"
+	"github.com/stacksync/stacksync-go/backend/internal/objectname"
+)
+
+// Signing configures requests that clients send to Swift themselves: its temporary URLs, signed with HMAC-SHA256.
+//
+// Each container has a key of its own, made of a master key and the container's name, and not one key for the account: with that, whoever
+// may put one object could have Swift copy any other one of the account into it (X-Copy-From). With a container's key the other one must
+// be of the same container. The master key never leaves the host. The containers' keys are part of their metadata in Swift, which
+// only operators of the project see: CreateContainer sets them, and the first SignChunks of a process for a container does once
+// more, which is that call's only request.
+//
+// A container whose key is missing, since it is missing itself, answers 401.
+//
+// What a temporary URL does not bind: it holds for whatever length and content is sent, and also where an object is stored already.
+// Signed puts have an If-None-Match header, which a client that means well sends, and Swift then leaves what is stored as it is; a client
+// that leaves it out replaces its workspace's chunk. The service looks at sizes when chunks are committed.
+//
+// # Changing keys
+//
+// A container has two keys, which are both good. To change the master key from old to new, while several processes run: give all
+// of them Keys [old, new]; then [new, old]; when the longest Lifetime that was signed for is over, [new]. A request signed before
+// then goes on working. Where a key has leaked, go to [new] at once: what was signed with the old key stops working at each container's
+// next SignChunks.
+type Signing struct {
+	// Keys are one or two master keys of at least 32 characters each. The first one signs; what the second has signed, or will have, is
+	// accepted.
+	Keys []stacksync.Secret
+}
+
+func (c *Signing) check() error {
+	const (
+		most  = 2  // that a container can have in Swift
+		least = 32 // characters
+	)
+	if n := len(c.Keys); n == 0 || n > most {
+		return &stacksync.FieldError{Field: "Signing.Keys", Reason: "are not one or two"}
+	}
+	for i, key := range c.Keys {
+		if len(key) < least {
+			return &stacksync.FieldError{Field: fmt.Sprintf("Signing.Keys[%d]", i), Reason: fmt.Sprintf("has fewer than %d characters", least)}
+		}
+	}
+	return nil
+}
+
+// key returns a container's key, in hexadecimal since it goes into a header.
+func key(master stacksync.Secret, container string) string {
+	return sign(string(master), "stacksync temporary URL key of container "+container)
+}
+
+func sign(key, text string) string {
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write([]byte(text))
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// header sets both keys of a container. A nil Signing leaves them as they are.
+func (c *Signing) header(container string) map[string]string {
+	if c == nil {
+		return nil
+	}
+	second := ""
+	if len(c.Keys) > 1 {
+		second = key(c.Keys[1], container)
+	}
+	return map[string]string{
+		"X-Container-Meta-Temp-Url-Key":   key(c.Keys[0], container),
+		"X-Container-Meta-Temp-Url-Key-2": second, // empty removes it
+	}
+}
+
+// signer is the Storage's stacksync.ChunkSigner.
+type signer struct {
+	stacksync.StorageProvisioner // the Storage
+	s                            *Storage
+	inner                        stacksync.StorageProvisioner
+	keys                         Signing
+	host, path                   string // of the account's URL
+
+	mu sync.Mutex
+	// ready has the containers whose keys this process has set.
+	ready map[string]bool
+}
+
+// Unwrap returns what else the Storage is.
+func (g *signer) Unwrap() stacksync.StorageProvisioner { return g.inner }
+
+func (s *Storage) newSigner(c Signing, inner stacksync.StorageProvisioner) (*signer, error) {
+	if s.info.known {
+		switch t := s.info.TempURL; {
+		case t == nil:
+			return nil, errors.New("this Swift has no temporary URLs (middleware tempurl)")
+		case !slices.Contains(t.Digests, "sha256"):
+			return nil, fmt.Errorf("this Swift's temporary URLs can't be signed with SHA-256, only %q", t.Digests)
+		case !slices.Contains(t.Methods, http.MethodGet) || !slices.Contains(t.Methods, http.MethodPut):
+			return nil, fmt.Errorf("this Swift's temporary URLs are not for GET and PUT, only %q", t.Methods)
+		}
+	}
+	u, err := url.Parse(s.url)
+	if err != nil {
+		return nil, fmt.Errorf("the object store's URL: %w", err)
+	}
+	// Swift signs /v1/ACCOUNT/…, whatever a proxy before it puts there: see tempurl's documentation on Split.
+	i := strings.LastIndex(u.Path, "/v1/")
+	if i < 0 {
+		return nil, fmt.Errorf("the object store's URL %s has no /v1/", s.url)
+	}
+	return &signer{StorageProvisioner: s, s: s, inner: inner, keys: c, host: s.url[:len(s.url)-len(u.EscapedPath())] + u.EscapedPath()[:i], path: u.Path[i:], ready: map[string]bool{}}, nil
+}
+
+// SignChunks implements stacksync.ChunkSigner. See Signing for what the requests bind. SHA256 makes no difference.
+func (g *signer) SignChunks(ctx context.Context, p stacksync.SignChunksParams) (stacksync.SignChunksResult, error) {
+	err := check.SignChunks(ctx, p)
+	if err == nil {
+		err = g.setKeys(ctx, g.s.container(p.Container))
+	}
+	if err != nil {
+		return stacksync.SignChunksResult{}, fmt.Errorf("sign chunks: %w", err)
+	}
+	return g.signChunks(p), nil
+}
+
+func (g *signer) signChunks(p stacksync.SignChunksParams) stacksync.SignChunksResult {
+	container := g.s.container(p.Container)
+	key := key(g.keys.Keys[0], container)
+	// Swift looks at whole seconds: it is rounded up.
+	expires := time.Now().Add(p.Lifetime + time.Second - 1).Truncate(time.Second)
+	unix := strconv.FormatInt(expires.Unix(), 10)
+	r := stacksync.SignChunksResult{Requests: make([]stacksync.SignedRequest, len(p.Chunks)), Expires: expires}
+	for i, c := range p.Chunks {
+		path := g.path + "/" + container + "/" + objectname.Of(c.Name)
+		signature := sign(key, string(p.Method)+"\n"+unix+"\n"+path)
+		r.Requests[i] = stacksync.SignedRequest{
+			Method: p.Method, URL: g.host + path + "?temp_url_sig=" + signature + "&temp_url_expires=" + unix,
+		}
+		if p.Method == stacksync.Put {
+			r.Requests[i].Header = map[string]string{"If-None-Match": "*"}
+		}
+	}
+	return r
+}
+
+// setKeys gives a container its keys, once in the life of this Storage: it may have been made before there were keys, or with others.
+func (g *signer) setKeys(ctx context.Context, container string) error {
+	const most = 100_000 // containers that are remembered
+	g.mu.Lock()
+	ready := g.ready[container]
+	g.mu.Unlock()
+	if ready {
+		return nil
+	}
+	_, err := g.s.do(ctx, request{
+		method: http.MethodPost, container: container, header: g.keys.header(container),
+		ok: []int{http.StatusCreated, http.StatusAccepted, http.StatusNoContent},
+	})
+	if isStatus(err, http.StatusNotFound) { // it gets them when it is made
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("set the keys of container %q: %w", container, err)
+	}
+	g.mu.Lock()
+	if len(g.ready) >= most {
+		clear(g.ready)
+	}
+	g.ready[container] = true
+	g.mu.Unlock()
+	return nil
+}

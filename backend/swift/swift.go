@@ -1,0 +1,167 @@
+// Package swift keeps chunks in OpenStack Swift: each container of the service is a container of Swift, each chunk an object.
+//
+//	storage, err := swift.Open(ctx, swift.Config{
+//		AuthURL: "https://keystone.example.com:5000/v3", Username: "sync", Password: secret, Project: "sync",
+//		Signing: &swift.Signing{Keys: []stacksync.Secret{key}},
+//	})
+//	if err != nil { … }
+//	defer storage.Close()
+//
+// Hand the Storage to the service as its storage. The service finds by itself what else it can do: content can be written and read through
+// the host (stacksync.ChunkWriter, ChunkReader); with Config.Signing clients send requests to Swift themselves (ChunkSigner), with
+// Config.Accounts users have Keystone users of their own (AccountProvisioner).
+//
+// # What Swift promises
+//
+// An object is visible whole or not at all: Swift refuses what is shorter than its Content-Length. Swift is eventually consistent. While
+// its nodes fail, a read may meet a replica that has missed the last write or deletion, and a listing may lag behind the objects.
+// Where the answer matters, this package asks for the objects themselves: only ListChunks and DeleteContainer read listings, and
+// StatChunks does where Config.Listings says so.
+//
+// # Failures
+//
+// A request that fails for a reason that may pass (no connection, a timeout, 408, 429, 498, 5xx) is sent up to 6 times, with growing random
+// delays, or that of the answer's Retry-After up to 30 seconds; a longer one is an error at once. A write is sent again only
+// where its content is an io.Seeker or has not been read from. Tokens are renewed ahead of their end, and once for all
+// callers when Swift refuses one. An answer from Swift that is an error is a *StatusError.
+package swift
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+
+	"github.com/gophercloud/gophercloud/v2"
+
+	"github.com/stacksync/stacksync-go"
+)
+
+// Config configures a Storage. Either Provider is needed, or AuthURL, Username, Password and Project.
+type Config struct {
+	// AuthURL is where Keystone's version 3 is: https://keystone.example.com:5000/v3.
+	AuthURL string
+	// Username and Password are those of a user with an operator's role in Project (say swiftoperator): one who may make containers.
+	Username string
+	Password stacksync.Secret
+	// Domain is the name of the user's domain. Defaults to "Default".
+	Domain string
+	// Project is the name of the project whose account in Swift has the containers.
+	Project string
+	// ProjectDomain is the name of the project's domain. Defaults to Domain.
+	ProjectDomain string
+	// Provider is a client of the host's own, authenticated for a project, in place of all of the above. It must be made with
+	// openstack.NewClient, which makes it safe for use by many goroutines. Its HTTPClient's Transport is used, and its
+	// ReauthFunc when a token ends: set gophercloud.AuthOptions.AllowReauth.
+	Provider *gophercloud.ProviderClient
+
+	// Region is that of the object store in Keystone's catalog. Defaults to the only one.
+	Region string
+	// Availability says which of the catalog's URLs is used. Defaults to gophercloud.AvailabilityPublic.
+	Availability gophercloud.Availability
+	// Prefix starts the name of each container in Swift, to tell them from others in the account: at most 64 characters of
+	// a-z, 0-9, "-", "_" and ".". Defaults to none.
+	Prefix string
+
+	// RootCAs are the authorities whose certificates are trusted. Defaults to the system's.
+	RootCAs *x509.CertPool
+	// Transport sends the requests, in place of one that bounds dialling (10 s), the TLS handshake (10 s) and the wait for an answer's
+	// header (2 minutes), and that RootCAs is for. It is not closed. Give it an ExpectContinueTimeout: without, content that can be read
+	// once is spent on a server that refuses it.
+	Transport http.RoundTripper
+	// Parallel is how many requests one call has under way at a time. Defaults to 16.
+	Parallel int
+	// Listings makes StatChunks of many names read the container's listings while that is quicker than asking for each object, which
+	// takes a thousand requests for a thousand names. A listing may lag behind the objects by moments, on an overloaded cluster by
+	// minutes: a chunk just written may then count as missing, and, worse, one just deleted as stored.
+	// For clusters of one node, and where nothing deletes chunks but whole containers.
+	Listings bool
+
+	// Signing makes the Storage a stacksync.ChunkSigner.
+	Signing *Signing
+	// Accounts makes the Storage a stacksync.AccountProvisioner.
+	Accounts *Accounts
+	// Logger is told of requests that are sent again and of tokens that can't be renewed. Defaults to none.
+	Logger *slog.Logger
+}
+
+// Storage is a stacksync.StorageProvisioner, ChunkWriter and ChunkReader over an account of Swift; by way of Unwrap it is what
+// Config.Signing and Config.Accounts make of it, too. Make it with Open. All methods may be called from many goroutines.
+type Storage struct {
+	cfg     Config
+	log     *slog.Logger
+	session *session
+	// wire sends requests as they are: it has no token of its own, and tries nothing again.
+	wire  *gophercloud.ProviderClient
+	idle  func() // closes connections that are not in use
+	url   string // of the account, without a slash at its end
+	info  info
+	outer stacksync.StorageProvisioner
+
+	closed sync.Once
+}
+
+// Open logs in to Keystone, finds the object store, and asks it what it can do. It fails where Config.Signing or Config.Accounts asks for
+// what the cluster can't do or the user may not. ctx bounds Open only. Close the Storage at the end.
+func Open(ctx context.Context, c Config) (*Storage, error) {
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("open swift storage: %w", err)
+	}
+	s := &Storage{cfg: c.withDefaults()}
+	s.log = s.cfg.Logger
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open swift storage: %w", err), s.Close())
+	}
+	return s, nil
+}
+
+func (s *Storage) open(ctx context.Context) error {
+	s.wire, s.idle = newWire(&s.cfg)
+	var err error
+	if s.session, err = newSession(&s.cfg, s.wire); err != nil {
+		return err
+	}
+	// The first login fixes the URL: it is tried as every request is.
+	err = s.retry(ctx, nil, func(ctx context.Context, _ string) error { return s.locate(ctx) })
+	if err != nil {
+		return err
+	}
+	if err := s.askInfo(ctx); err != nil {
+		return err
+	}
+	if a := s.cfg.Accounts; a != nil {
+		w, err := s.newAccounts(ctx, *a)
+		if err != nil {
+			return err
+		}
+		s.outer = w
+	}
+	if c := s.cfg.Signing; c != nil {
+		w, err := s.newSigner(*c, s.outer)
+		if err != nil {
+			return err
+		}
+		s.outer = w
+	}
+	return nil
+}
+
+// Unwrap returns what Config.Signing and Config.Accounts have added, for stacksync.As; nil where they have added nothing.
+func (s *Storage) Unwrap() stacksync.StorageProvisioner { return s.outer }
+
+// Close ends the Storage: it ends a login that is under way and closes idle connections. Calls that need a new token afterwards fail
+// with stacksync.ErrClosed. A second Close does nothing.
+func (s *Storage) Close() error {
+	s.closed.Do(func() {
+		if s.session != nil {
+			s.session.close()
+		}
+		if s.idle != nil {
+			s.idle()
+		}
+	})
+	return nil
+}

@@ -1,0 +1,189 @@
+//go:build unix
+
+package swift_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/backend/swift"
+	ostest "github.com/stacksync/stacksync-go/internal/openstack"
+)
+
+func create(t *testing.T, s stacksync.StorageProvisioner, container string) {
+	t.Helper()
+	_, err := s.CreateContainer(t.Context(), stacksync.CreateContainerParams{Container: container})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_, err := s.DeleteContainer(context.Background(), stacksync.DeleteContainerParams{Container: container})
+		require.NoError(t, err)
+	})
+}
+
+// provider logs in as a host does that has a client of its own.
+func provider(t *testing.T, server *ostest.Server) *gophercloud.ProviderClient {
+	t.Helper()
+	p, err := openstack.NewClient(server.AuthURL)
+	require.NoError(t, err)
+	transport := &http.Transport{ExpectContinueTimeout: time.Minute}
+	t.Cleanup(transport.CloseIdleConnections)
+	p.HTTPClient = http.Client{Transport: transport}
+	require.NoError(t, openstack.Authenticate(t.Context(), p, gophercloud.AuthOptions{
+		IdentityEndpoint: server.AuthURL, Username: server.User, Password: server.Password, DomainName: server.Domain, AllowReauth: true,
+		Scope: &gophercloud.AuthScope{ProjectName: server.Project, DomainName: server.Domain},
+	}))
+	return p
+}
+
+// The token is revoked again and again while 16 write, half of them content that can be read only once. All that can
+// be sent again is written; of the rest, a write may fail, but only with the refusal itself.
+func TestTokenIsRevokedWhileWriting(t *testing.T) {
+	server := sharedServer(t)
+	p := provider(t, server)
+	s := open(t, swift.Config{Provider: p, Prefix: "revoked-"})
+	create(t, s, "c")
+	revoked := 0
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				content := strings.Repeat(fmt.Sprint(i), 10_000)
+				name := fmt.Sprintf("%d-%d", i, n)
+				if i%2 == 0 {
+					assert.NoError(t, write(t.Context(), s, "c", name, strings.NewReader(content), len(content)))
+				} else {
+					err := write(t.Context(), s, "c", name, onlyReader{strings.NewReader(content)}, len(content))
+					if status, ok := errors.AsType[*swift.StatusError](err); ok && status.Status == http.StatusUnauthorized {
+						err = nil // the content was spent: the caller sends it again
+					}
+					assert.NoError(t, err)
+				}
+			}
+		})
+	}
+	for range 2 {
+		before := p.Token()
+		require.NoError(t, server.Revoke(t.Context(), before))
+		revoked++
+		deadline := time.Now().Add(30 * time.Second)
+		for p.Token() == before && time.Now().Before(deadline) {
+			time.Sleep(20 * time.Millisecond)
+		}
+		assert.NotEqual(t, before, p.Token(), "nobody has met the end of the token")
+	}
+	close(done)
+	wg.Wait()
+	require.Equal(t, 2, revoked)
+}
+
+type onlyReader struct{ r *strings.Reader }
+
+func (o onlyReader) Read(p []byte) (int, error) { return o.r.Read(p) }
+
+// A request signed with the former key works while the key is being changed, and not after.
+func TestKeysChange(t *testing.T) {
+	server := sharedServer(t)
+	const old, next stacksync.Secret = "the old master key, 32 characters", "the new master key, 32 characters"
+	with := func(keys ...stacksync.Secret) *swift.Storage {
+		c := configOf(server)
+		c.Prefix, c.Signing = "keys-", &swift.Signing{Keys: keys}
+		return open(t, c)
+	}
+	first := with(old)
+	create(t, first, "c")
+	require.NoError(t, write(t.Context(), first, "c", "a", strings.NewReader("hello"), 5))
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	sign := func(s *swift.Storage) func() int {
+		r, err := signerOf(t, s).SignChunks(t.Context(), stacksync.SignChunksParams{
+			Container: "c", Method: stacksync.Get, Chunks: []stacksync.Chunk{{Name: "a"}}, Lifetime: time.Minute,
+		})
+		require.NoError(t, err)
+		return func() int {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.Requests[0].URL, http.NoBody)
+			require.NoError(t, err)
+			res, err := transport.RoundTrip(req)
+			require.NoError(t, err)
+			require.NoError(t, res.Body.Close())
+			return res.StatusCode
+		}
+	}
+	byOld := sign(first)
+	require.Equal(t, http.StatusOK, byOld())
+	byBoth := sign(with(old, next))
+	require.Equal(t, http.StatusOK, byOld())
+	require.Equal(t, http.StatusOK, byBoth())
+	byNext := sign(with(next, old))
+	for _, get := range []func() int{byOld, byBoth, byNext} {
+		require.Equal(t, http.StatusOK, get())
+	}
+	last := sign(with(next))
+	require.Equal(t, http.StatusUnauthorized, byOld())
+	require.Equal(t, http.StatusOK, byNext())
+	require.Equal(t, http.StatusOK, last())
+}
+
+// Swift goes away for a moment: calls wait for it.
+func TestProxyRestarts(t *testing.T) {
+	server := ownServer(t, ostest.Options{})
+	s := open(t, configOf(server))
+	create(t, s, "c")
+	require.NoError(t, server.StopProxy())
+	restarted := make(chan error, 1)
+	go func() { restarted <- server.Restart(context.Background()) }()
+	require.Eventually(t, func() bool {
+		return write(t.Context(), s, "c", "a", strings.NewReader("hello"), 5) == nil
+	}, time.Minute, 100*time.Millisecond)
+	require.NoError(t, <-restarted)
+	r, err := s.StatChunks(t.Context(), stacksync.StatChunksParams{Container: "c", Names: []string{"a"}})
+	require.NoError(t, err)
+	require.Equal(t, []stacksync.Chunk{{Name: "a", Size: 5}}, r.Chunks)
+}
+
+// A container's list holds so many accounts; more are refused, and the list stays.
+func TestTooManyAccounts(t *testing.T) {
+	server := sharedServer(t)
+	c := configOf(server)
+	c.Prefix, c.Accounts = "many-", &swift.Accounts{Prefix: "many-"}
+	s := open(t, c)
+	create(t, s, "c")
+	a, ok := stacksync.As[stacksync.AccountProvisioner](s)
+	require.True(t, ok)
+	var grants []stacksync.Grant
+	for i := range 130 {
+		grants = append(grants, stacksync.Grant{Account: fmt.Sprintf("u%d", i), Permission: stacksync.ReadWrite})
+	}
+	var wg sync.WaitGroup
+	for part := range 8 {
+		wg.Go(func() {
+			for i := part; i < len(grants); i += 8 {
+				_, err := a.PutAccount(t.Context(), stacksync.PutAccountParams{Account: grants[i].Account, Secret: "0123456789abcdef"})
+				assert.NoError(t, err)
+			}
+		})
+	}
+	wg.Wait()
+	_, err := a.SetAccess(t.Context(), stacksync.SetAccessParams{Container: "c", Grants: grants[:120]})
+	require.NoError(t, err, "a list of 120 is the length that Swift takes")
+	_, err = a.SetAccess(t.Context(), stacksync.SetAccessParams{Container: "c", Grants: grants})
+	require.ErrorIs(t, err, stacksync.ErrLimit)
+	require.ErrorContains(t, err, "130 accounts")
+}

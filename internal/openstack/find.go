@@ -1,0 +1,86 @@
+//go:build unix
+
+package openstack
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+// ErrNotInstalled says that a program which the server is made of is missing.
+var ErrNotInstalled = errors.New("OpenStack Swift with Keystone was not found")
+
+// swiftConf holds the salt of Swift's hashes. Its path is fixed in Swift; as Debian ships it, it will do.
+const swiftConf = "/etc/swift/swift.conf"
+
+func programs() []string {
+	return []string{
+		"swift-proxy-server", "swift-account-server", "swift-container-server", "swift-object-server",
+		"memcached", "uwsgi", "keystone-manage", "keystone-wsgi-public",
+	}
+}
+
+// Find returns nil if what the server is made of is installed, else an error that wraps ErrNotInstalled and says how to install it.
+func Find() error {
+	var missing []string
+	for _, program := range programs() {
+		if _, err := exec.LookPath(program); err != nil {
+			missing = append(missing, program)
+		}
+	}
+	if f, err := os.Open(swiftConf); err != nil {
+		missing = append(missing, swiftConf)
+	} else if err := f.Close(); err != nil {
+		return err
+	}
+	if missing == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %s missing; install it (Debian: apt-get install --no-install-recommends swift swift-proxy swift-account "+
+		"swift-container swift-object memcached keystone; here: .ci/run services)", ErrNotInstalled, strings.Join(missing, ", "))
+}
+
+// Version tells which Swift and which Keystone are installed.
+func Version(ctx context.Context) (string, error) {
+	if err := Find(); err != nil {
+		return "", err
+	}
+	cmd, err := python(ctx, "-c", `import importlib.metadata as m; print("Swift", m.version("swift"), "Keystone", m.version("keystone"))`)
+	if err != nil {
+		return "", err
+	}
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("ask for the version of Swift: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// python runs the interpreter that has Keystone and Swift, which need not be the first of the PATH: that of Keystone's own program.
+func python(ctx context.Context, args ...string) (*exec.Cmd, error) {
+	program, err := exec.LookPath("keystone-manage")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotInstalled, err)
+	}
+	f, err := os.Open(program)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	line, err := bufio.NewReader(f).ReadString('\n')
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", program, err)
+	}
+	interpreter, ok := strings.CutPrefix(line, "#!")
+	if !ok {
+		return nil, fmt.Errorf("%s is no script", program)
+	}
+	words := slices.Concat(strings.Fields(interpreter), args)
+	return exec.CommandContext(ctx, words[0], words[1:]...), nil
+}

@@ -1,0 +1,101 @@
+//go:build unix
+
+package openstack_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/tokens"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/stacksync/stacksync-go/internal/openstack"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestWhichServer(t *testing.T) {
+	version, err := openstack.Version(t.Context())
+	if errors.Is(err, openstack.ErrNotInstalled) {
+		t.Logf("service: OpenStack Swift: not found: %v", err)
+		return
+	}
+	require.NoError(t, err)
+	require.Contains(t, version, "Swift")
+	t.Logf("service: OpenStack %s", version)
+}
+
+func TestFindSaysWhatIsMissing(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	err := openstack.Find()
+	require.ErrorIs(t, err, openstack.ErrNotInstalled)
+	require.ErrorContains(t, err, "swift-proxy-server")
+	require.ErrorContains(t, err, "apt-get install")
+	_, err = openstack.Start(t.Context(), openstack.Options{})
+	require.ErrorIs(t, err, openstack.ErrNotInstalled)
+}
+
+func TestServer(t *testing.T) {
+	start := time.Now()
+	s, err := openstack.Start(t.Context(), openstack.Options{TokenLifetime: 2 * time.Minute})
+	if errors.Is(err, openstack.ErrNotInstalled) && os.Getenv("STACKSYNC_REQUIRE_SERVICES") != "1" {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	t.Logf("started in %v", time.Since(start).Round(100*time.Millisecond))
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+
+	client, err := s.Identity(t.Context())
+	require.NoError(t, err)
+	token := client.Token()
+	issued, err := client.GetAuthResult().(tokens.CreateResult).ExtractToken()
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now().Add(2*time.Minute), issued.ExpiresAt, 30*time.Second)
+	require.Equal(t, http.StatusCreated, send(t, s, http.MethodPut, "/c", token))
+
+	for name, stop := range map[string]func() error{"all": s.Stop, "proxy": s.StopProxy, "keystone": s.StopKeystone} {
+		require.NoError(t, stop(), name)
+		require.NoError(t, stop(), "%s again", name)
+		_, err = s.Identity(t.Context())
+		require.Equal(t, name == "proxy", err == nil, "%s: %v", name, err)
+		require.NoError(t, s.Restart(t.Context()), name)
+		require.Equal(t, http.StatusNoContent, send(t, s, http.MethodHead, "/c", token), "%s: the data is lost", name)
+	}
+	require.NoError(t, s.Revoke(t.Context(), token))
+	require.Equal(t, http.StatusUnauthorized, send(t, s, http.MethodHead, "/c", token))
+
+	require.NoError(t, s.Close())
+	require.NoError(t, s.Close(), "again")
+	_, err = s.Identity(t.Context())
+	require.Error(t, err, "nothing is left running")
+	require.Error(t, s.Restart(t.Context()))
+}
+
+func TestStartIsCancelled(t *testing.T) {
+	if err := openstack.Find(); err != nil {
+		t.Skip(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	_, err := openstack.Start(ctx, openstack.Options{})
+	require.Error(t, err)
+	require.Error(t, ctx.Err())
+}
+
+// send returns the status that Swift answers with.
+func send(t *testing.T, s *openstack.Server, method, path, token string) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, s.StorageURL+path, http.NoBody)
+	require.NoError(t, err)
+	req.Header.Set("X-Auth-Token", token)
+	req.Close = true
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	return res.StatusCode
+}
