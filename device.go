@@ -83,6 +83,9 @@ func (s *Service) RegisterDevice(ctx context.Context, r RegisterDeviceRequest) (
 // RevokeDevice implements Devices.
 func (s *Service) RevokeDevice(ctx context.Context, r RevokeDeviceRequest) (RevokeDeviceResult, error) {
 	return call(ctx, s, "RevokeDevice", func(ctx context.Context) (RevokeDeviceResult, int, error) {
+		if r.Device == r.ID {
+			r.Device = DeviceID{} // one that has revoked itself may say so again
+		}
 		d, err := s.updateDevice(ctx, r.Actor, func(devices []Device) (Device, error) {
 			for _, d := range devices {
 				if d.ID == r.ID {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // StorageAccountRequest is that of Transfers.StorageAccount.
@@ -21,6 +22,9 @@ type StorageAccountResult struct {
 	Login  string `json:"login"`
 	Secret Secret `json:"secret"`
 }
+
+// keyTimeout bounds what the storage takes to change a secret.
+const keyTimeout = time.Minute
 
 // minAccountKey is the least length of Config.AccountKey in bytes: that of the hash.
 const minAccountKey = sha256.Size
@@ -77,6 +81,12 @@ func (s *Service) grant(ctx context.Context, w *Workspace) error {
 // that: if one was revoked meanwhile, the secret that it knows may have been set last.
 func (s *Service) keyAccount(ctx context.Context, actor Actor, ifExists bool) (StorageAccountResult, error) {
 	const tries = 100 // more than anybody revokes meanwhile
+	if err := ctx.Err(); err != nil {
+		return StorageAccountResult{}, err
+	}
+	// A caller that goes away must not keep the second look from being taken.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keyTimeout)
+	defer cancel()
 	var res StorageAccountResult
 	var set []byte // what the secret was made of
 	for range tries {
