@@ -39,7 +39,7 @@ func (s *Service) uploadChunk(ctx context.Context, r UploadChunkRequest) error {
 	}
 	content := r.Content
 	if s.cfg.ChunkHash != nil {
-		content = &hashed{from: r.Content, hash: s.cfg.ChunkHash(), want: r.Chunk}
+		content = checkHash(r.Content, s.cfg.ChunkHash, r.Chunk)
 	}
 	_, err = s.writer.WriteChunk(ctx, WriteChunkParams{Container: workspace.Container, Chunk: r.Chunk, Content: content})
 	return err
@@ -52,6 +52,37 @@ type hashed struct {
 	hash hash.Hash
 	want Chunk
 	read int64
+}
+
+func checkHash(from io.Reader, hash func() hash.Hash, want Chunk) io.Reader {
+	h := &hashed{from: from, hash: hash(), want: want}
+	if seeker, ok := from.(io.Seeker); ok {
+		if start, err := seeker.Seek(0, io.SeekCurrent); err == nil { // else it only looks like one, as a pipe does
+			return &rewindable{h, seeker, start}
+		}
+	}
+	return h
+}
+
+// rewindable lets a storage try again.
+type rewindable struct {
+	*hashed
+	seeker io.Seeker
+	start  int64
+}
+
+// Seek implements io.Seeker, as far as a hash can follow: where it is, and back to the beginning.
+func (r *rewindable) Seek(offset int64, whence int) (int64, error) {
+	switch at := r.start + r.read; {
+	case whence == io.SeekCurrent && offset == 0, whence == io.SeekStart && offset == at:
+		return at, nil
+	case whence != io.SeekStart || offset != r.start:
+		return 0, fmt.Errorf("seek in content whose hash is checked: %w", errors.ErrUnsupported)
+	}
+	_, err := r.seeker.Seek(r.start, io.SeekStart)
+	r.hash.Reset()
+	r.read = 0
+	return r.start, err
 }
 
 func (h *hashed) Read(p []byte) (int, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -27,8 +28,9 @@ type CopyBetweenResult struct {
 
 // CopyBetween copies chunks from a container of one storage to one of another, through this process: to move a service to another storage,
 // or from one that can't copy by itself. The target container must exist. What is there already is passed over, so that a copy that broke
-// off is called again; the result counts what was done also beside an error. Missing chunks are named in the *ChunksMissingError that is
-// returned after the others have been copied. Memory holds the names of 1,000 chunks, and what the storages need for Parallel streams.
+// off is called again; the result counts what was done also beside an error. Chunks of Names that are missing are named in the
+// *ChunksMissingError that is returned after the others have been copied. Beside Names, memory holds the names of 1,000 chunks, and what the
+// storages need for Parallel streams.
 func CopyBetween(ctx context.Context, p CopyBetweenParams) (CopyBetweenResult, error) {
 	c := copier{CopyBetweenParams: p}
 	var ok bool
@@ -48,7 +50,7 @@ func CopyBetween(ctx context.Context, p CopyBetweenParams) (CopyBetweenResult, e
 	if p.Names == nil {
 		err = c.all(ctx)
 	} else {
-		err = c.named(ctx, unique(p.Names))
+		err = c.named(ctx, unique(slices.Clone(p.Names)))
 	}
 	if err == nil && len(c.missing) > 0 {
 		err = &ChunksMissingError{Names: c.missing}
@@ -163,9 +165,11 @@ func (c *copier) copyChunk(ctx context.Context, chunk Chunk) error {
 	}
 	from, err := c.reader.ReadChunk(ctx, ReadChunkParams{Container: c.FromContainer, Name: chunk.Name})
 	if errors.Is(err, ErrChunkNotFound) { // deleted since
-		c.mu.Lock()
-		c.missing = append(c.missing, chunk.Name)
-		c.mu.Unlock()
+		if c.Names != nil {
+			c.mu.Lock()
+			c.missing = append(c.missing, chunk.Name)
+			c.mu.Unlock()
+		}
 		return nil
 	}
 	if err != nil {

@@ -43,11 +43,11 @@ func (s *Service) deleteUser(ctx context.Context, r DeleteUserRequest) error {
 	}
 	const tries = 100
 	for range tries {
-		var op Operation
+		var ops []Operation
 		lock, err := s.lockFor(ctx, r)
 		if err == nil {
 			err = s.write(ctx, lock, func(ctx context.Context, w *write) (err error) {
-				op, err = w.dissolve(ctx, r, lock)
+				ops, err = w.dissolve(ctx, r, lock)
 				return err
 			})
 		}
@@ -57,7 +57,7 @@ func (s *Service) deleteUser(ctx context.Context, r DeleteUserRequest) error {
 		if err != nil {
 			return err
 		}
-		return s.finish(ctx, op)
+		return s.finish(ctx, ops...)
 	}
 	return fmt.Errorf("memberships keep changing: %w", ErrBusy)
 }
@@ -83,20 +83,21 @@ func (s *Service) lockFor(ctx context.Context, r DeleteUserRequest) (LockParams,
 }
 
 // dissolve takes a user out of everything, and records that what the user leaves behind is to be removed.
-func (w *write) dissolve(ctx context.Context, r DeleteUserRequest, lock LockParams) (Operation, error) {
+func (w *write) dissolve(ctx context.Context, r DeleteUserRequest, lock LockParams) ([]Operation, error) {
 	u, err := w.user(ctx, r.User)
 	if err != nil {
-		return Operation{}, err
+		return nil, err
 	}
 	mounts, err := w.Memberships(ctx, MembershipsParams{User: r.User})
 	if err != nil {
-		return Operation{}, err
+		return nil, err
 	}
 	if len(mounts.Members) == 0 {
 		return w.resumeDeletion(ctx, r.User)
 	}
 	var (
 		data operationData
+		ops  []Operation
 		gone RemoveParams
 		kept []WorkspaceID // shared, without a decision
 	)
@@ -104,7 +105,7 @@ func (w *write) dissolve(ctx context.Context, r DeleteUserRequest, lock LockPara
 		ws := &mounts.Workspaces[i]
 		ro, err := w.roster(ctx, ws, lock)
 		if err != nil {
-			return Operation{}, err
+			return nil, err
 		}
 		others := ro.others()
 		switch to, named := r.Transfer[ws.ID]; {
@@ -114,10 +115,10 @@ func (w *write) dissolve(ctx context.Context, r DeleteUserRequest, lock LockPara
 				w.space(ws).KeyGeneration++
 			}
 		case named && (ro.members[to] == nil || ro.members[to].Pending || to == r.User):
-			return Operation{}, fmt.Errorf("Transfer[%v]: %w", ws.ID, ErrMemberNotFound)
+			return nil, fmt.Errorf("transfer of workspace %v: %w", ws.ID, ErrMemberNotFound)
 		case named:
 			if err := w.transfer(ctx, ro, to); err != nil {
-				return Operation{}, fmt.Errorf("transfer workspace %v: %w", ws.ID, err)
+				return nil, fmt.Errorf("transfer workspace %v: %w", ws.ID, err)
 			}
 			w.put.Members = slices.DeleteFunc(w.put.Members, func(m Member) bool { return m.User == r.User })
 			data.Left = append(data.Left, ws.ID)
@@ -128,7 +129,7 @@ func (w *write) dissolve(ctx context.Context, r DeleteUserRequest, lock LockPara
 			kept = append(kept, ws.ID)
 		default:
 			if err := ro.checkStays(ctx, w); err != nil {
-				return Operation{}, err
+				return nil, err
 			}
 			u.QuotaUsed -= ws.Size
 			data.Spaces = append(data.Spaces, ws.ID)
@@ -137,33 +138,48 @@ func (w *write) dissolve(ctx context.Context, r DeleteUserRequest, lock LockPara
 			}
 		}
 		if err := w.touchAll(ctx, ro); err != nil {
-			return Operation{}, err
+			return nil, err
 		}
 		gone.Members = append(gone.Members, MemberKey{ws.ID, r.User})
+		if slices.Contains(data.Spaces, ws.ID) {
+			continue
+		}
+		// As with Leave: the folder returns when none but its owner is left.
+		delete(ro.members, r.User)
+		if len(ro.members) == 1 && !ws.Encrypted {
+			ro.owner = w.users[w.space(ws).Owner]
+			op, err := w.recordReturn(ctx, ro, r.User)
+			if err != nil {
+				return nil, err
+			}
+			ops = append(ops, *op)
+		}
 	}
 	if kept != nil {
-		return Operation{}, &SharedWorkspacesError{Workspaces: kept}
+		return nil, &SharedWorkspacesError{Workspaces: kept}
 	}
 	if _, err := w.Remove(ctx, gone); err != nil {
-		return Operation{}, err
+		return nil, err
 	}
-	return w.record(OperationDelete, r.User, u.DefaultWorkspace, WorkspaceID{}, data)
+	op, err := w.record(OperationDelete, r.User, u.DefaultWorkspace, WorkspaceID{}, data)
+	return append(ops, op), err
 }
 
 // resumeDeletion returns the operation that removes a user who is in nothing any more.
-func (w *write) resumeDeletion(ctx context.Context, user UserID) (Operation, error) {
+func (w *write) resumeDeletion(ctx context.Context, user UserID) ([]Operation, error) {
 	for _, state := range []OperationState{OperationRunning, OperationStopped} {
 		res, err := w.Operations(ctx, OperationsParams{Users: []UserID{user}, State: state, Limit: maxOperations})
 		if err != nil {
-			return Operation{}, err
+			return nil, err
 		}
 		for _, op := range res.Operations {
 			if op.Kind == OperationDelete {
-				return Operation{}, fmt.Errorf("%w: operation %v deletes the user", ErrBusy, op.ID)
+				return nil, fmt.Errorf("%w: operation %v deletes the user", ErrBusy, op.ID)
 			}
 		}
 	}
-	return w.record(OperationDelete, user, WorkspaceID{}, WorkspaceID{}, operationData{})
+	op, err := w.record(OperationDelete, user, WorkspaceID{}, WorkspaceID{}, operationData{})
+	return []Operation{op}, err
 }
 
 // roster reads the members of a workspace, all of whom must be locked.

@@ -16,8 +16,9 @@ type Devices interface {
 	// RevokeDevice shuts a device out for good: once it has returned, every call and every Follow of that device fails with
 	// ErrDeviceRevoked, and no commit of it is saved, not even one that was on its way. Content that is being transferred
 	// meanwhile is: what was uploaded stays uncommitted. Signed requests that the device has work until they expire
-	// (Config.SignedLifetime). Where the service offers ViaAccount, the user's storage account gets another secret; if that fails, the
-	// device is revoked all the same, and the call is to be made again. Revoking a revoked one does nothing else.
+	// (Config.SignedLifetime). Where the service offers ViaAccount, the user's storage account gets another secret; if that takes longer
+	// than ctx, or the storage is down, the error is an *OperationError: the device is revoked all the same, and the storage told by
+	// whatever process lives. Revoking a revoked one does nothing else.
 	RevokeDevice(ctx context.Context, r RevokeDeviceRequest) (RevokeDeviceResult, error)
 }
 
@@ -63,7 +64,7 @@ func (s *Service) RegisterDevice(ctx context.Context, r RegisterDeviceRequest) (
 			}
 			id = DeviceID{made}
 		}
-		d, err := s.updateDevice(ctx, r.Actor, func(devices []Device) (Device, error) {
+		d, err := s.updateDevice(ctx, r.Actor, func(_ *write, devices []Device) (Device, error) {
 			for _, d := range devices {
 				if d.ID == id {
 					d.Name = r.Name
@@ -83,17 +84,23 @@ func (s *Service) RegisterDevice(ctx context.Context, r RegisterDeviceRequest) (
 // RevokeDevice implements Devices.
 func (s *Service) RevokeDevice(ctx context.Context, r RevokeDeviceRequest) (RevokeDeviceResult, error) {
 	return call(ctx, s, "RevokeDevice", func(ctx context.Context) (RevokeDeviceResult, int, error) {
-		d, err := s.updateDevice(ctx, r.Actor, func(devices []Device) (Device, error) {
+		if r.Device == r.ID {
+			r.Device = DeviceID{} // one that has revoked itself may say so again
+		}
+		var op *Operation
+		d, err := s.updateDevice(ctx, r.Actor, func(w *write, devices []Device) (Device, error) {
 			for _, d := range devices {
 				if d.ID == r.ID {
 					d.Revoked = true
-					return d, nil
+					var err error
+					op, err = w.newKey(r.User)
+					return d, err
 				}
 			}
 			return Device{}, ErrDeviceNotFound
 		})
-		if err == nil && s.accounts != nil {
-			_, err = s.keyAccount(ctx, Actor{User: r.User}, true)
+		if err == nil {
+			err = s.finishIf(ctx, op)
 		}
 		return RevokeDeviceResult{Device: d}, 1, err
 	})
@@ -132,7 +139,7 @@ func devicesOf(ctx context.Context, r Reader, actor Actor) ([]Device, error) {
 }
 
 // updateDevice saves the device that change returns, if it differs from the one that is there, and tells the user's devices.
-func (s *Service) updateDevice(ctx context.Context, actor Actor, change func(devices []Device) (Device, error)) (Device, error) {
+func (s *Service) updateDevice(ctx context.Context, actor Actor, change func(w *write, devices []Device) (Device, error)) (Device, error) {
 	if err := actor.check(needs{}); err != nil {
 		return Device{}, err
 	}
@@ -142,7 +149,7 @@ func (s *Service) updateDevice(ctx context.Context, actor Actor, change func(dev
 		if err != nil {
 			return err
 		}
-		if changed, err = change(devices); err != nil || slices.Contains(devices, changed) {
+		if changed, err = change(w, devices); err != nil || slices.Contains(devices, changed) {
 			return err
 		}
 		w.put.Devices = append(w.put.Devices, changed)

@@ -136,7 +136,9 @@ func (s *Service) invite(ctx context.Context, r InviteRequest) (InviteResult, er
 			if err := ro.checkKey(&m); err != nil {
 				return err
 			}
-			if err := w.add(ctx, ro.workspace, &m, name); err != nil {
+			if err := w.add(ctx, ro.workspace, &m, name); errors.Is(err, ErrUserNotFound) {
+				continue // deleted meanwhile
+			} else if err != nil {
 				return err
 			}
 			ro.members[m.User], added = &m, true
@@ -144,6 +146,9 @@ func (s *Service) invite(ctx context.Context, r InviteRequest) (InviteResult, er
 		}
 		if n := len(ro.members); n > s.cfg.Limits.Members {
 			return &FieldError{Field: "Invite", Reason: fmt.Sprintf("would make more than %d members", s.cfg.Limits.Members), Err: ErrLimit}
+		}
+		if len(res.Members) == 0 {
+			return ErrNobodyInvited
 		}
 		if !added {
 			return nil
@@ -200,14 +205,26 @@ func (s *Service) answerInvitation(ctx context.Context, r AnswerInvitationReques
 	if err := r.check(needs{}); err != nil {
 		return nil, err
 	}
-	owner, err := s.ownerOf(ctx, r)
-	switch {
-	case errors.Is(err, ErrWorkspaceNotFound) && !r.Accept:
-		return nil, nil
-	case err != nil:
-		return nil, err
+	const tries = 100
+	for range tries {
+		owner, err := s.ownerOf(ctx, r)
+		switch {
+		case errors.Is(err, ErrWorkspaceNotFound) && !r.Accept:
+			return nil, nil
+		case err != nil:
+			return nil, err
+		}
+		op, err = s.answerAs(ctx, owner, r)
+		if !errors.Is(err, ErrRole) && !errors.Is(err, ErrWorkspaceNotFound) {
+			return op, err
+		}
+		// That one is the owner no longer, or the invitation has gone.
 	}
-	// The owner manages; the invited user is known to be a member by the roster.
+	return nil, fmt.Errorf("owners keep changing: %w", ErrBusy)
+}
+
+// answerAs answers an invitation with the rights of the owner; the invited user is known to be a member by the roster.
+func (s *Service) answerAs(ctx context.Context, owner UserID, r AnswerInvitationRequest) (op *Operation, err error) {
 	err = s.manage(ctx, Actor{User: owner}, r.Workspace, toManage, []UserID{r.User}, func(ctx context.Context, w *write, ro *roster) error {
 		op = nil
 		m := ro.members[r.User]

@@ -122,12 +122,12 @@ func (w *write) takeOut(ctx context.Context, ro *roster, actor UserID, users []U
 
 // recordReturn records that the folder is to return, unless it is on its way already.
 func (w *write) recordReturn(ctx context.Context, ro *roster, actor UserID) (*Operation, error) {
-	res, err := w.Operations(ctx, OperationsParams{Workspaces: []WorkspaceID{ro.workspace.ID}, State: OperationRunning, Limit: maxOperations})
+	unfinished, err := w.unfinished(ctx, ro.workspace.ID)
 	if err != nil {
 		return nil, err
 	}
-	for i := range res.Operations {
-		if op := &res.Operations[i]; op.Kind == OperationReturn {
+	for i := range unfinished {
+		if op := &unfinished[i]; op.Kind == OperationReturn {
 			return nil, fmt.Errorf("%w: the folder is on its way back: operation %v", ErrBusy, op.ID)
 		}
 	}
@@ -279,15 +279,15 @@ func (w *write) transfer(ctx context.Context, ro *roster, to UserID) error {
 	return w.touchAll(ctx, ro)
 }
 
-// checkStays refuses to change the owner of a workspace that is on its way back to the present one.
+// checkStays refuses to change the owner of a workspace while items leave it or come to it.
 func (ro *roster) checkStays(ctx context.Context, w *write) error {
-	res, err := w.Operations(ctx, OperationsParams{Workspaces: []WorkspaceID{ro.workspace.ID}, State: OperationRunning, Limit: maxOperations})
+	unfinished, err := w.unfinished(ctx, ro.workspace.ID)
 	if err != nil {
 		return err
 	}
-	for i := range res.Operations {
-		if op := &res.Operations[i]; op.Kind != OperationAccess {
-			return fmt.Errorf("%w: operation %v runs", ErrBusy, op.ID)
+	for i := range unfinished {
+		if op := &unfinished[i]; op.Kind != OperationAccess {
+			return fmt.Errorf("%w: operation %v is not done", ErrBusy, op.ID)
 		}
 	}
 	return nil

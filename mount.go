@@ -86,6 +86,9 @@ func (w *write) taken(ctx context.Context, user UserID, parent ItemID, but Works
 	if err != nil {
 		return nil, err
 	}
+	if len(res.Members) == 0 {
+		return nil, ErrUserNotFound // on the way to being deleted: everybody else has a default workspace
+	}
 	mounts := make(map[string]bool)
 	fold := w.service.cfg.FoldCase
 	for i := range res.Members {

@@ -54,18 +54,13 @@ func (m *mover) endShare(ctx context.Context) (finished bool, err error) {
 		tr.space(tr.src).FrozenUntil = tr.dst.FrozenUntil // which never is
 		var there []UserID
 		for _, member := range m.data.Members {
-			_, err := tr.user(ctx, member.User)
-			if errors.Is(err, ErrUserNotFound) {
-				continue // deleted meanwhile
-			}
-			if err != nil {
-				return err
-			}
 			name, parent := folder.Name, ItemID{}
 			if member.Role == Owner && !gone {
 				parent = folder.Parent
 			}
-			if err := tr.mount(ctx, tr.dst, &member, parent, name); err != nil {
+			if err := tr.mount(ctx, tr.dst, &member, parent, name); errors.Is(err, ErrUserNotFound) {
+				continue // deleted meanwhile
+			} else if err != nil {
 				return err
 			}
 			there = append(there, member.User)

@@ -39,7 +39,8 @@ type StorageProvisioner interface {
 
 // ChunkWriter is a StorageProvisioner through which the host can write content.
 type ChunkWriter interface {
-	// WriteChunk stores p.Size bytes of p.Content under p.Name. Content that is shorter or longer is an ErrSize, a missing
+	// WriteChunk stores p.Size bytes of p.Content under p.Name. Content that is shorter or longer is an ErrSize, as is a chunk that is stored
+	// already with another size, a missing
 	// container an ErrNotFound; then, and after any other error or a crash, nothing is visible, unless the storage had finished and
 	// only its answer was lost. A back-end tries again by itself only where Content is an io.Seeker.
 	WriteChunk(ctx context.Context, p WriteChunkParams) (WriteChunkResult, error)

@@ -1,6 +1,8 @@
 package stacksync
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"math"
@@ -81,6 +83,11 @@ func checkChunkName(field, name string) error {
 		}
 	}
 	return nil
+}
+
+// isSHA256 reports whether a name is the hash that Config.ChunkHash can stand for in signed requests.
+func isSHA256(name string) bool {
+	return len(name) == hex.EncodedLen(sha256.Size) && strings.Trim(name, "0123456789abcdef") == ""
 }
 
 func (c *Chunk) check(field string, l *Limits) error {

@@ -130,16 +130,12 @@ func (w *write) checkNesting(ctx context.Context, r ShareFolderRequest, above ma
 			below = append(below, at)
 		}
 	}
-	running, err := w.Operations(ctx, OperationsParams{Workspaces: []WorkspaceID{r.Workspace}, Limit: maxOperations, State: OperationRunning})
-	if err != nil {
-		return err
-	}
-	stopped, err := w.Operations(ctx, OperationsParams{Workspaces: []WorkspaceID{r.Workspace}, Limit: maxOperations, State: OperationStopped})
+	unfinished, err := w.unfinished(ctx, r.Workspace)
 	if err != nil {
 		return err
 	}
 	moving := make(map[ItemID]bool)
-	for _, op := range slices.Concat(running.Operations, stopped.Operations) {
+	for _, op := range unfinished {
 		data, err := op.decode()
 		if err != nil {
 			return err

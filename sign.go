@@ -29,8 +29,8 @@ type SignChunksParams struct {
 	Chunks    []Chunk // for Get, sizes do not matter
 	// Lifetime is how long the requests are good for, by the clock of this machine: 1 second to 7 days, which is what S3 allows.
 	Lifetime time.Duration
-	// SHA256 says that the chunks' names are the lower-case hexadecimal SHA-256 of their content. A storage that can refuses what has
-	// another one.
+	// SHA256 says that the chunks' names are the lower-case hexadecimal SHA-256 of their content. A storage that can refuses a Put of what
+	// has another one. Without meaning for Get.
 	SHA256 bool
 }
 

@@ -6,9 +6,11 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // StorageAccountRequest is that of Transfers.StorageAccount.
@@ -21,6 +23,9 @@ type StorageAccountResult struct {
 	Login  string `json:"login"`
 	Secret Secret `json:"secret"`
 }
+
+// keyTimeout bounds what the storage takes to change a secret.
+const keyTimeout = time.Minute
 
 // minAccountKey is the least length of Config.AccountKey in bytes: that of the hash.
 const minAccountKey = sha256.Size
@@ -112,6 +117,12 @@ func (s *Service) grants(ctx context.Context, id WorkspaceID) (grants []Grant, e
 // that: if one was revoked meanwhile, the secret that it knows may have been set last.
 func (s *Service) keyAccount(ctx context.Context, actor Actor, ifExists bool) (StorageAccountResult, error) {
 	const tries = 100 // more than anybody revokes meanwhile
+	if err := ctx.Err(); err != nil {
+		return StorageAccountResult{}, err
+	}
+	// A caller that goes away must not keep the second look from being taken.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keyTimeout)
+	defer cancel()
 	var res StorageAccountResult
 	var set []byte // what the secret was made of
 	for range tries {
@@ -135,6 +146,27 @@ func (s *Service) keyAccount(ctx context.Context, actor Actor, ifExists bool) (S
 		res.Login = put.Login
 	}
 	return StorageAccountResult{}, fmt.Errorf("put storage account: devices are being revoked: %w", ErrBusy)
+}
+
+// newKey records that a user's storage account is to get the secret that belongs to the devices the user has, where accounts are offered.
+func (w *write) newKey(user UserID) (*Operation, error) {
+	if w.service.accounts == nil {
+		return nil, nil
+	}
+	op, err := w.record(OperationKey, user, WorkspaceID{}, WorkspaceID{}, operationData{})
+	return &op, err
+}
+
+// newKey gives the account its secret, if there is one.
+func (t *task) newKey(ctx context.Context) error {
+	if t.service.accounts == nil {
+		return nil
+	}
+	_, err := t.service.keyAccount(ctx, Actor{User: t.User}, true)
+	if errors.Is(err, ErrUserNotFound) { // deleted meanwhile, with the account
+		return nil
+	}
+	return err
 }
 
 // accountOf names a user's account at the storage: what every storage takes, and the same always.

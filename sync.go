@@ -52,7 +52,8 @@ type Config struct {
 
 	// AccountKey is the secret from which those of users' accounts at the storage are derived, at least 32 random bytes, the same in every
 	// process. They are never saved. Another key gives each account another secret when its user next asks for it. Defaults to none: then
-	// there is no ViaAccount.
+	// there is no ViaAccount. Without the key, or with Vias that leave ViaAccount out, accounts that were made before stay as they are at
+	// the storage, which then hears of no revocation: delete them there.
 	AccountKey []byte
 
 	// Notifier carries hints between those who commit and those who follow. The host closes it. A hint that can't be sent at once stays

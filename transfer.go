@@ -121,6 +121,9 @@ func (s *Service) prepareUpload(ctx context.Context, r PrepareUploadRequest) (Pr
 		if size, twice := wanted[c.Name]; twice && size != c.Size {
 			return none, &FieldError{Field: fmt.Sprintf("Chunks[%d].Size", i), Reason: fmt.Sprintf("differs from that of the same chunk before, %d", size), Err: ErrSize}
 		}
+		if via == ViaSigned && s.sha256 && !isSHA256(c.Name) {
+			return none, &FieldError{Field: fmt.Sprintf("Chunks[%d].Name", i), Reason: "is not a SHA-256 in lower-case hexadecimal"}
+		}
 		wanted[c.Name] = c.Size
 		names = append(names, c.Name)
 	}

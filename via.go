@@ -91,7 +91,7 @@ func (s *Service) sign(ctx context.Context, method Method, w *Workspace, transfe
 		chunks[i] = transfers[i].Chunk
 	}
 	res, err := s.signer.SignChunks(ctx, SignChunksParams{
-		Container: w.Container, Method: method, Chunks: chunks, Lifetime: s.cfg.SignedLifetime, SHA256: s.sha256,
+		Container: w.Container, Method: method, Chunks: chunks, Lifetime: s.cfg.SignedLifetime, SHA256: s.sha256 && method == Put,
 	})
 	if err != nil {
 		return time.Time{}, fmt.Errorf("sign requests: %w", err)

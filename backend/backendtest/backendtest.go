@@ -186,6 +186,7 @@ var checks = []check{
 	{Name: "CancelledContext", Run: cancelledContext},
 
 	{Name: "WriteAgain", Run: writeAgain},
+	{Name: "WriteOther", Run: writeOther},
 	{Name: "WriteManyAtOnce", Run: writeManyAtOnce},
 	{Name: "WriteSameAtOnce", Run: writeSameAtOnce},
 

@@ -246,6 +246,14 @@ var mutants = map[string]mutant{
 			return next(ctx, p)
 		})
 	}},
+	"a stored chunk is replaced": {caught: []string{"WriteOther"}, change: func(b *broken) {
+		around(&b.write, func(ctx context.Context, next writeCall, p stacksync.WriteChunkParams) (stacksync.WriteChunkResult, error) {
+			if size, ok := b.size(p.Container, p.Name); ok && size != p.Size {
+				_, _ = b.Storage.DeleteChunks(ctx, stacksync.DeleteChunksParams{Container: p.Container, Names: []string{p.Name}})
+			}
+			return next(ctx, p)
+		})
+	}},
 	"the sixty-fifth chunk is lost": {caught: []string{"WriteManyAtOnce"}, change: func(b *broken) {
 		around(&b.write, func(ctx context.Context, next writeCall, p stacksync.WriteChunkParams) (stacksync.WriteChunkResult, error) {
 			r, err := b.Storage.ListChunks(ctx, stacksync.ListChunksParams{Container: p.Container})

@@ -166,6 +166,18 @@ func writeAgain(t T, s Suite) {
 	f.requireChunks(c, "chunk", "a/b")
 }
 
+// writeOther: a chunk that is stored can't become another one.
+func writeOther(t T, s Suite) {
+	f := newFixture(t, s)
+	c := f.container()
+	f.put(c, "chunk")
+	size := len(contentOf("chunk"))
+	for _, other := range []int{0, size - 1, size + 1} {
+		require.ErrorIs(f, f.write(c, "chunk", strings.Repeat("x", other)), stacksync.ErrSize)
+	}
+	f.requireChunks(c, "chunk")
+}
+
 func writeManyAtOnce(t T, s Suite) {
 	f := newFixture(t, s)
 	c := f.container()

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"weak"
 )
 
 const (
@@ -13,8 +14,10 @@ const (
 
 // containers remembers which containers exist, so that not each write asks for the marker.
 type containers struct {
-	mu        sync.Mutex
-	byName    map[string]*container
+	mu     sync.Mutex
+	byName map[string]*container
+	// dropped has those that had to make room, as long as somebody holds them.
+	dropped   map[string]weak.Pointer[container]
 	deletions int
 }
 
@@ -46,7 +49,10 @@ func (k *containers) add(name string, now time.Time, deletions int) *container {
 		if len(k.byName) >= mostKnown {
 			k.prune(now)
 		}
-		c = &container{}
+		if c = k.dropped[name].Value(); c == nil {
+			c = &container{}
+		}
+		delete(k.dropped, name)
 		if k.byName == nil {
 			k.byName = map[string]*container{}
 		}
@@ -58,16 +64,28 @@ func (k *containers) add(name string, now time.Time, deletions int) *container {
 
 // prune makes room: of what has expired, else of half.
 func (k *containers) prune(now time.Time) {
-	for name, c := range k.byName {
-		if now.After(c.until) {
-			delete(k.byName, name)
+	if k.dropped == nil {
+		k.dropped = map[string]weak.Pointer[container]{}
+	}
+	for name, held := range k.dropped {
+		if held.Value() == nil {
+			delete(k.dropped, name)
 		}
 	}
-	for name := range k.byName {
+	drop := func(name string, c *container) {
+		k.dropped[name] = weak.Make(c)
+		delete(k.byName, name)
+	}
+	for name, c := range k.byName {
+		if now.After(c.until) {
+			drop(name, c)
+		}
+	}
+	for name, c := range k.byName {
 		if len(k.byName) <= mostKnown/2 {
 			break
 		}
-		delete(k.byName, name)
+		drop(name, c)
 	}
 }
 
@@ -76,8 +94,11 @@ func (k *containers) forget(name string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.deletions++
-	if c := k.byName[name]; c != nil {
-		c.gone.Store(true)
-		delete(k.byName, name)
+	for _, c := range []*container{k.byName[name], k.dropped[name].Value()} {
+		if c != nil {
+			c.gone.Store(true)
+		}
 	}
+	delete(k.byName, name)
+	delete(k.dropped, name)
 }

@@ -101,7 +101,7 @@ func (j *job) refusal(res *http.Response) error {
 	switch code := res.StatusCode; {
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
 		return fmt.Errorf("%w: %w", errExpired, err)
-	case code == http.StatusRequestTimeout || code == http.StatusTooManyRequests || code >= 500:
+	case code == http.StatusRequestTimeout || code == http.StatusConflict || code == http.StatusTooManyRequests || code >= 500:
 		return &laterError{after: retryAfter(res.Header, j.cfg.Now()), err: err}
 	}
 	return err

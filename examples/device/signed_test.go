@@ -127,6 +127,7 @@ func TestSignedFaults(t *testing.T) {
 	for name, broken := range map[string]breakage{
 		"slow down":              first(2, status(http.StatusServiceUnavailable)),
 		"slow down for a second": ofOne(first(1, status(http.StatusServiceUnavailable, "Retry-After", "1"))),
+		"conflict":               first(2, only(http.MethodPut, status(http.StatusConflict))),
 		"too many requests":      first(1, status(http.StatusTooManyRequests, "Retry-After", "Mon, 02 Jan 2006 15:04:05 GMT")),
 		"request timeout":        first(1, status(http.StatusRequestTimeout, "Connection", "close")),
 		"internal error":         ofOne(first(4, status(http.StatusInternalServerError))),

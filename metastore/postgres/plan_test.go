@@ -128,7 +128,7 @@ func TestPlans(t *testing.T) {
 	config.DSN = proxy.DSN()
 	store := openStore(t, config)
 	require.NoError(t, store.Update(t.Context(), readAll))
-	require.Greater(t, len(texts.texts), 15)
+	require.Greater(t, len(texts.texts), 24)
 	check := func(what string) {
 		for text := range texts.texts {
 			if !strings.Contains(text, config.Schema) { // a question for the transaction's number

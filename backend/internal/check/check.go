@@ -91,7 +91,7 @@ func SignChunks(ctx context.Context, p stacksync.SignChunksParams) error {
 			chunk = name(fmt.Sprintf("Chunks[%d].Name", i), c.Name)
 		case c.Size < 0:
 			chunk = &stacksync.FieldError{Field: fmt.Sprintf("Chunks[%d].Size", i), Reason: "is negative"}
-		case p.SHA256 && (len(c.Name) != hex.EncodedLen(sha256.Size) || strings.Trim(c.Name, "0123456789abcdef") != ""):
+		case p.SHA256 && p.Method == stacksync.Put && (len(c.Name) != hex.EncodedLen(sha256.Size) || strings.Trim(c.Name, "0123456789abcdef") != ""):
 			chunk = &stacksync.FieldError{Field: fmt.Sprintf("Chunks[%d].Name", i), Reason: "is not a SHA-256 in lower-case hexadecimal"}
 		}
 		if chunk != nil {

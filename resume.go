@@ -1,0 +1,42 @@
+package stacksync
+
+import "context"
+
+// operate takes on, once every RelayInterval, the operations that a crash has left, until the service closes.
+func (s *Service) operate() {
+	claiming := outage{log: s.log, what: "looking for operations to resume"}
+	slots := make(chan struct{}, operationsAtOnce)
+	for s.sleep(spread(s.cfg.RelayInterval)) {
+		free := cap(slots) - len(slots)
+		if free == 0 {
+			continue
+		}
+		err := contain(func() error {
+			claimed, err := s.claimOperations(s.closing, free)
+			for _, op := range claimed {
+				slots <- struct{}{}
+				t := s.start(op)
+				s.running.Go(func() {
+					<-t.ended
+					<-slots
+				})
+			}
+			return err
+		})
+		if s.closing.Err() == nil {
+			claiming.report(err)
+		}
+	}
+}
+
+func (s *Service) claimOperations(ctx context.Context, limit int) (claimed []Operation, err error) {
+	ctx, end := s.observe(ctx, "operations")
+	defer func() { end(Observation{Err: err, Items: len(claimed)}) }()
+	err = s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
+		now := s.now()
+		res, err := tx.ClaimOperations(ctx, ClaimOperationsParams{Now: now, Until: now.Add(operationLease), Limit: limit})
+		claimed = res.Operations
+		return err
+	})
+	return claimed, err
+}

@@ -1,0 +1,177 @@
+package stacksync_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/metastore/memory"
+)
+
+func (w *world) account(actor stacksync.Actor) stacksync.StorageAccountResult {
+	w.Helper()
+	res, err := w.svc.StorageAccount(w.Context(), stacksync.StorageAccountRequest{Actor: actor})
+	require.NoError(w, err)
+	return res
+}
+
+func (w *world) revoke(d stacksync.DeviceID) error {
+	_, err := w.svc.RevokeDevice(w.Context(), stacksync.RevokeDeviceRequest{Actor: stacksync.Actor{User: w.actor.User}, ID: d})
+	return err
+}
+
+func TestStorageAccount(t *testing.T) {
+	onEachStore(t, func(t *testing.T, open func(testing.TB) stacksync.MetadataStore) {
+		a := newAccounts()
+		w := newWorld(t, open(t), onStorage(a), withKey)
+		phone := w.device(w.actor.User)
+		res := w.account(w.actor)
+		require.Len(t, a.secrets, 1)
+		var account string
+		for account = range a.secrets {
+			require.Equal(t, res.Secret, a.secrets[account])
+			require.Regexp(t, `^u-[a-z2-7]{32}$`, account)
+		}
+		require.Equal(t, "login-"+account, res.Login)
+		require.Equal(t, res, w.account(phone), "all devices of a user have one account")
+		require.Len(t, a.grants, 1)
+		for _, grants := range a.grants {
+			require.Equal(t, []stacksync.Grant{{Account: account, Permission: stacksync.ReadWrite}}, grants)
+		}
+
+		require.NoError(t, w.revoke(phone.Device))
+		require.NotEqual(t, res.Secret, a.secrets[account], "the revoked device knows the former one")
+		after := w.account(w.actor)
+		require.Equal(t, a.secrets[account], after.Secret)
+		_, err := w.svc.StorageAccount(t.Context(), stacksync.StorageAccountRequest{Actor: phone})
+		require.ErrorIs(t, err, stacksync.ErrDeviceRevoked)
+		_, err = w.svc.StorageAccount(t.Context(), stacksync.StorageAccountRequest{Actor: stacksync.Actor{User: w.actor.User}})
+		require.ErrorIs(t, err, stacksync.ErrInvalid, "a device is needed")
+
+		up, err := w.svc.PrepareUpload(t.Context(), stacksync.PrepareUploadRequest{Actor: w.actor, Workspace: w.ws, Chunks: []stacksync.Chunk{chunkOf("x")}, Via: stacksync.ViaAccount})
+		require.NoError(t, err)
+		require.Equal(t, "test", up.Location.Protocol)
+		require.Equal(t, "object of "+chunkOf("x").Name, up.Missing[0].Object)
+		require.Zero(t, up.Missing[0].Request)
+	})
+}
+
+// A revocation makes no account for who never asked for one. If the storage is down, it is told later, without another call.
+func TestRevokeDeviceTellsTheStorage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAccounts()
+		w := newWorld(t, memory.New(), onStorage(a), withKey)
+		phone, tablet := w.device(w.actor.User), w.device(w.actor.User)
+		require.NoError(t, w.revoke(tablet.Device))
+		require.Empty(t, a.secrets)
+
+		former := w.account(w.actor).Secret
+		var down atomic.Bool
+		down.Store(true)
+		a.put = func(stacksync.PutAccountParams) error {
+			if down.Load() {
+				return errCut
+			}
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := w.svc.RevokeDevice(ctx, stacksync.RevokeDeviceRequest{Actor: phone, ID: phone.Device})
+		var operation *stacksync.OperationError
+		require.ErrorAs(t, err, &operation)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, stacksync.OperationKey, operation.Operation.Kind)
+		_, err = w.svc.Changes(t.Context(), stacksync.ChangesRequest{Actor: phone, Workspace: w.ws})
+		require.ErrorIs(t, err, stacksync.ErrDeviceRevoked, "it is revoked all the same")
+		down.Store(false)
+		time.Sleep(10 * time.Minute)
+		for _, secret := range a.secrets {
+			require.NotEqual(t, former, secret)
+		}
+		ops, err := w.svc.ListOperations(t.Context(), stacksync.ListOperationsRequest{Actor: w.actor})
+		require.NoError(t, err)
+		require.Empty(t, ops.Operations, "nothing is left of it")
+		_, err = w.svc.RevokeDevice(t.Context(), stacksync.RevokeDeviceRequest{Actor: phone, ID: phone.Device})
+		require.NoError(t, err, "a device that has revoked itself may say so again")
+	})
+}
+
+// The secret that a revoked device knows is not the last one to be set, however the calls overtake each other.
+func TestStorageAccountBesideRevocation(t *testing.T) {
+	a := newAccounts()
+	w := newWorld(t, memory.New(), onStorage(a), withKey)
+	phone := w.device(w.actor.User)
+	known := w.account(phone).Secret
+	calls := 0
+	a.put = func(p stacksync.PutAccountParams) error {
+		if calls++; calls == 1 { // the revocation runs, and is over, before this secret is set
+			require.Equal(t, known, p.Secret)
+			return w.revoke(phone.Device)
+		}
+		return nil
+	}
+	res := w.account(w.actor)
+	require.NotEqual(t, known, res.Secret)
+	for _, secret := range a.secrets {
+		require.Equal(t, res.Secret, secret)
+	}
+}
+
+// A caller who goes away does not leave a secret that a revoked device knows: what was begun is brought to its end.
+func TestStorageAccountCallerGoesAway(t *testing.T) {
+	a := newAccounts()
+	w := newWorld(t, memory.New(), onStorage(a), withKey)
+	phone := w.device(w.actor.User)
+	known := w.account(phone).Secret
+	ctx, cancel := context.WithCancel(t.Context())
+	calls := 0
+	a.put = func(stacksync.PutAccountParams) error {
+		if calls++; calls == 1 {
+			cancel()
+			return w.revoke(phone.Device)
+		}
+		return nil
+	}
+	_, _ = w.svc.StorageAccount(ctx, stacksync.StorageAccountRequest{Actor: w.actor})
+	require.Greater(t, calls, 2)
+	for _, secret := range a.secrets {
+		require.NotEqual(t, known, secret)
+	}
+}
+
+// Secrets differ by user and by key, and are shown nowhere but in JSON for the client.
+func TestSecretsAreSecret(t *testing.T) {
+	seen := []stacksync.Secret{}
+	for _, key := range []string{strings.Repeat("k", 32), strings.Repeat("l", 32)} {
+		a := newAccounts()
+		w := newWorld(t, memory.New(), onStorage(a), func(c *stacksync.Config) { c.AccountKey = []byte(key) })
+		res := w.account(w.actor)
+		require.NotContains(t, seen, res.Secret)
+		seen = append(seen, res.Secret)
+		actor, _ := w.join("bob")
+		bob := w.account(actor)
+		require.NotContains(t, seen, bob.Secret)
+		require.NotEqual(t, bob.Login, res.Login)
+		seen = append(seen, bob.Secret)
+	}
+	res := stacksync.StorageAccountResult{Login: "l", Secret: seen[0]}
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "secret", res.Secret, "result", res)
+	for _, text := range []string{fmt.Sprint(res), fmt.Sprintf("%+v %#v %s %q", res, res, res.Secret, res.Secret), log.String(), fmt.Sprint(stacksync.PutAccountParams{Secret: seen[0]})} {
+		require.NotContains(t, text, string(seen[0]))
+		require.Contains(t, text, "[secret]")
+	}
+	text, err := json.Marshal(res)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"login": "l", "secret": "`+string(seen[0])+`"}`, string(text))
+	require.LessOrEqual(t, len(seen[0]), 64, "as PutAccountParams asks")
+}

@@ -1,0 +1,220 @@
+package stacksync
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// work does step after step. A step that fails is tried again after a while, unless it can't ever succeed.
+func (t *task) work() error {
+	var err error
+	if t.data, err = t.decode(); err != nil {
+		return t.stop(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.service.closing)
+	defer cancel(nil)
+	var beating sync.WaitGroup
+	defer beating.Wait()
+	defer cancel(nil)
+	beating.Go(func() { t.beat(ctx, cancel) })
+
+	for t.State == OperationRunning {
+		err := contain(func() error { return t.do(ctx) })
+		switch {
+		case err == nil:
+		case errors.Is(err, errFenced):
+			return err
+		case ctx.Err() != nil:
+			t.release()
+			return context.Cause(ctx)
+		case final(err):
+			return t.stop(err)
+		default:
+			t.service.log.Warn("a step of an operation failed and is tried again", "operation", t.ID, "kind", t.Kind, "step", t.Step, "tries", t.Tries+1, "error", err)
+			if err := t.wait(ctx, err); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// do does the present step, and notes what comes next.
+func (t *task) do(ctx context.Context) error {
+	if t.Step == undoStep {
+		return t.undo(ctx)
+	}
+	all := steps(t.Kind)
+	for _, st := range all {
+		if st.name != t.Step {
+			continue
+		}
+		if err := st.run(t, ctx); err != nil {
+			return fmt.Errorf("%s: %w", st.name, err)
+		}
+		if t.Step != st.name || t.State != OperationRunning {
+			return nil // it has gone on by itself
+		}
+		return t.change(ctx, LockParams{}, func(context.Context, *write) error {
+			t.next()
+			return nil
+		})
+	}
+	return fmt.Errorf("%w: operation has an unknown step %q", ErrInvalid, t.Step)
+}
+
+// next goes on to the next step. What has changed is saved by the transaction that this is called in.
+func (t *task) next() {
+	all := steps(t.Kind)
+	for i := range all {
+		if all[i].name != t.Step {
+			continue
+		}
+		t.Tries, t.Error = 0, ""
+		t.done.Store(0)
+		t.total.Store(0)
+		if i+1 == len(all) {
+			t.State = OperationDone
+			return
+		}
+		t.Step = all[i+1].name
+		return
+	}
+}
+
+// change runs a transaction of the operation: f may change the task's Operation and data too, which are saved with it, or as they were
+// before if the transaction fails.
+func (t *task) change(ctx context.Context, lock LockParams, f func(ctx context.Context, w *write) error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before, data := t.Operation, t.data
+	lock.Operations = []OperationID{t.ID}
+	err := t.service.write(ctx, lock, func(ctx context.Context, w *write) error {
+		t.Operation, t.data = before, data
+		if _, err := t.stored(ctx, w); err != nil {
+			return err
+		}
+		if err := f(ctx, w); err != nil {
+			return err
+		}
+		text, err := json.Marshal(t.data)
+		if err != nil {
+			return fmt.Errorf("encode the operation: %w", err)
+		}
+		now := t.service.now()
+		t.Data, t.UpdatedAt, t.Due = string(text), now, now.Add(operationLease)
+		t.Done, t.Total = t.done.Load(), t.total.Load()
+		if t.State == OperationDone && (t.Kind == OperationAccess || t.Kind == OperationKey) { // they are many, and nothing to see
+			_, err := w.Remove(ctx, RemoveParams{Operations: []OperationID{t.ID}})
+			return err
+		}
+		w.put.Operations = append(w.put.Operations, t.Operation)
+		return nil
+	})
+	if err != nil {
+		t.Operation, t.data = before, data
+	}
+	return err
+}
+
+// beat keeps the lease, and shows the progress.
+func (t *task) beat(ctx context.Context, lost context.CancelCauseFunc) {
+	ticker := time.NewTicker(operationBeat)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		err := contain(func() error {
+			return t.report(ctx, t.service.now().Add(operationLease))
+		})
+		if errors.Is(err, errFenced) {
+			lost(errFenced)
+			return
+		}
+	}
+}
+
+// final reports whether a step that has failed so can't succeed as things are.
+func final(err error) bool {
+	return errors.Is(err, ErrInvalid) || errors.Is(err, ErrForbidden) || errors.Is(err, errors.ErrUnsupported)
+}
+
+// wait notes why a step has failed, and waits before the next try.
+func (t *task) wait(ctx context.Context, why error) error {
+	d := operationWait
+	if t.Tries < 8 {
+		d = time.Second << t.Tries
+	}
+	err := t.change(ctx, LockParams{}, func(context.Context, *write) error {
+		t.Tries, t.Error = t.Tries+1, why.Error()
+		return nil
+	})
+	if errors.Is(err, errFenced) {
+		return err
+	}
+	timer := time.NewTimer(spread(d))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		t.release()
+		return context.Cause(ctx)
+	}
+}
+
+// stop notes why the operation can't go on.
+func (t *task) stop(why error) error {
+	t.service.log.Error("an operation has stopped: it needs somebody to resume or to cancel it", "operation", t.ID, "kind", t.Kind, "step", t.Step, "error", why)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.service.closing), publishTimeout)
+	defer cancel()
+	err := t.change(ctx, LockParams{}, func(context.Context, *write) error {
+		t.State, t.Error = OperationStopped, why.Error()
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("%w (which could not be noted: %w)", why, err)
+	}
+	return why
+}
+
+// release lets others take the operation on at once.
+func (t *task) release() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.service.closing), publishTimeout)
+	defer cancel()
+	_ = t.report(ctx, t.service.now()) // where this fails, the lease ends by itself
+}
+
+// report saves the progress, and until when the operation is this worker's.
+func (t *task) report(ctx context.Context, due time.Time) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.service.write(ctx, LockParams{Operations: []OperationID{t.ID}}, func(ctx context.Context, w *write) error {
+		op, err := t.stored(ctx, w)
+		if err != nil {
+			return err
+		}
+		op.Due, op.UpdatedAt, op.Done, op.Total = due, t.service.now(), t.done.Load(), t.total.Load()
+		w.put.Operations = append(w.put.Operations, op)
+		return nil
+	})
+}
+
+// stored reads the operation, and finds out whether it is still this worker's.
+func (t *task) stored(ctx context.Context, w *write) (Operation, error) {
+	res, err := w.Operations(ctx, OperationsParams{IDs: []OperationID{t.ID}, Limit: 1})
+	if err != nil {
+		return Operation{}, err
+	}
+	if len(res.Operations) == 0 || res.Operations[0].Fence != t.Fence {
+		return Operation{}, errFenced
+	}
+	return res.Operations[0], nil
+}
