@@ -48,11 +48,17 @@ what comes live:
 
 Following the cursor to the end gives exactly the current tree. A device that was away for a year reads what changed, not what exists.
 
+# Sharing
+
+[Sharing.ShareFolder] turns a folder into a workspace of its own, whose members have a [Role] and a mount each. It, and what else takes many
+steps, is an [Operation]: recorded before its first step, and finished by whatever process lives. [Workspaces.FollowWorkspaces] tells a
+device which workspaces there are for its user.
+
 # Errors
 
 Errors are found with [errors.Is] by family ([ErrInvalid], [ErrNotFound], [ErrForbidden], [ErrConflict], [ErrCursor],
 [ErrQuotaExceeded], [ErrClosed]) or by the specific sentinel that wraps it, and their details with [errors.As]: [FieldError],
-[ItemError], [QuotaError], [ChunksMissingError], [CursorError]. What exists but is not the actor's is not found.
+[ItemError], [QuotaError], [ChunksMissingError], [CursorError], [MovedError], [OperationError]. What exists but is not the actor's is not found.
 
 # Writing a back-end
 
