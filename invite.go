@@ -183,7 +183,7 @@ func (ro *roster) checkKey(m *Member) error {
 func (w *write) add(ctx context.Context, ws *Workspace, m *Member, name string) error {
 	m.Workspace, m.JoinedAt = ws.ID, w.service.now()
 	var err error
-	if m.MountName, err = w.freeName(ctx, m.User, ItemID{}, name); err != nil {
+	if m.MountName, err = w.freeName(ctx, m.User, ws.ID, name); err != nil {
 		return err
 	}
 	w.put.Members = append(w.put.Members, *m)

@@ -106,9 +106,9 @@ func (w *write) taken(ctx context.Context, user UserID, parent ItemID, but Works
 	}, nil
 }
 
-// freeName returns name, with a number where an item or a mount of the user has it already.
-func (w *write) freeName(ctx context.Context, user UserID, parent ItemID, name string) (string, error) {
-	free, err := w.taken(ctx, user, parent, WorkspaceID{})
+// freeName returns name, with a number where an item in the root of the user's default workspace, or a mount of another workspace there, has it.
+func (w *write) freeName(ctx context.Context, user UserID, but WorkspaceID, name string) (string, error) {
+	free, err := w.taken(ctx, user, ItemID{}, but)
 	if err != nil {
 		return "", err
 	}

@@ -17,10 +17,31 @@ func (m *mover) end(ctx context.Context) (finished bool, err error) {
 // errLeft says that somebody has added something.
 var errLeft = errors.New("something is left to move")
 
-// empty fails with errLeft unless nothing live lies in the folder that moves.
-func (tr *transit) empty(ctx context.Context) error {
+// settled fails with errLeft unless nothing live lies in the folder that moves, and no folder that has come over was deleted, or moved out,
+// since the source was at a revision.
+func (tr *transit) settled(ctx context.Context, since int64) error {
 	rows, err := tr.Children(ctx, ChildrenParams{Workspace: tr.src.ID, Parent: tr.rootFrom, PageBound: PageBound{Limit: 1}})
-	if err == nil && len(rows.Items) > 0 {
+	if err != nil {
+		return err
+	}
+	if len(rows.Items) > 0 {
+		return errLeft
+	}
+	log, err := tr.Changes(ctx, ChangesParams{Workspace: tr.src.ID, After: since, PageBound: PageBound{Limit: moveBatch}})
+	if err != nil {
+		return err
+	}
+	if len(log.Items) == moveBatch {
+		return errLeft
+	}
+	var p LoadParams
+	for i := range log.Items {
+		if row := &log.Items[i]; row.Kind == Folder && row.MovedTo.IsZero() {
+			p.Items = append(p.Items, ItemKey{tr.dst.ID, row.ID})
+		}
+	}
+	there, err := tr.Load(ctx, p)
+	if err == nil && slices.ContainsFunc(there.Items, func(row ItemRow) bool { return !row.Deleted && row.ID != tr.rootTo }) {
 		err = errLeft
 	}
 	return err
@@ -28,7 +49,8 @@ func (tr *transit) empty(ctx context.Context) error {
 
 // endShare buries the folder itself, and gives the new workspace its members, in one transaction.
 func (m *mover) endShare(ctx context.Context) (finished bool, err error) {
-	if err := m.dropDeleted(ctx); err != nil {
+	seen, err := m.dropEmptied(ctx)
+	if err != nil {
 		return false, err
 	}
 	var users []UserID
@@ -36,7 +58,7 @@ func (m *mover) endShare(ctx context.Context) (finished bool, err error) {
 		users = append(users, m.data.Members[i].User)
 	}
 	err = m.transit(ctx, users, []ItemID{m.rootFrom}, func(ctx context.Context, tr *transit) error {
-		if err := tr.empty(ctx); err != nil {
+		if err := tr.settled(ctx, seen); err != nil {
 			return err
 		}
 		folder := tr.from[m.rootFrom]
@@ -74,12 +96,20 @@ func (m *mover) endShare(ctx context.Context) (finished bool, err error) {
 	return err == nil, err
 }
 
-// dropDeleted deletes those folders in the new workspace that were deleted in the old one after they had come over, and that are empty.
-func (m *mover) dropDeleted(ctx context.Context) error {
+// dropEmptied deletes those empty folders of the new workspace that were deleted in the old one, or moved out of the folder there, after they
+// had come over. It returns the revision of the old one from before it looked.
+func (m *mover) dropEmptied(ctx context.Context) (seen int64, err error) {
+	from, err := m.workspace(ctx, m.from.ID)
+	if err != nil {
+		return 0, err
+	}
+	if from == nil {
+		return 0, ErrWorkspaceNotFound
+	}
 	arrived := &mover{task: m.task, from: m.to, rootFrom: m.rootTo}
 	levels, err := arrived.walk(ctx, func([]ItemRow) error { return nil })
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, level := range slices.Backward(levels) {
 		for ids := range slices.Chunk(level, moveBatch) {
@@ -89,23 +119,26 @@ func (m *mover) dropDeleted(ctx context.Context) error {
 			}
 			rows, err := m.service.store.Load(ctx, p)
 			if err != nil {
-				return err
+				return 0, err
 			}
 			for i := range rows.Items {
-				if row := &rows.Items[i]; row.Deleted && row.MovedTo.IsZero() {
+				if row := &rows.Items[i]; row.MovedTo.IsZero() {
 					if err := m.drop(ctx, row.ID); err != nil {
-						return err
+						return 0, err
 					}
 				}
 			}
 		}
 	}
-	return nil
+	return from.Revision, nil
 }
 
-// drop deletes an empty folder of the target.
+// drop deletes an empty folder of the target, unless it is about to come over again.
 func (m *mover) drop(ctx context.Context, id ItemID) error {
 	return m.transit(ctx, nil, []ItemID{id}, func(ctx context.Context, tr *transit) error {
+		if _, comes := tr.leaves(id); comes || tr.from[id] == nil || !tr.from[id].MovedTo.IsZero() {
+			return nil
+		}
 		row := tr.to[id]
 		below, err := tr.Children(ctx, ChildrenParams{Workspace: tr.dst.ID, Parent: id, PageBound: PageBound{Limit: 1}})
 		if err != nil || len(below.Items) > 0 || row == nil || row.Deleted {
@@ -125,8 +158,12 @@ func (m *mover) drop(ctx context.Context, id ItemID) error {
 
 // endReturn ends the workspace that the folder comes back from.
 func (m *mover) endReturn(ctx context.Context) (finished bool, err error) {
+	seen, err := m.dropEmptied(ctx)
+	if err != nil {
+		return false, err
+	}
 	err = m.transit(ctx, []UserID{m.from.Owner}, nil, func(ctx context.Context, tr *transit) error {
-		if err := tr.empty(ctx); err != nil {
+		if err := tr.settled(ctx, seen); err != nil {
 			return err
 		}
 		if err := tr.ensureRoot(ctx); err != nil {

@@ -32,7 +32,25 @@ func (t *task) makeContainer(ctx context.Context) error {
 	if err != nil || ws == nil || t.service.storage == nil {
 		return err
 	}
-	return t.service.provisioned(ctx, ws)
+	if err := t.service.provisioned(ctx, ws); err != nil {
+		return err
+	}
+	return t.dropCancelled(ctx, ws)
+}
+
+// dropCancelled deletes a container that was made while the operation was cancelled: that may have deleted it before it was made.
+func (t *task) dropCancelled(ctx context.Context, ws *Workspace) error {
+	var cancelled bool
+	err := t.service.store.View(ctx, func(ctx context.Context, r Reader) error {
+		res, err := r.Operations(ctx, OperationsParams{IDs: []OperationID{t.ID}, Limit: 1})
+		cancelled = len(res.Operations) > 0 && res.Operations[0].Step == undoStep
+		return err
+	})
+	if err != nil || !cancelled {
+		return err
+	}
+	_, err = t.service.storage.DeleteContainer(ctx, DeleteContainerParams{Container: ws.Container})
+	return err
 }
 
 // setAccess tells the storage who reaches the container, until nobody has come or gone meanwhile: the last to be told is what is so.

@@ -195,7 +195,10 @@ func (h *hand) requireKept(a *arena) {
 			require.Empty(a, lives, "%s is deleted", it.Name)
 			continue
 		case (it.deleted || it.swept) && (len(lives) == 0 || it.Kind == stacksync.Folder):
-			continue // what had moved before is still there, with the folders it lies in, as they were then
+			for _, row := range lives { // what had moved before is still there, with the folders it lies in, as they were then
+				require.True(a, e.filled(row), "folder %s was deleted, and is there, empty", it.Name)
+			}
+			continue
 		case it.Kind == stacksync.Folder:
 			require.NotEmpty(a, lives, "folder %s is lost", it.Name)
 		default:
@@ -215,6 +218,16 @@ func (h *hand) requireKept(a *arena) {
 		}
 		require.Subset(a, marks, it.said, "the history of %s", it.Name)
 	}
+}
+
+// filled reports whether something live lies in a folder.
+func (e estate) filled(folder stacksync.ItemRow) bool {
+	for _, row := range e.items[folder.Workspace] {
+		if !row.Deleted && row.Parent == folder.ID {
+			return true
+		}
+	}
+	return false
 }
 
 const handSteps = 25

@@ -1,0 +1,346 @@
+package stacksync_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/metastore/metastoretest"
+)
+
+// TestShareModel runs random calls of several users against the service and the model, and wants the same answers, trees, members, mounts and
+// charges after each. The store runs each closure twice, since it may.
+func TestShareModel(t *testing.T) {
+	steps := map[string]int{"memory": 50, "sqlite": 10, "postgres": 4}
+	onEachStore(t, func(t *testing.T, open func(testing.TB) stacksync.MetadataStore) {
+		most := steps[t.Name()[strings.LastIndex(t.Name(), "/")+1:]]
+		require.Positive(t, most)
+		a := &arena{made: &madeIDs{}, accounts: newAccounts()}
+		a.world = newWorld(t, metastoretest.Twice(open(t)), onStorage(a.accounts), withKey, asking, a.made.configure)
+		run, reached := 0, map[string]int{}
+		rapid.Check(t, func(rt *rapid.T) {
+			run++
+			a.made.mu.Lock()
+			a.made.all = nil
+			a.made.mu.Unlock()
+			m := &community{arena: a, T: rt, reached: reached, model: &estateModel{spaces: map[stacksync.WorkspaceID]*spaceModel{}, home: map[stacksync.UserID]stacksync.WorkspaceID{}, limit: map[stacksync.UserID]int64{}}}
+			for n := range 3 {
+				m.users = append(m.users, stacksync.UserID(fmt.Sprintf("user %d of run %d", n, run)))
+				m.devices = append(m.devices, nil)
+				m.settle(n, rapid.SampledFrom([]int64{0, 0, 12}).Draw(rt, "quota"))
+			}
+			calls := []func(){m.commit, m.commit, m.commit, m.commit, m.share, m.share, m.invite, m.answer, m.answer, m.unshare, m.leave, m.setRole, m.transfer, m.mount}
+			for range rapid.IntRange(most/2, most).Draw(rt, "steps") {
+				if rapid.IntRange(0, 30).Draw(rt, "rarely") == 30 {
+					m.delete()
+				} else {
+					rapid.SampledFrom(calls).Draw(rt, "call")()
+				}
+				m.check()
+			}
+			if faults := a.estate().faults(true); len(faults) > 0 {
+				rt.Fatalf("%s", strings.Join(faults, "\n"))
+			}
+		})
+		for _, call := range []string{"commit", "share", "invite", "answer", "unshare"} {
+			require.Positive(t, reached[call], "%s has never succeeded: %v", call, reached)
+		}
+		t.Logf("what has succeeded: %v", reached)
+	})
+}
+
+// community is one random run.
+type community struct {
+	*arena
+	*rapid.T
+	model   *estateModel
+	users   []stacksync.UserID
+	devices [][]stacksync.Actor
+	items   []stacksync.ItemID
+	turn    int
+	acted   string
+	reached map[string]int // calls that have succeeded
+}
+
+// settle makes the n-th user with two devices.
+func (c *community) settle(n int, limit int64) {
+	u := c.users[n]
+	var ws stacksync.WorkspaceID
+	var first stacksync.Actor
+	first, ws = c.join(u)
+	c.devices[n] = []stacksync.Actor{first, c.device(u)}
+	c.arena.at(first, ws).limit(limit)
+	c.model.limit[u], c.model.home[u] = limit, ws
+	c.model.spaces[ws] = &spaceModel{id: ws, owner: u, members: map[stacksync.UserID]*memberModel{u: {role: stacksync.Owner}}, items: map[stacksync.ItemID]itemModel{}}
+}
+
+func (c *community) actor() stacksync.Actor {
+	return rapid.SampledFrom(rapid.SampledFrom(c.devices).Draw(c.T, "user")).Draw(c.T, "device")
+}
+
+func (c *community) user() stacksync.UserID { return rapid.SampledFrom(c.users).Draw(c.T, "whom") }
+
+// space is any workspace, shared ones rather.
+func (c *community) space() *spaceModel {
+	all := c.model.list()
+	if shared := slices.DeleteFunc(slices.Clone(all), func(s *spaceModel) bool { return s.folder.IsZero() }); len(shared) > 0 && rapid.IntRange(0, 3).Draw(c.T, "shared") > 0 {
+		all = shared
+	}
+	return rapid.SampledFrom(all).Draw(c.T, "workspace")
+}
+
+// at is a workspace as somebody sees it, who may have nothing to do with it.
+func (c *community) who() (*world, *spaceModel) {
+	s, actor := c.space(), c.actor()
+	if rapid.IntRange(0, 3).Draw(c.T, "the owner") > 0 {
+		actor = c.devices[slices.Index(c.users, s.owner)][0]
+	}
+	return c.arena.at(actor, s.id), s
+}
+
+// same wants the error that the model has foretold.
+func (c *community) same(what string, got, want error) {
+	c.acted = what
+	if want == nil && got != nil || !errors.Is(got, want) {
+		c.Fatalf("%s: %v, want %v", what, got, want)
+	}
+	if got == nil {
+		name, _, _ := strings.Cut(what, " ")
+		c.reached[name]++
+	}
+}
+
+func (c *community) item(s *spaceModel) stacksync.ItemID {
+	var ids []stacksync.ItemID
+	for _, id := range c.items {
+		if _, ok := s.items[id]; ok {
+			ids = append(ids, id)
+		}
+	}
+	return rapid.SampledFrom(append(ids, stacksync.ItemID{})).Draw(c.T, "item")
+}
+
+func (c *community) commit() {
+	s, actor := c.space(), c.actor()
+	p := stacksync.Proposal{Item: c.item(s), Parent: c.item(s), Name: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(c.T, "name"), Kind: stacksync.Folder}
+	now, known := s.items[p.Item]
+	if !known {
+		p.Item = numberedID(len(c.items))
+		c.items = append(c.items, p.Item)
+		if rapid.Bool().Draw(c.T, "file") {
+			p.Kind = stacksync.File
+		}
+	} else {
+		p.Kind = now.kind
+	}
+	if p.Parent == p.Item {
+		p.Parent = stacksync.ItemID{}
+	}
+	p.Version = now.version + 1
+	if p.Kind == stacksync.File {
+		p.Chunks = []stacksync.Chunk{chunkOf(strings.Repeat("x", rapid.IntRange(1, 4).Draw(c.T, "size")))}
+		p.Size = p.Chunks[0].Size
+	}
+	switch {
+	case known && rapid.IntRange(0, 4).Draw(c.T, "delete") == 0:
+		p = stacksync.Proposal{Item: p.Item, Version: p.Version, Delete: true}
+	case known && rapid.IntRange(0, 9).Draw(c.T, "stale") == 0:
+		p.Version, p.Name = p.Version-1, "nobody has this name"
+	}
+	if _, err := c.model.may(actor.User, s.id, stacksync.Editor); err == nil && p.Size > 0 {
+		at := c.arena.at(actor, s.id)
+		at.upload(strings.Repeat("x", int(p.Size)))
+	}
+	c.same(fmt.Sprintf("commit %+v by %s", p, actor.User), c.arena.at(actor, s.id).commitErr(p), c.model.commit(actor.User, s.id, p))
+}
+
+// invitees are some users but the actor.
+func (c *community) invitees(actor stacksync.UserID) []stacksync.Invitee {
+	var invite []stacksync.Invitee
+	for _, u := range c.users {
+		if u != actor && (len(invite) == 0 || rapid.Bool().Draw(c.T, "invite another")) {
+			invite = append(invite, stacksync.Invitee{User: u, Role: rapid.SampledFrom([]stacksync.Role{stacksync.Viewer, stacksync.Editor}).Draw(c.T, "role")})
+		}
+	}
+	return invite
+}
+
+func (c *community) share() {
+	w, s := c.who()
+	folder := c.item(s)
+	if folder.IsZero() {
+		return
+	}
+	invite := c.invitees(w.actor.User)
+	want := c.model.shareable(w.actor.User, s.id, folder)
+	id, err := w.shareErr(folder, invite...)
+	c.same(fmt.Sprintf("share of %v by %s", folder, w.actor.User), err, want)
+	if err == nil {
+		c.model.share(w.actor.User, s.id, folder, invite, id)
+	}
+}
+
+func (c *community) invite() {
+	w, s := c.who()
+	invite := c.invitees(w.actor.User)
+	_, err := w.invite(invite...)
+	_, want := c.model.may(w.actor.User, s.id, stacksync.Owner)
+	if want == nil && s.folder.IsZero() {
+		want = stacksync.ErrNotShared
+	}
+	c.same("invite", err, want)
+	for _, v := range invite {
+		if err == nil {
+			c.model.invite(s, v)
+		}
+	}
+}
+
+func (c *community) answer() {
+	s, actor, accept := c.space(), c.actor(), rapid.IntRange(0, 3).Draw(c.T, "accept") > 0
+	_, err := c.svc.AnswerInvitation(c.arena.Context(), stacksync.AnswerInvitationRequest{Actor: actor, Workspace: s.id, Accept: accept})
+	switch m := s.members[actor.User]; {
+	case m == nil && accept:
+		c.same("accept", err, stacksync.ErrWorkspaceNotFound)
+		return
+	case m != nil && m.pending && accept:
+		m.pending = false
+	case m != nil && m.pending:
+		c.model.takeOut(s, actor.User)
+	}
+	c.same("answer", err, nil)
+}
+
+func (c *community) unshare() {
+	w, s := c.who()
+	var users []stacksync.UserID
+	if rapid.Bool().Draw(c.T, "one") {
+		users = []stacksync.UserID{c.user()}
+	}
+	err := w.unshare(users...)
+	_, want := c.model.may(w.actor.User, s.id, stacksync.Owner)
+	switch {
+	case want != nil:
+	case s.folder.IsZero():
+		want = stacksync.ErrNotShared
+	case slices.Contains(users, s.owner):
+		want = stacksync.ErrIsOwner
+	case users == nil:
+		users = slices.DeleteFunc(slices.Clone(c.users), func(u stacksync.UserID) bool { return u == s.owner })
+	}
+	c.same(fmt.Sprintf("unshare %v", users), err, want)
+	if err == nil {
+		c.model.takeOut(s, users...)
+	}
+}
+
+func (c *community) leave() {
+	s, actor := c.space(), c.actor()
+	err := c.arena.at(actor, s.id).leave()
+	_, want := c.model.may(actor.User, s.id, stacksync.Viewer)
+	switch {
+	case want != nil:
+	case s.folder.IsZero():
+		want = stacksync.ErrNotShared
+	case actor.User == s.owner:
+		want = stacksync.ErrIsOwner
+	}
+	c.same("leave", err, want)
+	if err == nil {
+		c.model.takeOut(s, actor.User)
+	}
+}
+
+func (c *community) setRole() {
+	w, s := c.who()
+	user, role := c.user(), rapid.SampledFrom([]stacksync.Role{stacksync.Viewer, stacksync.Editor}).Draw(c.T, "role")
+	err := w.setRole(user, role)
+	_, want := c.model.may(w.actor.User, s.id, stacksync.Owner)
+	switch m := s.members[user]; {
+	case want != nil:
+	case m == nil:
+		want = stacksync.ErrMemberNotFound
+	case user == s.owner:
+		want = stacksync.ErrIsOwner
+	default:
+		m.role = role
+	}
+	c.same("role", err, want)
+}
+
+func (c *community) transfer() {
+	w, s := c.who()
+	to := c.user()
+	err := w.transfer(to)
+	_, want := c.model.may(w.actor.User, s.id, stacksync.Owner)
+	if want == nil {
+		want = c.model.transfer(s, to)
+	}
+	c.same("transfer", err, want)
+}
+
+func (c *community) mount() {
+	s, actor := c.space(), c.actor()
+	name, parent := rapid.SampledFrom([]string{"a", "m"}).Draw(c.T, "name"), c.item(c.model.spaces[c.model.home[actor.User]])
+	_, err := c.svc.UpdateMount(c.arena.Context(), stacksync.UpdateMountRequest{Actor: actor, Workspace: s.id, Name: name, Parent: parent})
+	_, want := c.model.may(actor.User, s.id, stacksync.Viewer)
+	if want == nil {
+		want = c.model.mount(actor.User, s, name, parent)
+	}
+	c.same("mount", err, want)
+}
+
+func (c *community) delete() {
+	n, shared := rapid.IntRange(0, len(c.users)-1).Draw(c.T, "user"), rapid.Bool().Draw(c.T, "delete shared")
+	_, err := c.svc.DeleteUser(c.arena.Context(), stacksync.DeleteUserRequest{User: c.users[n], DeleteShared: shared})
+	c.same("delete user", err, c.model.delete(c.users[n], shared))
+	if err == nil {
+		c.settle(n, c.model.limit[c.users[n]])
+	}
+}
+
+// check wants everybody to see what the model has. The next call goes to another process.
+func (c *community) check() {
+	c.turn++
+	c.svc = c.each[c.turn%len(c.each)]
+	for n, u := range c.users {
+		w := c.arena.at(c.devices[n][c.turn%2], c.model.home[u])
+		if used, want := w.used(u), c.model.used(u); used != want {
+			c.Fatalf("after %s: %d bytes are charged to %s, want %d", c.acted, used, u, want)
+		}
+		var got, want []string
+		list := w.list()
+		for _, m := range append(list.Workspaces, list.Invitations...) {
+			got = append(got, fmt.Sprintf("%v of %s: %v, pending %v, %q in %v", m.ID, m.Owner, m.Member.Role, m.Member.Pending, m.Member.MountName, m.Member.MountParent))
+		}
+		for _, s := range c.model.list() {
+			if m := s.members[u]; m != nil {
+				want = append(want, fmt.Sprintf("%v of %s: %v, pending %v, %q in %v", s.id, s.owner, m.role, m.pending, m.name, m.parent))
+			}
+		}
+		c.equal("memberships of "+string(u), got, want)
+	}
+	for _, s := range c.model.list() {
+		tree := (&spaceModel{items: map[stacksync.ItemID]itemModel{}})
+		for _, page := range c.arena.at(c.devices[slices.Index(c.users, s.owner)][0], s.id).pages("", 5) {
+			for _, it := range page.Items {
+				tree.items[it.ID] = itemModel{version: it.Version, parent: it.Parent, name: it.Name, kind: it.Kind, size: it.Size}
+			}
+		}
+		c.equal(fmt.Sprint("tree of ", s.id), tree.paths(), s.paths())
+	}
+}
+
+func (c *community) equal(what string, got, want []string) {
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		c.Fatalf("after %s: %s is\n%s\nwant\n%s", c.acted, what, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}

@@ -1,0 +1,350 @@
+package stacksync_test
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/stacksync/stacksync-go"
+)
+
+// estateModel is a few users with their workspaces as plainly as they can be written: trees, members and roles. It shares no code with the
+// service.
+type estateModel struct {
+	spaces map[stacksync.WorkspaceID]*spaceModel
+	home   map[stacksync.UserID]stacksync.WorkspaceID
+	limit  map[stacksync.UserID]int64
+}
+
+type spaceModel struct {
+	id      stacksync.WorkspaceID
+	owner   stacksync.UserID
+	folder  stacksync.ItemID // zero: a default workspace
+	members map[stacksync.UserID]*memberModel
+	items   map[stacksync.ItemID]itemModel
+}
+
+type memberModel struct {
+	role    stacksync.Role
+	pending bool
+	name    string
+	parent  stacksync.ItemID
+}
+
+type itemModel struct {
+	version int64
+	parent  stacksync.ItemID
+	name    string
+	kind    stacksync.Kind
+	size    int64
+	deleted bool
+	moved   bool // to another workspace
+}
+
+func (s *spaceModel) size() (sum int64) {
+	for _, it := range s.items {
+		if !it.deleted {
+			sum += it.size
+		}
+	}
+	return sum
+}
+
+func (s *spaceModel) others() (n int) { return len(s.members) - 1 }
+
+// below reports whether an item lies, or lay when it was deleted, in a folder at any depth.
+func (s *spaceModel) below(id, folder stacksync.ItemID) bool {
+	for it, ok := s.items[id]; ok; it, ok = s.items[it.parent] {
+		if it.parent == folder {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *spaceModel) holder(parent stacksync.ItemID, name string) (stacksync.ItemID, bool) {
+	for id, it := range s.items {
+		if !it.deleted && it.parent == parent && it.name == name {
+			return id, true
+		}
+	}
+	return stacksync.ItemID{}, false
+}
+
+// placed returns what is wrong with a parent.
+func (s *spaceModel) placed(parent stacksync.ItemID) error {
+	it, ok := s.items[parent]
+	switch {
+	case parent.IsZero():
+		return nil
+	case !ok:
+		return stacksync.ErrParentNotFound
+	case it.kind != stacksync.Folder:
+		return stacksync.ErrParentNotFolder
+	case it.deleted && it.moved:
+		return stacksync.ErrMoved
+	case it.deleted:
+		return stacksync.ErrParentDeleted
+	}
+	return nil
+}
+
+func (m *estateModel) used(u stacksync.UserID) (sum int64) {
+	for _, s := range m.spaces {
+		if s.owner == u {
+			sum += s.size()
+		}
+	}
+	return sum
+}
+
+// may returns a workspace for somebody whose role must be at least this.
+func (m *estateModel) may(u stacksync.UserID, ws stacksync.WorkspaceID, role stacksync.Role) (*spaceModel, error) {
+	s := m.spaces[ws]
+	switch {
+	case s == nil || s.members[u] == nil || s.members[u].pending:
+		return nil, stacksync.ErrWorkspaceNotFound
+	case s.members[u].role < role:
+		return nil, stacksync.ErrRole
+	}
+	return s, nil
+}
+
+func (m *estateModel) fits(u stacksync.UserID, add int64) bool {
+	return add <= 0 || m.limit[u] == 0 || m.used(u)+add <= m.limit[u]
+}
+
+// commit returns what the error of a commit of one proposal must be.
+func (m *estateModel) commit(u stacksync.UserID, ws stacksync.WorkspaceID, p stacksync.Proposal) error {
+	s, err := m.may(u, ws, stacksync.Editor)
+	if err != nil {
+		return err
+	}
+	now, known := s.items[p.Item]
+	switch {
+	case known && now.moved:
+		return stacksync.ErrMoved
+	case !known && (p.Version != 1 || p.Delete):
+		return stacksync.ErrUnknownItem
+	case p.Version != now.version+1:
+		return stacksync.ErrVersionConflict
+	case p.Delete && now.deleted:
+		return stacksync.ErrAlreadyDeleted
+	}
+	if p.Delete {
+		for id, it := range s.items {
+			if !it.deleted && (id == p.Item || s.below(id, p.Item)) {
+				defer func() { it.version, it.deleted = it.version+1, true; s.items[id] = it }()
+			}
+		}
+		return nil
+	}
+	if err := s.placed(p.Parent); err != nil {
+		return err
+	}
+	if known && s.below(p.Parent, p.Item) {
+		return stacksync.ErrCycle
+	}
+	if id, taken := s.holder(p.Parent, p.Name); taken && id != p.Item {
+		return stacksync.ErrNameTaken
+	}
+	add := p.Size
+	if !now.deleted {
+		add -= now.size
+	}
+	if !m.fits(s.owner, add) {
+		return stacksync.ErrQuotaExceeded
+	}
+	s.items[p.Item] = itemModel{version: p.Version, parent: p.Parent, name: p.Name, kind: p.Kind, size: p.Size}
+	return nil
+}
+
+// shareable returns what the error of a share must be.
+func (m *estateModel) shareable(u stacksync.UserID, ws stacksync.WorkspaceID, folder stacksync.ItemID) error {
+	s, err := m.may(u, ws, stacksync.Owner)
+	if err != nil {
+		return err
+	}
+	it, ok := s.items[folder]
+	switch {
+	case !s.folder.IsZero():
+		return stacksync.ErrNested
+	case ok && it.moved:
+		return stacksync.ErrMoved
+	case !ok || it.deleted || it.kind != stacksync.Folder:
+		return stacksync.ErrItemNotFound
+	}
+	for _, other := range m.spaces {
+		if mount := other.members[u]; mount != nil && !mount.parent.IsZero() && (mount.parent == folder || s.below(mount.parent, folder)) {
+			return stacksync.ErrNested
+		}
+	}
+	return nil
+}
+
+// share moves a folder to a new workspace.
+func (m *estateModel) share(u stacksync.UserID, ws stacksync.WorkspaceID, folder stacksync.ItemID, invite []stacksync.Invitee, id stacksync.WorkspaceID) {
+	from := m.spaces[ws]
+	to := &spaceModel{id: id, owner: u, folder: folder, members: map[stacksync.UserID]*memberModel{}, items: map[stacksync.ItemID]itemModel{}}
+	m.spaces[id] = to
+	for at, it := range from.items {
+		if !it.deleted && from.below(at, folder) {
+			if it.parent == folder {
+				it.parent = stacksync.ItemID{}
+			}
+			to.items[at] = it
+		}
+	}
+	for at := range to.items {
+		from.leaves(at)
+	}
+	was := from.items[folder]
+	from.leaves(folder)
+	to.members[u] = &memberModel{role: stacksync.Owner, name: was.name, parent: was.parent}
+	for _, v := range invite {
+		m.invite(to, v)
+	}
+}
+
+func (s *spaceModel) leaves(id stacksync.ItemID) {
+	it := s.items[id]
+	it.version, it.deleted, it.moved = it.version+1, true, true
+	s.items[id] = it
+}
+
+func (m *estateModel) invite(s *spaceModel, v stacksync.Invitee) {
+	if was := s.members[v.User]; was != nil && !was.pending {
+		return
+	}
+	delete(s.members, v.User) // an invitation is replaced
+	s.members[v.User] = &memberModel{role: v.Role, pending: true, name: m.freeName(v.User, s.members[s.owner].name)}
+}
+
+// freeName numbers a name of a mount in the root of a user's default workspace.
+func (m *estateModel) freeName(u stacksync.UserID, name string) string {
+	for n := 1; ; n++ {
+		try := name
+		if n > 1 {
+			try = fmt.Sprintf("%s (%d)", name, n)
+		}
+		if m.free(u, stacksync.ItemID{}, try, nil) {
+			return try
+		}
+	}
+}
+
+// free reports whether neither an item nor a mount, but one, has a name.
+func (m *estateModel) free(u stacksync.UserID, parent stacksync.ItemID, name string, but *spaceModel) bool {
+	if _, taken := m.spaces[m.home[u]].holder(parent, name); taken {
+		return false
+	}
+	for _, s := range m.spaces {
+		if mount := s.members[u]; mount != nil && s != but && !s.folder.IsZero() && mount.parent == parent && mount.name == name {
+			return false
+		}
+	}
+	return true
+}
+
+// takeOut removes members; the folder returns when none but the owner is left.
+func (m *estateModel) takeOut(s *spaceModel, users ...stacksync.UserID) {
+	for _, u := range users {
+		delete(s.members, u)
+	}
+	if s.others() > 0 {
+		return
+	}
+	home, mount := m.spaces[m.home[s.owner]], s.members[s.owner]
+	root := itemModel{version: home.items[s.folder].version + 1, kind: stacksync.Folder, parent: mount.parent, name: mount.name}
+	if home.placed(mount.parent) != nil {
+		root.parent = stacksync.ItemID{}
+	}
+	for n := 2; ; n++ {
+		if _, taken := home.holder(root.parent, root.name); !taken {
+			break
+		}
+		root.name = fmt.Sprintf("%s (%d)", mount.name, n)
+	}
+	home.items[s.folder] = root
+	for id, it := range s.items {
+		if it.deleted {
+			continue
+		}
+		if it.parent.IsZero() {
+			it.parent = s.folder
+		}
+		it.version = max(it.version, home.items[id].version+1)
+		home.items[id] = it
+	}
+	delete(m.spaces, s.id)
+}
+
+func (m *estateModel) transfer(s *spaceModel, to stacksync.UserID) error {
+	switch next := s.members[to]; {
+	case s.folder.IsZero():
+		return stacksync.ErrNotShared
+	case next == nil || next.pending:
+		return stacksync.ErrMemberNotFound
+	case to == s.owner:
+		return nil
+	case !m.fits(to, s.size()):
+		return stacksync.ErrQuotaExceeded
+	}
+	s.members[s.owner].role, s.members[to].role, s.owner = stacksync.Editor, stacksync.Owner, to
+	return nil
+}
+
+func (m *estateModel) mount(u stacksync.UserID, s *spaceModel, name string, parent stacksync.ItemID) error {
+	mount := s.members[u]
+	switch {
+	case s.folder.IsZero():
+		return stacksync.ErrNotShared
+	case mount.name == name && mount.parent == parent:
+		return nil
+	}
+	if err := m.spaces[m.home[u]].placed(parent); err != nil {
+		return err
+	}
+	if !m.free(u, parent, name, s) {
+		return stacksync.ErrNameTaken
+	}
+	mount.name, mount.parent = name, parent
+	return nil
+}
+
+// delete removes a user with what the user owns.
+func (m *estateModel) delete(u stacksync.UserID, shared bool) error {
+	for _, s := range m.spaces {
+		if s.owner == u && s.others() > 0 && !shared {
+			return stacksync.ErrSharedWorkspaces
+		}
+	}
+	maps.DeleteFunc(m.spaces, func(_ stacksync.WorkspaceID, s *spaceModel) bool { return s.owner == u })
+	for _, s := range m.list() {
+		if s.members[u] != nil {
+			m.takeOut(s, u)
+		}
+	}
+	return nil
+}
+
+// list returns the workspaces in an order that is the same in every run: by owner, then by name of the folder.
+func (m *estateModel) list() []*spaceModel {
+	return slices.SortedFunc(maps.Values(m.spaces), func(a, b *spaceModel) int {
+		return cmp.Or(cmp.Compare(a.owner, b.owner), strings.Compare(a.folder.String(), b.folder.String()))
+	})
+}
+
+// paths is the tree of a workspace as a text a line, with versions.
+func (s *spaceModel) paths() []string {
+	var lines []string
+	for id, it := range s.items {
+		if !it.deleted {
+			lines = append(lines, fmt.Sprintf("%v %d %q in %v: %s, %d bytes", id, it.version, it.name, it.parent, it.kind, it.size))
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
