@@ -193,7 +193,6 @@ func TestMostConnections(t *testing.T) {
 	_, err = r.CopyChunks(t.Context(), stacksync.CopyChunksParams{From: container, To: "other", Names: names})
 	require.NoError(t, err)
 	require.Equal(t, most, r.proxy.most)
-
 }
 
 func TestIdleConnectionsEnd(t *testing.T) {
@@ -215,14 +214,8 @@ func TestClose(t *testing.T) {
 	require.NoError(t, write(t.Context(), r.Storage, container, "chunk", strings.Repeat("x", 1<<24)))
 	content, err := r.ReadChunk(t.Context(), stacksync.ReadChunkParams{Container: container, Name: "chunk"})
 	require.NoError(t, err)
-	began, written := make(chan struct{}), make(chan error, 1)
-	go func() {
-		never, end := io.Pipe()
-		defer end.Close()
-		go func() { _, _ = end.Write(make([]byte, 1)); close(began) }()
-		written <- writeFrom(context.Background(), r.Storage, container, "never", 10, stop{never, began, r.Close})
-	}()
-	require.ErrorIs(t, <-written, stacksync.ErrClosed)
+	closing := io.MultiReader(strings.NewReader("x"), closer(r.Close))
+	require.ErrorIs(t, writeFrom(t.Context(), r.Storage, container, "never", 10, closing), stacksync.ErrClosed)
 	_, err = io.ReadAll(content.Content)
 	require.ErrorIs(t, err, stacksync.ErrClosed)
 	require.NoError(t, content.Content.Close())
@@ -230,21 +223,10 @@ func TestClose(t *testing.T) {
 	require.NoError(t, r.Close())
 }
 
-// stop is content in the middle of which the storage is closed.
-type stop struct {
-	io.Reader
-	after <-chan struct{}
-	do    func() error
-}
+// closer is content in the middle of which the storage is closed.
+type closer func() error
 
-func (s stop) Read(p []byte) (int, error) {
-	select {
-	case <-s.after:
-		return 0, errors.Join(s.do(), io.ErrUnexpectedEOF)
-	default:
-		return s.Reader.Read(p)
-	}
-}
+func (c closer) Read([]byte) (int, error) { return 0, errors.Join(c(), io.ErrUnexpectedEOF) }
 
 func TestRestartedServer(t *testing.T) {
 	t.Parallel()
