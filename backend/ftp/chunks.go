@@ -89,10 +89,11 @@ func (s *Storage) statShard(ctx context.Context, container, shard string, names 
 // size tells how large a file is, and whether it is there.
 func (c *conn) size(file string) (int64, bool, error) {
 	size, err := c.ftp.FileSize(file)
-	if isMissing(err) {
-		return 0, false, nil
+	if err != nil {
+		_, err = c.isMissing(file, err)
+		return 0, false, err
 	}
-	return size, err == nil, err
+	return size, true, nil
 }
 
 // DeleteChunks implements stacksync.StorageProvisioner.

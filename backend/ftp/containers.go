@@ -51,10 +51,11 @@ func (s *Storage) createContainer(ctx context.Context, name string) error {
 // isFolder tells whether a folder is there.
 func (c *conn) isFolder(name string) (bool, error) {
 	entry, err := c.ftp.GetEntry(name)
-	if isMissing(err) {
-		return false, nil
+	if err != nil {
+		_, err = c.isMissing(name, err)
+		return false, err
 	}
-	return err == nil && entry.Type == ftp.EntryTypeFolder, err
+	return entry.Type == ftp.EntryTypeFolder, nil
 }
 
 // DeleteContainer implements stacksync.StorageProvisioner. The container is gone at once, as its folder is renamed; then the files are
@@ -89,7 +90,12 @@ func (s *Storage) deleteContainer(ctx context.Context, name string) error {
 			}
 		}
 	}
-	return nil
+	return s.with(ctx, func(c *conn) error {
+		if err := c.ftp.RemoveDir(trash); !isUnavailable(err) {
+			return err
+		}
+		return nil // it is gone already, or another container is in it
+	})
 }
 
 // hide takes a container, if it is there, out of sight.
@@ -98,25 +104,24 @@ func (s *Storage) hide(c *conn, name, as string) error {
 	if err := c.ftp.Delete(s.path(name, accessFile)); err != nil && !isMissing(err) {
 		return err
 	}
+	const tries = 10 // whoever is done with a container of their own removes the folder of deleted ones, if it is empty
 	trash := path.Join(s.folder, deletedFolder)
-	err := c.ftp.Rename(s.containerPath(name), path.Join(trash, as))
-	if !isUnavailable(err) {
-		return err
-	}
-	// One of the two folders is missing.
-	if there, lookErr := c.isFolder(s.containerPath(name)); !there || lookErr != nil {
-		return lookErr
-	}
-	if mkErr := c.ftp.MakeDir(trash); mkErr != nil && !isUnavailable(mkErr) {
-		return mkErr
-	}
-	err = c.ftp.Rename(s.containerPath(name), path.Join(trash, as))
-	if isMissing(err) { // renamed by somebody else
-		if there, lookErr := c.isFolder(s.containerPath(name)); !there {
+	for try := 1; ; try++ {
+		err := c.ftp.Rename(s.containerPath(name), path.Join(trash, as))
+		if !isUnavailable(err) {
+			return err
+		}
+		// One of the two folders is missing.
+		if there, lookErr := c.isFolder(s.containerPath(name)); !there || lookErr != nil {
 			return lookErr
 		}
+		if try == tries {
+			return err
+		}
+		if mkErr := c.ftp.MakeDir(trash); mkErr != nil && !isUnavailable(mkErr) {
+			return mkErr
+		}
 	}
-	return err
 }
 
 // entries lists a folder, without the folder itself and its parent. A missing one has no entries.
@@ -130,11 +135,16 @@ func (s *Storage) entries(ctx context.Context, folder string) (entries []*ftp.En
 
 func (c *conn) entries(folder string) ([]*ftp.Entry, error) {
 	all, err := c.ftp.List(folder)
-	if isMissing(err) {
-		return nil, nil
-	}
 	if err != nil {
-		return nil, fmt.Errorf("list %s: %w", folder, err)
+		missing, err := c.isMissing(folder, err)
+		switch {
+		case missing:
+			return nil, nil
+		case isBroken(err):
+			return nil, fmt.Errorf("list %s: %w", folder, err)
+		default:
+			return nil, sound(fmt.Errorf("list %s: %w", folder, err))
+		}
 	}
 	entries := all[:0]
 	for _, e := range all {

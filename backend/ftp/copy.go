@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/jlaffaye/ftp"
 
@@ -14,8 +13,8 @@ import (
 )
 
 // CopyChunks implements stacksync.StorageProvisioner. A server with mod_copy of ProFTPD copies by itself; otherwise the content goes
-// through this process. A chunk that is stored with the same size is not copied, but counts as stored now, by the clock of this machine,
-// where the server can set times (MFMT). Copying to a missing container is a stacksync.ErrNotFound.
+// through this process. A chunk that is stored is not copied, but counts as stored now, by the clock of this machine, where the server can
+// set times (MFMT). Copying to a missing container is a stacksync.ErrNotFound, onto a chunk of another size a stacksync.ErrSize.
 func (s *Storage) CopyChunks(ctx context.Context, p stacksync.CopyChunksParams) (stacksync.CopyChunksResult, error) {
 	err := check.CopyChunks(ctx, p)
 	if err == nil {
@@ -69,7 +68,7 @@ func (s *Storage) copyChunk(ctx context.Context, p stacksync.CopyChunksParams, n
 	place := placeOf(name)
 	byServer := s.copies.Load()
 	from, to, temp := s.path(p.From, place), s.path(p.To, place), s.tempPath(p.To)
-	stored := false
+	var stored, copied bool
 	var size int64
 	err := s.with(ctx, func(c *conn) (err error) {
 		var there bool
@@ -82,6 +81,7 @@ func (s *Storage) copyChunk(ctx context.Context, p stacksync.CopyChunksParams, n
 		if stored, err = c.touch(to, size); stored || err != nil || !byServer {
 			return err
 		}
+		copied = true // perhaps in part
 		return s.copyByServer(c, p.To, from, temp)
 	})
 	switch {
@@ -90,7 +90,7 @@ func (s *Storage) copyChunk(ctx context.Context, p stacksync.CopyChunksParams, n
 		s.copies.Store(false)
 		byServer = false
 	case err != nil || stored:
-		if err != nil && byServer && !errors.Is(err, stacksync.ErrChunkNotFound) {
+		if copied && !errors.Is(err, stacksync.ErrChunkNotFound) {
 			s.removeLater(temp)
 		}
 		return err
@@ -98,39 +98,16 @@ func (s *Storage) copyChunk(ctx context.Context, p stacksync.CopyChunksParams, n
 	if !byServer {
 		return s.copyThrough(ctx, p, name)
 	}
-	err = s.with(ctx, func(c *conn) error {
-		got, there, err := c.size(temp)
-		if err == nil && (!there || got != size) {
-			err = sound(fmt.Errorf("the server has copied %d of %d bytes", got, size))
-		}
-		if err != nil {
-			return err
-		}
-		return s.publish(c, p.To, temp, place)
-	})
+	// The connection may be one that was idle, and break when all is done: then it is done again on another.
+	publish := func(c *conn) error { return s.publishAgain(c, p.To, temp, place, size) }
+	err = s.with(ctx, publish)
 	if isBroken(err) && ended(ctx) == nil {
-		err = s.with(ctx, func(c *conn) error { return s.publishAgain(c, p.To, temp, place, size) })
+		err = s.with(ctx, publish)
 	}
 	if err != nil {
 		s.removeLater(temp)
 	}
 	return err
-}
-
-// touch makes a file count as stored now, if it is there and has this size.
-func (c *conn) touch(file string, size int64) (bool, error) {
-	stored, there, err := c.size(file)
-	if err != nil || !there || stored != size {
-		return false, err
-	}
-	if !c.ftp.IsSetTimeSupported() {
-		return true, nil
-	}
-	err = c.ftp.SetTime(file, time.Now())
-	if isUnavailable(err) { // gone, or not allowed
-		return false, nil
-	}
-	return err == nil, err
 }
 
 var errNoCopy = errors.New("SITE CPFR and CPTO do not work")
@@ -170,10 +147,6 @@ func orNoCopy(err error) error {
 
 // copyThrough reads a chunk and writes it.
 func (s *Storage) copyThrough(ctx context.Context, p stacksync.CopyChunksParams, name string) error {
-	if err := s.copying.Acquire(ctx, 1); err != nil {
-		return ended(ctx)
-	}
-	defer s.copying.Release(1)
 	chunk, err := s.readChunk(ctx, stacksync.ReadChunkParams{Container: p.From, Name: name})
 	if err != nil {
 		return err

@@ -25,7 +25,8 @@
 // There are at most Config.MaxConns, and as many sessions at the server: its MaxClients, MaxClientsPerUser and MaxClientsPerHost must
 // allow them. A pooled connection that turns out to be dead is replaced, and what was asked is asked once more, if nothing was
 // transferred yet; so a restart of the server is not noticed. Before a server that refuses connections, or has too many, a call tries
-// for about a second and a half. ctx reaches all connections: when it ends, those of the call are closed.
+// for about a second and a half. ctx reaches all connections: when it ends, those of the call are closed. Half of the connections at most
+// are for content that is being read, and content that is not read on for Config.Silence is cut: readers that stall stop nobody else.
 //
 // ProFTPD wants data connections to resume the TLS session of the control connection; those of this package do.
 //
@@ -69,6 +70,15 @@
 // PathAllowFilter begins with Folder, where that is not "/". The tests of this package try each of these rules as an intruder. After a
 // change of access, SIZE may answer an open session once more by the former limits, which tells the length of a chunk whose name it
 // knows; RETR, LIST, MLSD, STOR, RNFR, RNTO and MKD answer by the new ones at once. A transfer that has begun goes on.
+//
+// For ProFTPD.EndSessions, "ftpdctl kick user LOGIN" needs mod_ctrls, mod_ctrls_admin, and these lines, where "root" is who calls it:
+//
+//	ControlsEngine on
+//	ControlsSocketACL allow user root
+//	AdminControlsEngine on
+//	AdminControlsACLs kick allow user root
+//
+// That of ProFTPD 1.3.8 exits with 0 also where it was denied: it has worked if it prints "kicked user" or "not connected".
 //
 // mod_copy spares CopyChunks the way of the content through this process. The limits above deny it to accounts.
 package ftp

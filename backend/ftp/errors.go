@@ -52,11 +52,37 @@ func isEnd(err error) bool {
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNABORTED)
 }
 
-// isMissing tells whether the server says that there is no such file or folder. FTP has one code, 550, for that and for what is
-// forbidden; the texts of ProFTPD, Pure-FTPd and vsftpd tell them apart.
+// isMissing tells whether the server says that there is no such file or folder. FTP has one code, 550, for all that can be wrong with a
+// file; only the text tells what. One that is not known to mean this does not: a chunk counts as missing only if it surely is. What is
+// looked at begins after the last colon, since before it ProFTPD and Pure-FTPd have the path, which may read like anything.
 func isMissing(err error) bool {
-	reply := replyOf(err)
-	return reply != nil && isUnavailable(err) && !says(reply, "denied", "not permitted", "forbidden")
+	if !isUnavailable(err) {
+		return false
+	}
+	why := replyOf(err).Msg
+	if i := strings.LastIndex(why, ": "); i >= 0 {
+		why = why[i:]
+	}
+	return says(why, "no such file", "not found", "does not exist", "doesn't exist")
+}
+
+// isMissing is the other isMissing, of a reply to a command on a file or folder. It returns err, or why the connection broke, if it is not
+// missing. Some replies have no reason: ProFTPD's to MLST, and Pure-FTPd's to SIZE, MDTM, MLST and MLSD. Both give it for CWD.
+func (c *conn) isMissing(name string, err error) (bool, error) {
+	if isMissing(err) {
+		return true, nil
+	}
+	if !isUnavailable(err) || !says(replyOf(err).Msg, "cannot be listed", "can't check for file existence") {
+		return false, err
+	}
+	why := c.ftp.ChangeDir(name) // all paths are absolute
+	if isMissing(why) {
+		return true, nil
+	}
+	if isBroken(why) {
+		return false, why
+	}
+	return false, err
 }
 
 // isUnavailable tells whether a command failed because of the file or folder that it names.
@@ -65,8 +91,9 @@ func isUnavailable(err error) bool {
 	return reply != nil && (reply.Code == ftp.StatusFileUnavailable || reply.Code == ftp.StatusBadFileName || reply.Code == ftp.StatusFileActionIgnored)
 }
 
-func says(reply *textproto.Error, texts ...string) bool {
-	message := strings.ToLower(reply.Msg)
+// says tells whether a message has one of some texts, which are in lower case.
+func says(message string, texts ...string) bool {
+	message = strings.ToLower(message)
 	for _, text := range texts {
 		if strings.Contains(message, text) {
 			return true

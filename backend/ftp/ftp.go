@@ -39,12 +39,14 @@ type Config struct {
 	Plain bool
 	// Folder is where the containers are, as the service's account sees it. It must be there. Defaults to "/".
 	Folder string
-	// MaxConns is the most connections at a time, 2 or more. An open Content of ReadChunk holds one. Defaults to 8.
+	// MaxConns is the most connections at a time, 2 or more. Defaults to 8. A Content of ReadChunk holds one until it is read to its end,
+	// or closed. At most MaxConns/2 are open at a time, so that others can write, and ask, whatever readers do; further calls of
+	// ReadChunk wait. WriteChunk holds one while it reads the Content that it is given: bound by ctx how long that may take.
 	MaxConns int
 	// IdleTimeout is after what time an idle connection is ended. It should be less than the server's own. Defaults to 1 minute.
 	IdleTimeout time.Duration
-	// Silence is how long the server may answer nothing, or take no bytes, until it counts as dead. Defaults to 1 minute. Connecting
-	// may take 10 seconds.
+	// Silence is how long the server may answer nothing, or take no bytes, until it counts as dead; and for how long an open Content of
+	// ReadChunk may go unread until it is cut. Defaults to 1 minute. Connecting may take 10 seconds.
 	Silence time.Duration
 	// Accounts makes the Storage a stacksync.AccountProvisioner. Defaults to none. See ProFTPD.
 	Accounts Access
@@ -61,8 +63,9 @@ type Storage struct {
 	pool     pool
 	accounts *accounts // nil for none
 
-	// copying bounds the copies that go through this process: each holds a connection while it waits for another.
-	copying *semaphore.Weighted
+	// reading bounds the chunks that are being read: each holds a connection for as long as its reader likes, or, if it is being copied,
+	// waits for another.
+	reading *semaphore.Weighted
 	// copies says that the server can copy by itself (SITE CPFR and CPTO).
 	copies atomic.Bool
 
@@ -89,10 +92,11 @@ func newStorage(c Config) (*Storage, error) {
 	if err != nil {
 		return nil, err
 	}
+	password := c.Password
 	s := &Storage{
-		folder: path.Join("/", c.Folder), maxConns: c.MaxConns, log: c.Logger, copying: semaphore.NewWeighted(int64(max(1, c.MaxConns/2))),
+		folder: path.Join("/", c.Folder), maxConns: c.MaxConns, log: c.Logger, reading: semaphore.NewWeighted(int64(c.MaxConns / 2)),
 		pool: pool{permits: semaphore.NewWeighted(int64(c.MaxConns)), keep: c.IdleTimeout, server: server{
-			addr: c.Addr, user: c.User, password: c.Password, tls: tlsConfig, dialer: net.Dialer{Timeout: dialTimeout}, silence: c.Silence,
+			addr: c.Addr, user: c.User, password: func() stacksync.Secret { return password }, tls: tlsConfig, dialer: net.Dialer{Timeout: dialTimeout}, silence: c.Silence,
 		}},
 	}
 	s.closing, s.end = context.WithCancel(context.Background())

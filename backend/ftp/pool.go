@@ -21,17 +21,18 @@ import (
 // server is how to reach it.
 type server struct {
 	addr, user string
-	password   stacksync.Secret
-	tls        *tls.Config
-	dialer     net.Dialer
-	silence    time.Duration
+	// password is a func, since fmt shows whatever text is in a field that is not exported.
+	password func() stacksync.Secret
+	tls      *tls.Config
+	dialer   net.Dialer
+	silence  time.Duration
 }
 
 // mayPass tells whether a server that did not let us in may do so in a moment: it starts, or has too many clients.
 func mayPass(err error) bool {
 	var reply *textproto.Error
 	if errors.As(err, &reply) {
-		return reply.Code == ftp.StatusNotAvailable || reply.Code == ftp.StatusNotLoggedIn && says(reply, "maximum number", "too many")
+		return reply.Code == ftp.StatusNotAvailable || reply.Code == ftp.StatusNotLoggedIn && says(reply.Msg, "maximum number", "too many")
 	}
 	return errors.Is(err, syscall.ECONNREFUSED) || isEnd(err)
 }
@@ -62,8 +63,8 @@ func (s *server) open(ctx context.Context) (_ *conn, err error) {
 	if c.ftp, err = ftp.Dial(s.addr, options...); err != nil {
 		return nil, err
 	}
-	if err := c.ftp.Login(s.user, string(s.password)); err != nil {
-		return nil, fmt.Errorf("log in as %s: %w", s.user, withoutSecret(err, s.password))
+	if err := c.ftp.Login(s.user, string(s.password())); err != nil {
+		return nil, fmt.Errorf("log in as %s: %w", s.user, withoutSecret(err, s.password()))
 	}
 	return c, nil
 }

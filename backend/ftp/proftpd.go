@@ -27,8 +27,9 @@ type ProFTPD struct {
 	Users string
 	// UID and GID are those of the service's account, since it has to read and delete what accounts write. Not 0.
 	UID, GID int
-	// EndSessions ends the sessions of a login: "ftpdctl kick user LOGIN" does it on the server's machine, within a second or two.
-	// Without it, sessions begun with a former secret go on until the server's TimeoutSession ends them.
+	// EndSessions ends the sessions of a login; that there are none is no error. "ftpdctl kick user LOGIN" does it on the server's machine,
+	// within a second or two: see the package comment for what that needs. What fails is done by the next call for the account. Without
+	// EndSessions, sessions begun with a former secret go on until the server's TimeoutSession ends them.
 	EndSessions func(ctx context.Context, login string) error
 }
 
@@ -39,35 +40,69 @@ func (a ProFTPD) PutAccount(ctx context.Context, account string, secret stacksyn
 	if a.UID <= 0 || a.GID <= 0 {
 		return "", errors.New("ProFTPD.UID and GID have to be those of the service's account")
 	}
-	had := false
-	changed, err := a.edit(ctx, func(users *users) error {
-		hash, there := users.hash(account)
-		had = there
-		if !there && ifExists || there && matches(hash, secret) {
+	var pending *user
+	err := a.edit(ctx, func(users *users) error {
+		old, there := users.find(account)
+		switch {
+		case !there || old.mark() == markDeleted:
+			if ifExists {
+				return nil
+			}
+		case matches(old.hash(), secret):
+			if old.mark() == markChanged {
+				pending = &old
+			}
 			return nil
 		}
 		hash, err := hashOf(secret)
-		if err == nil {
-			users.put(account, fmt.Sprintf("%s:%s:%d:%d::/:/bin/false", account, hash, a.UID, a.GID))
+		if err != nil {
+			return err
 		}
-		return err
+		changed := userOf(account, hash, a.UID, a.GID)
+		if there && a.EndSessions != nil {
+			changed = changed.with(hash, markChanged)
+			pending = &changed
+		}
+		users.put(account, changed.String())
+		return nil
 	})
-	if err == nil && changed && had {
-		err = a.endSessions(ctx, account)
+	if err == nil && pending != nil {
+		err = a.settle(ctx, account, *pending, pending.with(pending.hash(), "").String())
 	}
 	return account, err
 }
 
 // DeleteAccount implements Access.
 func (a ProFTPD) DeleteAccount(ctx context.Context, account string) error {
-	if _, err := a.edit(ctx, func(users *users) error {
-		users.put(account, "")
+	var pending *user
+	err := a.edit(ctx, func(users *users) error {
+		old, there := users.find(account)
+		if !there || a.EndSessions == nil {
+			users.put(account, "")
+			return nil
+		}
+		deleted := old.with(noHash, markDeleted)
+		pending = &deleted
+		users.put(account, deleted.String())
 		return nil
-	}); err != nil {
+	})
+	if err != nil || pending == nil {
 		return err
 	}
-	// Also where the account was gone: the call before may have failed here.
-	return a.endSessions(ctx, account)
+	return a.settle(ctx, account, *pending, "")
+}
+
+// settle ends the sessions of an account, and then replaces its line, unless somebody else has done so.
+func (a ProFTPD) settle(ctx context.Context, account string, pending user, line string) error {
+	if err := a.endSessions(ctx, account); err != nil {
+		return err
+	}
+	return a.edit(ctx, func(users *users) error {
+		if now, there := users.find(account); there && now.String() == pending.String() {
+			users.put(account, line)
+		}
+		return nil
+	})
 }
 
 func (a ProFTPD) endSessions(ctx context.Context, login string) error {
@@ -91,7 +126,7 @@ func (a ProFTPD) SetAccess(ctx context.Context, f Folder, grants []stacksync.Gra
 	}
 	var readers, writers []string
 	for _, g := range grants {
-		if _, ok := known.hash(g.Account); !ok {
+		if u, ok := known.find(g.Account); !ok || u.mark() == markDeleted {
 			continue // its name must not wait here for whoever gets it
 		}
 		readers = append(readers, g.Account)

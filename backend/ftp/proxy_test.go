@@ -33,6 +33,8 @@ type proxy struct {
 	cuts int
 	// reply may change a reply of the server; an empty one cuts the connection.
 	reply func(command, line string) string
+	// answer may reply in place of the server, which does not see the command then.
+	answer func(command string) string
 }
 
 func newProxy(t testing.TB, server string) *proxy {
@@ -112,7 +114,17 @@ func (p *proxy) control(client net.Conn) {
 			mu.Lock()
 			command = lines.Text()
 			mu.Unlock()
-			p.set(func(p *proxy) { p.commands = append(p.commands, lines.Text()) })
+			var answer func(string) string
+			p.set(func(p *proxy) {
+				p.commands = append(p.commands, lines.Text())
+				answer = p.answer
+			})
+			if answer != nil {
+				if line := answer(lines.Text()); line != "" {
+					_, _ = fmt.Fprintf(client, "%s\r\n", line)
+					continue
+				}
+			}
 			if _, err := fmt.Fprintf(server, "%s\r\n", lines.Text()); err != nil {
 				return
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/jlaffaye/ftp"
 
@@ -13,7 +14,8 @@ import (
 	"github.com/stacksync/stacksync-go/backend/internal/check"
 )
 
-// ReadChunk implements stacksync.ChunkReader. Content holds a connection until it is closed; it ends with ctx.
+// ReadChunk implements stacksync.ChunkReader. Content holds a connection until it is read to its end, or closed; it ends with ctx, and is
+// cut if it is not read for as long as Config.Silence says. Where as many are open as Config.MaxConns lets, ReadChunk waits.
 func (s *Storage) ReadChunk(ctx context.Context, p stacksync.ReadChunkParams) (stacksync.ReadChunkResult, error) {
 	err := check.ReadChunk(ctx, p)
 	var r stacksync.ReadChunkResult
@@ -28,24 +30,43 @@ func (s *Storage) ReadChunk(ctx context.Context, p stacksync.ReadChunkParams) (s
 
 func (s *Storage) readChunk(ctx context.Context, p stacksync.ReadChunkParams) (stacksync.ReadChunkResult, error) {
 	ctx, done := s.join(ctx)
-	file := s.path(p.Container, placeOf(p.Name))
-	content := &content{storage: s, ctx: ctx, done: done}
-	c, err := s.hold(ctx, func(c *conn) (err error) {
-		if content.left, err = c.ftp.FileSize(file); err != nil {
-			return err
-		}
-		content.response, err = c.ftp.Retr(file)
-		return err
-	})
-	if isMissing(err) {
-		err = stacksync.ErrChunkNotFound
-	}
+	content, err := s.openContent(ctx, s.path(p.Container, placeOf(p.Name)))
 	if err != nil {
 		done()
 		return stacksync.ReadChunkResult{}, err
 	}
-	content.c = c
+	content.mu.Lock()
+	defer content.mu.Unlock()
+	content.done = done
+	content.last, content.timer = time.Now(), time.AfterFunc(s.pool.server.silence, content.unread)
 	return stacksync.ReadChunkResult{Size: content.left, Content: content}, nil
+}
+
+// openContent opens a file. The caller starts the clock.
+func (s *Storage) openContent(ctx context.Context, file string) (*content, error) {
+	if err := s.reading.Acquire(ctx, 1); err != nil {
+		return nil, ended(ctx)
+	}
+	r := &content{storage: s, ctx: ctx}
+	c, err := s.hold(ctx, func(c *conn) (err error) {
+		var there bool
+		if r.left, there, err = c.size(file); err != nil {
+			return err
+		}
+		if !there {
+			return sound(stacksync.ErrChunkNotFound)
+		}
+		if r.response, err = c.ftp.Retr(file); isMissing(err) { // deleted since
+			return sound(stacksync.ErrChunkNotFound)
+		}
+		return err
+	})
+	if err != nil {
+		s.reading.Release(1)
+		return nil, err
+	}
+	r.c = c
+	return r, nil
 }
 
 // content is what RETR brings. It is good only if it is as long as SIZE has said, and the server confirms its end.
@@ -56,10 +77,14 @@ type content struct {
 
 	mu       sync.Mutex // Close may come while Read waits
 	closed   bool
-	c        *conn
 	response *ftp.Response
 	left     int64
-	err      error // of the Read before; io.EOF once the server has confirmed the end
+	err      error       // of the Read before; io.EOF once the server has confirmed the end
+	last     time.Time   // when the Read before has ended
+	timer    *time.Timer // of unread
+
+	held sync.Mutex
+	c    *conn // nil once it is given back
 }
 
 // Read implements io.Reader.
@@ -72,6 +97,7 @@ func (r *content) Read(p []byte) (n int, err error) {
 	if r.err != nil || len(p) == 0 && r.left > 0 {
 		return 0, r.err
 	}
+	r.timer.Stop() // the other side has a clock of its own: see link
 	if r.left > 0 {
 		n, err = r.response.Read(p[:min(int64(len(p)), r.left)])
 		r.left -= int64(n)
@@ -90,7 +116,45 @@ func (r *content) Read(p []byte) (n int, err error) {
 		}
 		r.err = fmt.Errorf("the content was cut: %w", r.err)
 	}
+	if r.err == nil {
+		r.last = time.Now()
+		r.timer.Reset(r.storage.pool.server.silence)
+	} else {
+		r.giveBack()
+	}
 	return n, r.err
+}
+
+// unread cuts content that nobody goes on to read: other readers wait for the connection.
+func (r *content) unread() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	silence := r.storage.pool.server.silence
+	if r.closed || r.err != nil || time.Since(r.last) < silence { // a Read came first
+		return
+	}
+	r.err = fmt.Errorf("the content was cut: it was not read for %v", silence)
+	r.storage.log.Info("cut a chunk that was not read on", "after", silence)
+	r.giveBack()
+}
+
+// giveBack gives the connection to whoever is next, once. It is not used again if the content was not read to its end. The caller holds mu.
+func (r *content) giveBack() {
+	r.held.Lock()
+	c := r.c
+	r.c = nil
+	r.held.Unlock()
+	if c == nil {
+		return
+	}
+	r.timer.Stop()
+	if r.err == io.EOF { //nolint:errorlint // as above
+		r.storage.release(c)
+	} else {
+		r.storage.abandon(c)
+	}
+	r.storage.reading.Release(1)
+	r.done()
 }
 
 // finish reads the end, and returns io.EOF if all is well.
@@ -111,23 +175,19 @@ func (r *content) finish() error {
 	return io.EOF
 }
 
-// Close implements io.Closer. A connection whose content was not read to its end is not used again.
+// Close implements io.Closer.
 func (r *content) Close() error {
 	// A Read that waits ends when its connection does.
 	if !r.mu.TryLock() {
-		r.c.cut()
+		r.held.Lock()
+		if r.c != nil {
+			r.c.cut()
+		}
+		r.held.Unlock()
 		r.mu.Lock()
 	}
 	defer r.mu.Unlock()
-	if r.closed {
-		return nil
-	}
 	r.closed = true
-	defer r.done()
-	if r.err == io.EOF { //nolint:errorlint // as above
-		r.storage.release(r.c)
-	} else {
-		r.storage.abandon(r.c)
-	}
+	r.giveBack()
 	return nil
 }

@@ -152,3 +152,28 @@ func TestAccountsAtOnce(t *testing.T) {
 	_, ok := stacksync.As[stacksync.AccountProvisioner](&ftp.Storage{})
 	require.False(t, ok)
 }
+
+// TestNothingIsLeft: when the last container is gone, Folder is empty again, whoever else deletes containers at the moment.
+func TestNothingIsLeft(t *testing.T) {
+	t.Parallel()
+	server := start(t, proftpd.Options{})
+	storages := []*ftp.Storage{open(t, configOf(server)), open(t, configOf(server))}
+	const rounds, count = 5, 8
+	for round := range rounds {
+		var wg sync.WaitGroup
+		for i := range count {
+			wg.Go(func() {
+				s, name := storages[i%2], fmt.Sprintf("c-%d-%d", round, i)
+				_, err := s.CreateContainer(t.Context(), stacksync.CreateContainerParams{Container: name})
+				assert.NoError(t, err)
+				assert.NoError(t, write(t.Context(), s, name, "chunk", "content"))
+				assert.NoError(t, deleteContainer(t.Context(), s, name))
+			})
+		}
+		wg.Wait()
+		left, err := os.ReadDir(server.Root)
+		require.NoError(t, err)
+		require.Empty(t, left)
+	}
+	require.NoError(t, deleteContainer(t.Context(), storages[0], "never-there"))
+}

@@ -104,10 +104,11 @@ func (s *Storage) putFile(ctx context.Context, container, name string, data []by
 		}
 		at := time.Now().Truncate(time.Second)
 		before, err := c.ftp.GetTime(to)
-		if err != nil && !isMissing(err) {
-			return err
-		}
-		if err == nil && !at.After(before) {
+		if err != nil {
+			if missing, err := c.isMissing(to, err); !missing {
+				return err
+			}
+		} else if !at.After(before) {
 			at = before.Add(time.Second)
 		}
 		if err := c.ftp.SetTime(temp, at); err != nil {

@@ -5,11 +5,13 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -134,7 +136,7 @@ func TestServerIsNotEnough(t *testing.T) {
 	require.ErrorContains(t, err, "look for folder /missing")
 }
 
-// TestNoSecrets: neither logs nor errors nor a Config that is printed has a password.
+// TestNoSecrets: neither logs nor errors nor a Config or Storage that is printed has a password.
 func TestNoSecrets(t *testing.T) {
 	t.Parallel()
 	const secret = "secret-0123456789-of-a-user"
@@ -160,9 +162,16 @@ func TestNoSecrets(t *testing.T) {
 	require.NoError(t, err2)
 	p.cutAll()
 	create(t, s, container)
-	for _, text := range []string{err.Error(), putErr.Error(), log.String(), fmt.Sprintf("%v %+v %#v", bad, bad, bad)} {
+	texts := []string{err.Error(), putErr.Error(), fmt.Sprintf("%v %+v %#v", bad, bad, bad)}
+	for _, v := range []any{s, reflect.ValueOf(s).Elem(), accounts, reflect.ValueOf(accounts).Elem()} { // the values, too
+		texts = append(texts, fmt.Sprintf("%v %+v %#v %s %q %x", v, v, v, v, v, v))
+		c.Logger.Info("a value", slog.Any("value", v))
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("a value", slog.Any("value", v))
+	}
+	for _, text := range append(texts, log.String()) {
 		require.NotContains(t, text, secret)
 		require.NotContains(t, text, proftpd.ServicePassword)
+		require.NotContains(t, text, hex.EncodeToString([]byte(proftpd.ServicePassword)))
 	}
 }
 

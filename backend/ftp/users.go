@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -17,6 +18,30 @@ type users struct {
 	changed bool
 }
 
+// user is what such a line has, as in passwd(5).
+type user struct{ fields [7]string }
+
+// Until EndSessions has succeeded, an account has one of these marks, in the field for a comment: so the next call knows that sessions
+// may be open which must not be.
+const (
+	markChanged = "end-sessions"
+	markDeleted = "deleted,end-sessions"
+	noHash      = "!" // of no password
+)
+
+func userOf(account, hash string, uid, gid int) user {
+	return user{[7]string{account, hash, strconv.Itoa(uid), strconv.Itoa(gid), "", "/", "/bin/false"}}
+}
+
+func (u user) hash() string   { return u.fields[1] }
+func (u user) mark() string   { return u.fields[4] }
+func (u user) String() string { return strings.Join(u.fields[:], ":") }
+
+func (u user) with(hash, mark string) user {
+	u.fields[1], u.fields[4] = hash, mark
+	return u
+}
+
 func readUsers(name string) (*users, error) {
 	b, err := os.ReadFile(name)
 	if err != nil {
@@ -25,14 +50,15 @@ func readUsers(name string) (*users, error) {
 	return &users{lines: strings.SplitAfter(string(b), "\n")}, nil
 }
 
-// hash returns what an account's password is checked by.
-func (u *users) hash(account string) (string, bool) {
+// find returns the first line of an account.
+func (u *users) find(account string) (found user, ok bool) {
 	for _, line := range u.lines {
-		if fields := strings.Split(line, ":"); len(fields) > 1 && fields[0] == account {
-			return fields[1], true
+		if fields := strings.Split(strings.TrimRight(line, "\r\n"), ":"); fields[0] == account && len(fields) > 1 {
+			copy(found.fields[:], fields)
+			return found, true
 		}
 	}
-	return "", false
+	return found, false
 }
 
 // put gives an account this line, or none. All other lines stay as they are.
@@ -56,23 +82,23 @@ func (u *users) put(account, line string) {
 }
 
 // edit changes the AuthUserFile under its lock, if there is anything to change.
-func (a ProFTPD) edit(ctx context.Context, change func(*users) error) (changed bool, err error) {
+func (a ProFTPD) edit(ctx context.Context, change func(*users) error) error {
 	lock, err := lockFile(ctx, a.Users+".lock")
 	if err != nil {
-		return false, fmt.Errorf("lock the accounts: %w", err)
+		return fmt.Errorf("lock the accounts: %w", err)
 	}
 	defer lock.Close()
 	u, err := readUsers(a.Users)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if err := change(u); err != nil || !u.changed {
-		return false, err
+		return err
 	}
 	if err := replaceFile(a.Users, strings.Join(u.lines, "")); err != nil {
-		return false, fmt.Errorf("write the accounts: %w", err)
+		return fmt.Errorf("write the accounts: %w", err)
 	}
-	return true, nil
+	return nil
 }
 
 // lockFile waits for the lock of a file, which lasts until the file is closed or the process ends.

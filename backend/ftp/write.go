@@ -7,13 +7,16 @@ import (
 	"io"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/backend/internal/check"
 )
 
-// WriteChunk implements stacksync.ChunkWriter. A chunk that is stored is replaced. Where the connection breaks, it tries once more if it
-// had not begun to read Content, or Content is an io.Seeker.
+// WriteChunk implements stacksync.ChunkWriter. A chunk that is stored stays, and counts as stored now, by the clock of this machine, where
+// the server can set times (MFMT); content of another size than it has is a stacksync.ErrSize. Of two that are written at the same moment
+// the later may replace the earlier. Where the connection breaks, it tries once more if it had not begun to read Content, or Content is
+// an io.Seeker.
 func (s *Storage) WriteChunk(ctx context.Context, p stacksync.WriteChunkParams) (stacksync.WriteChunkResult, error) {
 	err := check.WriteChunk(ctx, p)
 	if err == nil {
@@ -83,7 +86,7 @@ func (s *Storage) store(ctx context.Context, container, place string, size int64
 		err := s.upload(c, container, temp, size, from)
 		uploaded = err == nil
 		if uploaded {
-			err = s.publish(c, container, temp, place)
+			err = s.publish(c, container, temp, place, size)
 		}
 		c.spent = from.touched
 		return err
@@ -134,10 +137,17 @@ func (s *Storage) upload(c *conn, container, temp string, size int64, from *sour
 	return err
 }
 
-// publish gives a file that was uploaded its place.
-func (s *Storage) publish(c *conn, container, temp, place string) error {
+// publish gives a file that was uploaded its place, or removes it where the chunk is stored already.
+func (s *Storage) publish(c *conn, container, temp, place string, size int64) error {
 	to := s.path(container, place)
-	err := c.ftp.Rename(temp, to)
+	stored, err := c.touch(to, size)
+	if err != nil {
+		return err
+	}
+	if stored {
+		return c.remove(temp)
+	}
+	err = c.ftp.Rename(temp, to)
 	if !isUnavailable(err) {
 		return err
 	}
@@ -149,18 +159,39 @@ func (s *Storage) publish(c *conn, container, temp, place string) error {
 
 // publishAgain is publish, which may have happened already.
 func (s *Storage) publishAgain(c *conn, container, temp, place string, size int64) error {
-	_, there, err := c.size(temp)
-	if err != nil {
+	got, there, err := c.size(temp)
+	switch {
+	case err != nil:
 		return err
+	case there && got != size:
+		return sound(&cutError{fmt.Errorf("%d of %d bytes are there", got, size)})
+	case there:
+		return s.publish(c, container, temp, place, size)
 	}
-	if there {
-		return s.publish(c, container, temp, place)
-	}
-	stored, there, err := c.size(s.path(container, place))
-	if err == nil && (!there || stored != size) {
+	stored, err := c.touch(s.path(container, place), size)
+	if err == nil && !stored {
 		err = sound(&cutError{errors.New("the file is not there")})
 	}
 	return err
+}
+
+// touch makes a chunk count as stored now, if it is there. One of another size is a stacksync.ErrSize.
+func (c *conn) touch(file string, size int64) (stored bool, err error) {
+	has, there, err := c.size(file)
+	if err != nil || !there {
+		return false, err
+	}
+	if has != size {
+		return false, sound(fmt.Errorf("%w: the stored chunk has %d bytes, not %d", stacksync.ErrSize, has, size))
+	}
+	if !c.ftp.IsSetTimeSupported() {
+		return true, nil
+	}
+	err = c.ftp.SetTime(file, time.Now())
+	if isUnavailable(err) { // gone, or not allowed: it is written anew
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // makeFolder makes a folder in a container, with those above it. It never makes the container.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
@@ -19,8 +20,8 @@ import (
 // administrator of their domain.
 //
 // An account is a Keystone user with Role in Project; the container's access lists (X-Container-Read, X-Container-Write) name its id.
-// Who may write may also replace and delete objects: Swift has no finer right. Role should be one that gives no rights of its own
-// in Swift (none of its operator_roles), and Project one where it gives none elsewhere, so a project for nothing else.
+// Who may write may also replace and delete objects: Swift has no finer right. A role that Swift gives rights to (one of its operator_roles,
+// which on many clusters has "member") would make each account the master of all containers: PutAccount tries that, and fails.
 //
 // Access changes at once when SetAccess returns, but a proxy without a shared memcached may go by the former list for a minute
 // (recheck_container_existence). A former secret, and tokens got with it, are refused by Keystone at once, by Swift when it asks Keystone again:
@@ -36,9 +37,10 @@ type Accounts struct {
 	Prefix string
 	// Domain is the name of the users' domain. Defaults to that of the Storage's project.
 	Domain string
-	// Project and ProjectDomain name the project that users log in to. It defaults to the Storage's own, its domain to Domain.
+	// Project is the name of the project that users log in to, and ProjectDomain of its domain, which defaults to Domain. It should be one
+	// for nothing else: whatever Role gives rights to in it, the Storage's containers are not there.
 	Project, ProjectDomain string
-	// Role is the name of the role that users have in Project. Defaults to "member".
+	// Role is the name of the role that users have in Project: one that Swift gives no rights to, best one made for this.
 	Role string
 }
 
@@ -46,6 +48,11 @@ func (a *Accounts) check() error {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 	if len(a.Prefix) > 64 || strings.Trim(a.Prefix, letters) != "" {
 		return &stacksync.FieldError{Field: "Accounts.Prefix", Reason: `is not at most 64 characters of a-z, A-Z, 0-9, "-", "_" and "."`}
+	}
+	for field, value := range map[string]string{"Accounts.Project": a.Project, "Accounts.Role": a.Role} {
+		if value == "" {
+			return &stacksync.FieldError{Field: field, Reason: "is empty"}
+		}
 	}
 	return nil
 }
@@ -58,22 +65,19 @@ type accounts struct {
 	authURL                      string // with a slash at its end
 	domain, project, role        string // ids
 	ids                          ids
+	probed                       atomic.Bool // whether this process has seen that accounts reach nothing by their role
 }
 
 // newAccounts finds the ids of what is configured by name.
 func (s *Storage) newAccounts(ctx context.Context, c Accounts) (*accounts, error) {
 	own := s.session.project()
-	if own == nil && (c.Domain == "" || c.Project == "") {
-		return nil, &stacksync.FieldError{Field: "Accounts", Reason: "have no Domain and Project, and Keystone does not tell the Storage's own"}
+	if own == nil && c.Domain == "" {
+		return nil, &stacksync.FieldError{Field: "Accounts.Domain", Reason: "is empty, and Keystone does not tell the Storage's own"}
 	}
 	if own != nil {
 		set(&c.Domain, own.Domain.Name)
-		if c.Project == "" {
-			c.Project, c.ProjectDomain = own.Name, own.Domain.Name
-		}
 	}
 	set(&c.ProjectDomain, c.Domain)
-	set(&c.Role, "member")
 	a := &accounts{StorageProvisioner: s, s: s, cfg: c, authURL: authURL(s.session.provider)}
 	a.ids.known = map[string]knownID{}
 	var err error

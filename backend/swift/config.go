@@ -1,6 +1,7 @@
 package swift
 
 import (
+	"fmt"
 	"log/slog"
 	"net/url"
 	"strings"
@@ -40,6 +41,20 @@ func (c *Config) check() error {
 	}
 	return nil
 }
+
+// LogValue implements slog.LogValuer: as JSON a Config has its secrets, and AuthURL may have one before Open has looked at it.
+func (c Config) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("username", c.Username), slog.String("project", c.Project), slog.String("region", c.Region), slog.String("prefix", c.Prefix),
+		slog.Bool("signing", c.Signing != nil), slog.Bool("accounts", c.Accounts != nil),
+	)
+}
+
+// Format implements fmt.Formatter, as LogValue does: fmt itself shows what a pointer leads to where a verb does not fit.
+func (c Config) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, c.LogValue()) }
+
+// LogValue implements slog.LogValuer, as Config does.
+func (c Signing) LogValue() slog.Value { return slog.IntValue(len(c.Keys)) }
 
 func (c Config) withDefaults() Config {
 	set(&c.Domain, "Default")

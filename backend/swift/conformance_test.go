@@ -17,7 +17,7 @@ func TestConformance(t *testing.T) {
 		New: func(t backendtest.T) backendtest.Instance {
 			c := configOf(server)
 			c.Prefix, c.Listings = "test-", true
-			c.Signing, c.Accounts = &swift.Signing{Keys: []stacksync.Secret{masterKey}}, &swift.Accounts{Prefix: "test-"}
+			c.Signing, c.Accounts = &swift.Signing{Keys: []stacksync.Secret{masterKey}}, accountsOf(server, "test-")
 			reopen := func() stacksync.StorageProvisioner { return open(t, c) }
 			return backendtest.Instance{Storage: reopen(), Reopen: reopen, Dial: dial}
 		},

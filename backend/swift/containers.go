@@ -16,7 +16,7 @@ func (s *Storage) CreateContainer(ctx context.Context, p stacksync.CreateContain
 	err := check.CreateContainer(ctx, p)
 	if err == nil {
 		_, err = s.do(ctx, request{
-			method: http.MethodPut, container: s.container(p.Container), header: s.cfg.Signing.header(s.container(p.Container)),
+			method: http.MethodPut, container: s.container(p.Container), header: s.keys.header(s.container(p.Container)),
 			ok: []int{http.StatusCreated, http.StatusAccepted, http.StatusNoContent},
 		})
 	}
@@ -60,7 +60,8 @@ func (s *Storage) deleteContainer(ctx context.Context, container string) error {
 // empty deletes what is listed, also what no chunk is called.
 func (s *Storage) empty(ctx context.Context, container string) error {
 	for after := ""; ; {
-		page, err := s.list(ctx, container, span{after: after, limit: s.info.Swift.ListingLimit})
+		limit := s.info.Swift.ListingLimit
+		page, err := s.list(ctx, container, span{after: after, limit: limit})
 		if err != nil || len(page) == 0 {
 			return err
 		}
@@ -70,6 +71,9 @@ func (s *Storage) empty(ctx context.Context, container string) error {
 		}
 		if err := s.deleteObjects(ctx, container, names); err != nil {
 			return err
+		}
+		if len(page) < limit { // the end; if another has written since, the container is not deleted
+			return nil
 		}
 		after = names[len(names)-1]
 	}

@@ -32,12 +32,11 @@ func (s *Storage) DeleteChunks(ctx context.Context, p stacksync.DeleteChunksPara
 
 // deleteObjects deletes objects whatever their names; missing ones are deleted. Many go in bulk where the cluster can.
 func (s *Storage) deleteObjects(ctx context.Context, container string, names []string) error {
-	const (
-		few  = 32
-		bulk = 250 // a request's; it takes seconds, which a caller that gives up would have to wait for
-	)
+	// Swift deletes what a request names two at a time or so, and goes on when the caller has given up. Hence several requests at a time, of
+	// no more than some seconds each.
+	const few, most = 32, 250
 	if b := s.info.BulkDelete; b != nil && len(names) > few {
-		size := bulk
+		size := min(max(few, (len(names)+s.cfg.Parallel-1)/s.cfg.Parallel), most)
 		if b.MaxDeletes > 0 {
 			size = min(size, b.MaxDeletes)
 		}

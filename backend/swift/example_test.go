@@ -17,7 +17,7 @@ func Example() {
 		Project:  os.Getenv("OS_PROJECT_NAME"),
 		Prefix:   "sync-",
 		Signing:  &swift.Signing{Keys: []stacksync.Secret{stacksync.Secret(os.Getenv("SYNC_SIGNING_KEY"))}},
-		Accounts: &swift.Accounts{Prefix: "sync-"},
+		Accounts: &swift.Accounts{Prefix: "sync-", Project: "sync-users", Role: "sync-user"},
 	})
 	if err != nil {
 		panic(err)

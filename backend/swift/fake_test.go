@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,6 +29,8 @@ type fake struct {
 	requests []string // to Swift: method and path
 	// answer answers for Swift.
 	answer http.HandlerFunc
+	// identity answers for Keystone, but for logins, which all are good.
+	identity http.HandlerFunc
 }
 
 const password stacksync.Secret = "the-password-of-the-service"
@@ -60,6 +63,11 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 	case "/info":
 		defer f.mu.Unlock()
 		_, _ = io.WriteString(w, f.info)
+		return
+	}
+	if strings.HasPrefix(r.URL.Path, "/v3/") && f.identity != nil {
+		f.mu.Unlock()
+		f.identity(w, r)
 		return
 	}
 	f.requests = append(f.requests, r.Method+" "+r.URL.Path)

@@ -5,6 +5,7 @@ package swift_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"sync"
@@ -27,6 +28,10 @@ var shared struct {
 }
 
 func TestMain(m *testing.M) {
+	// Most tests wait for the servers most of the time.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	if shared.server != nil {
 		if err := shared.server.Close(); err != nil {
@@ -49,7 +54,7 @@ func sharedServer(t testing.TB) *openstack.Server {
 	if shared.server == nil && shared.err == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
-		shared.server, shared.err = openstack.Start(ctx, openstack.Options{TokenCache: tokenCache})
+		shared.server, shared.err = openstack.Start(ctx, openstack.Options{TokenCache: tokenCache, Workers: 2})
 	}
 	requireServer(t, shared.err)
 	return shared.server
@@ -78,6 +83,11 @@ func configOf(s *openstack.Server) swift.Config {
 	return swift.Config{
 		AuthURL: s.AuthURL, Username: s.User, Password: stacksync.Secret(s.Password), Domain: s.Domain, Project: s.Project, Region: s.Region,
 	}
+}
+
+// accountsOf is how the server's users are to be made: the role is one that Keystone has from the start.
+func accountsOf(s *openstack.Server, prefix string) *swift.Accounts {
+	return &swift.Accounts{Prefix: prefix, Project: s.UserProject, Role: "member"}
 }
 
 type tb interface {

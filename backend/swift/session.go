@@ -57,11 +57,12 @@ func newSession(c *Config, wire *gophercloud.ProviderClient) (*session, error) {
 	}
 	provider.HTTPClient = wire.HTTPClient
 	s.provider = provider
+	as := tokens.AuthOptions{
+		IdentityEndpoint: c.AuthURL, Username: c.Username, Password: string(c.Password), DomainName: c.Domain, AllowReauth: true,
+		Scope: tokens.Scope{ProjectName: c.Project, DomainName: c.ProjectDomain},
+	}
 	s.login = func(ctx context.Context) error {
-		return openstack.AuthenticateV3(ctx, provider, &tokens.AuthOptions{
-			IdentityEndpoint: c.AuthURL, Username: c.Username, Password: string(c.Password), DomainName: c.Domain, AllowReauth: true,
-			Scope: tokens.Scope{ProjectName: c.Project, DomainName: c.ProjectDomain},
-		}, gophercloud.EndpointOpts{})
+		return openstack.AuthenticateV3(ctx, provider, &as, gophercloud.EndpointOpts{})
 	}
 	return s, nil
 }

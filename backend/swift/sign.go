@@ -73,17 +73,32 @@ func sign(key, text string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// header sets both keys of a container. A nil Signing leaves them as they are.
-func (c *Signing) header(container string) map[string]string {
+// containerKeys returns a container's key, and the second one, which is empty where there is none. It is a function since those print
+// no secrets.
+type containerKeys func(container string) (first, second string)
+
+// containerKeys returns nil of a nil Signing.
+func (c *Signing) containerKeys() containerKeys {
 	if c == nil {
 		return nil
 	}
-	second := ""
-	if len(c.Keys) > 1 {
-		second = key(c.Keys[1], container)
+	masters := slices.Clone(c.Keys)
+	return func(container string) (first, second string) {
+		if len(masters) > 1 {
+			second = key(masters[1], container)
+		}
+		return key(masters[0], container), second
 	}
+}
+
+// header sets both keys of a container. Nil leaves them as they are.
+func (k containerKeys) header(container string) map[string]string {
+	if k == nil {
+		return nil
+	}
+	first, second := k(container)
 	return map[string]string{
-		"X-Container-Meta-Temp-Url-Key":   key(c.Keys[0], container),
+		"X-Container-Meta-Temp-Url-Key":   first,
 		"X-Container-Meta-Temp-Url-Key-2": second, // empty removes it
 	}
 }
@@ -93,7 +108,6 @@ type signer struct {
 	stacksync.StorageProvisioner // the Storage
 	s                            *Storage
 	inner                        stacksync.StorageProvisioner
-	keys                         Signing
 	host, path                   string // of the account's URL
 
 	mu sync.Mutex
@@ -104,7 +118,7 @@ type signer struct {
 // Unwrap returns what else the Storage is.
 func (g *signer) Unwrap() stacksync.StorageProvisioner { return g.inner }
 
-func (s *Storage) newSigner(c Signing, inner stacksync.StorageProvisioner) (*signer, error) {
+func (s *Storage) newSigner(inner stacksync.StorageProvisioner) (*signer, error) {
 	if s.info.known {
 		switch t := s.info.TempURL; {
 		case t == nil:
@@ -124,7 +138,7 @@ func (s *Storage) newSigner(c Signing, inner stacksync.StorageProvisioner) (*sig
 	if i < 0 {
 		return nil, fmt.Errorf("the object store's URL %s has no /v1/", s.url)
 	}
-	return &signer{StorageProvisioner: s, s: s, inner: inner, keys: c, host: s.url[:len(s.url)-len(u.EscapedPath())] + u.EscapedPath()[:i], path: u.Path[i:], ready: map[string]bool{}}, nil
+	return &signer{StorageProvisioner: s, s: s, inner: inner, host: s.url[:len(s.url)-len(u.EscapedPath())] + u.EscapedPath()[:i], path: u.Path[i:], ready: map[string]bool{}}, nil
 }
 
 // SignChunks implements stacksync.ChunkSigner. See Signing for what the requests bind. SHA256 makes no difference.
@@ -141,7 +155,7 @@ func (g *signer) SignChunks(ctx context.Context, p stacksync.SignChunksParams) (
 
 func (g *signer) signChunks(p stacksync.SignChunksParams) stacksync.SignChunksResult {
 	container := g.s.container(p.Container)
-	key := key(g.keys.Keys[0], container)
+	key, _ := g.s.keys(container)
 	// Swift looks at whole seconds: it is rounded up.
 	expires := time.Now().Add(p.Lifetime + time.Second - 1).Truncate(time.Second)
 	unix := strconv.FormatInt(expires.Unix(), 10)
@@ -169,7 +183,7 @@ func (g *signer) setKeys(ctx context.Context, container string) error {
 		return nil
 	}
 	_, err := g.s.do(ctx, request{
-		method: http.MethodPost, container: container, header: g.keys.header(container),
+		method: http.MethodPost, container: container, header: g.s.keys.header(container),
 		ok: []int{http.StatusCreated, http.StatusAccepted, http.StatusNoContent},
 	})
 	if isStatus(err, http.StatusNotFound) { // it gets them when it is made

@@ -80,7 +80,10 @@ func TestBadConfig(t *testing.T) {
 		"Parallel":        func(c *swift.Config) { c.Parallel = -1 },
 		"Signing.Keys":    func(c *swift.Config) { c.Signing = &swift.Signing{} },
 		"Signing.Keys[0]": func(c *swift.Config) { c.Signing = &swift.Signing{Keys: []stacksync.Secret{"short"}} },
-		"Accounts.Prefix": func(c *swift.Config) { c.Accounts = &swift.Accounts{Prefix: "a b"} },
+		"Accounts.Prefix": func(c *swift.Config) { c.Accounts = &swift.Accounts{Prefix: "a b", Project: "p", Role: "r"} },
+		// No default: the Storage's own project with a role of many would open all containers on many a cluster.
+		"Accounts.Project": func(c *swift.Config) { c.Accounts = &swift.Accounts{Role: "r"} },
+		"Accounts.Role":    func(c *swift.Config) { c.Accounts = &swift.Accounts{Project: "p"} },
 	} {
 		c := good
 		change(&c)

@@ -50,6 +50,14 @@ func isStatus(err error, statuses ...int) bool {
 	return false
 }
 
+// statusOf returns the status of an answer; 0 where err is none.
+func statusOf(err error) int {
+	if e, ok := errors.AsType[*StatusError](err); ok {
+		return e.Status
+	}
+	return 0
+}
+
 // clean turns an error of gophercloud's into one of ours: theirs holds the answer's whole text and header.
 func clean(ctx context.Context, err error) error {
 	if err == nil {

@@ -94,6 +94,7 @@ type Storage struct {
 	cfg     Config
 	log     *slog.Logger
 	session *session
+	keys    containerKeys
 	// wire sends requests as they are: it has no token of its own, and tries nothing again.
 	wire  *gophercloud.ProviderClient
 	idle  func() // closes connections that are not in use
@@ -110,18 +111,25 @@ func Open(ctx context.Context, c Config) (*Storage, error) {
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("open swift storage: %w", err)
 	}
-	s := &Storage{cfg: c.withDefaults()}
-	s.log = s.cfg.Logger
-	if err := s.open(ctx); err != nil {
+	c = c.withDefaults()
+	s := newStorage(c)
+	if err := s.open(ctx, &c); err != nil {
 		return nil, errors.Join(fmt.Errorf("open swift storage: %w", err), s.Close())
 	}
 	return s, nil
 }
 
-func (s *Storage) open(ctx context.Context) error {
-	s.wire, s.idle = newWire(&s.cfg)
+// newStorage holds secrets as functions only: what is text shows where a Storage is printed.
+func newStorage(c Config) *Storage {
+	s := &Storage{cfg: c, log: c.Logger, keys: c.Signing.containerKeys()}
+	s.cfg.Password, s.cfg.Signing = "", nil
+	return s
+}
+
+func (s *Storage) open(ctx context.Context, c *Config) error {
+	s.wire, s.idle = newWire(c)
 	var err error
-	if s.session, err = newSession(&s.cfg, s.wire); err != nil {
+	if s.session, err = newSession(c, s.wire); err != nil {
 		return err
 	}
 	// The first login fixes the URL: it is tried as every request is.
@@ -139,8 +147,8 @@ func (s *Storage) open(ctx context.Context) error {
 		}
 		s.outer = w
 	}
-	if c := s.cfg.Signing; c != nil {
-		w, err := s.newSigner(*c, s.outer)
+	if s.keys != nil {
+		w, err := s.newSigner(s.outer)
 		if err != nil {
 			return err
 		}

@@ -18,6 +18,9 @@ import (
 
 // PutAccount implements stacksync.AccountProvisioner. Whether the secret is the same is found out by logging in with it, since a change ends
 // all sessions of a user, also one to the same secret. See Accounts for how soon a former secret stops working.
+//
+// It fails where Swift lets the account look at the Storage's own: see Accounts.Role. Each new account is tried, and the first of a
+// process that was there before; a new one is deleted again, and the other loses the role.
 func (a *accounts) PutAccount(ctx context.Context, p stacksync.PutAccountParams) (stacksync.PutAccountResult, error) {
 	err := check.PutAccount(ctx, p)
 	if err == nil {
@@ -42,16 +45,18 @@ func (a *accounts) putAccount(ctx context.Context, p stacksync.PutAccountParams)
 			return nil
 		}
 		if !ok {
-			id, err = a.make(ctx, name, p.Secret)
-		} else {
-			err = a.change(ctx, id, p.Secret)
+			if id, err = a.make(ctx, name, p.Secret); err == nil {
+				err = a.probeNew(ctx, name, id, p.Secret)
+			}
+		} else if err = a.change(ctx, id, p.Secret); err == nil {
+			err = a.probeOnce(ctx, id, p.Secret)
 		}
 		if err == nil {
 			a.ids.put(name, id)
 			return nil
 		}
 		a.ids.forget(name)
-		if !isStatus(err, http.StatusConflict, http.StatusNotFound) || round == rounds {
+		if !isStatus(err, http.StatusConflict, http.StatusNotFound) && !errors.Is(err, errOtherSecret) || round == rounds {
 			return err
 		}
 	}
@@ -113,11 +118,10 @@ func (a *accounts) change(ctx context.Context, id string, secret stacksync.Secre
 	if err := a.assign(ctx, id); err != nil { // whoever made the user may not have come this far
 		return err
 	}
-	same, err := a.logIn(ctx, id, secret)
-	if same || err != nil {
+	if _, err := a.logIn(ctx, id, secret); !errors.Is(err, errOtherSecret) {
 		return err
 	}
-	err = a.identity(ctx, func(ctx context.Context, client *gophercloud.ServiceClient) error {
+	err := a.identity(ctx, func(ctx context.Context, client *gophercloud.ServiceClient) error {
 		enabled := true
 		return users.Update(ctx, client, id, users.UpdateOpts{Password: string(secret), Enabled: &enabled}).Err
 	})
@@ -128,24 +132,25 @@ func (a *accounts) change(ctx context.Context, id string, secret stacksync.Secre
 	return sleep(ctx, time.Until(time.Now().Truncate(time.Second).Add(time.Second)))
 }
 
-// logIn reports whether a user can, with this secret.
-func (a *accounts) logIn(ctx context.Context, id string, secret stacksync.Secret) (bool, error) {
-	err := a.s.retry(ctx, nil, func(ctx context.Context, _ string) error {
-		err := clean(ctx, tokens.Create(ctx, a.client(""), &tokens.AuthOptions{
+// logIn returns a token of a user's own. Where the user has another secret, it is errOtherSecret.
+func (a *accounts) logIn(ctx context.Context, id string, secret stacksync.Secret) (token string, err error) {
+	err = a.s.retry(ctx, nil, func(ctx context.Context, _ string) error {
+		made := tokens.Create(ctx, a.client(""), &tokens.AuthOptions{
 			UserID: id, Password: string(secret), Scope: tokens.Scope{ProjectID: a.project},
-		}).Err)
+		})
+		if token, err = made.ExtractTokenID(); err == nil {
+			return nil
+		}
+		err = clean(ctx, err)
 		if isStatus(err, http.StatusUnauthorized) { // it is not our own token that is refused
 			return errOtherSecret
 		}
 		return err
 	})
-	if errors.Is(err, errOtherSecret) {
-		return false, nil
-	}
 	if err != nil {
-		return false, fmt.Errorf("try the user's secret: %w", err)
+		return "", fmt.Errorf("try the user's secret: %w", err)
 	}
-	return true, nil
+	return token, nil
 }
 
 var errOtherSecret = errors.New("the user has another secret")

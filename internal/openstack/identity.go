@@ -18,7 +18,11 @@ import (
 	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/users"
 )
 
-const defaultDomain = "default" // the id of domain
+const (
+	defaultDomain = "default" // the id of domain
+	operatorRole  = "swiftoperator"
+	userProject   = "stacksync_users"
+)
 
 // populate makes the projects, users and roles.
 func (s *Server) populate(ctx context.Context, adminPassword string) error {
@@ -27,7 +31,7 @@ func (s *Server) populate(ctx context.Context, adminPassword string) error {
 		return err
 	}
 	defer admin.HTTPClient.CloseIdleConnections()
-	operator, err := roles.Create(ctx, admin, roles.CreateOpts{Name: "swiftoperator"}).Extract()
+	operator, err := roles.Create(ctx, admin, roles.CreateOpts{Name: operatorRole}).Extract()
 	if err != nil {
 		return fmt.Errorf("make the role: %w", err)
 	}
@@ -45,6 +49,9 @@ func (s *Server) populate(ctx context.Context, adminPassword string) error {
 	project, err := s.addUser(ctx, admin, s.Project, s.User, s.Password, admins[0].ID, operator.ID)
 	if err != nil {
 		return err
+	}
+	if _, err := projects.Create(ctx, admin, projects.CreateOpts{Name: userProject, DomainID: defaultDomain}).Extract(); err != nil {
+		return fmt.Errorf("make project %s: %w", userProject, err)
 	}
 	base := fmt.Sprintf("http://127.0.0.1:%d/v1/AUTH_", s.conf.Proxy)
 	s.StorageURL = base + project

@@ -4,7 +4,8 @@
 // its data in a private folder, so that any number of processes can each have one. Nothing of it outlives the process.
 //
 // It has a project with a user who may do everything in it, as a host of the library would have: see Server. It runs as root and as any
-// other user; the file system of the folder for temporary files must take extended attributes of users, as ext4, XFS and btrfs do.
+// other user; the file system of the folder for temporary files must take extended attributes of users, as ext4, XFS and btrfs do. It
+// does not wait for the disk: its data survives a crash of its programs, not of the machine.
 package openstack
 
 import (
@@ -29,6 +30,9 @@ type Options struct {
 	TokenCache time.Duration
 	// Workers is how many processes Swift's proxy has. Defaults to 1.
 	Workers int
+	// Operators are roles that may do everything in their project's account, besides admin and swiftoperator. Many a cluster has
+	// "member" among them.
+	Operators []string
 	// Without names filters to leave out of Swift's proxy: bulk, tempurl, …
 	Without []string
 }
@@ -43,6 +47,8 @@ type Server struct {
 	Project    string
 	// User may do everything in Project, and is an administrator of the cloud: it can make users.
 	User, Password string
+	// UserProject is one where nobody has a role yet, for users who are not to reach Project.
+	UserProject string
 
 	conf  config
 	group *child.Group
@@ -75,7 +81,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 			break
 		}
 	}
-	return nil, fmt.Errorf("start Swift: %w", err)
+	return nil, fmt.Errorf("start Swift: %w", errors.Join(ctx.Err(), err))
 }
 
 func start(ctx context.Context, o Options) (*Server, error) {
@@ -90,7 +96,7 @@ func start(ctx context.Context, o Options) (*Server, error) {
 	conf.Folder = group.Folder
 	s := &Server{
 		AuthURL: fmt.Sprintf("http://127.0.0.1:%d/v3", conf.Keystone), Region: region, Domain: domain,
-		Project: "stacksync", User: "stacksync_admin", Password: password(),
+		Project: "stacksync", UserProject: userProject, User: "stacksync_admin", Password: password(),
 		conf: conf, group: group, procs: map[string]*child.Process{},
 	}
 	if err := s.create(ctx); err != nil {

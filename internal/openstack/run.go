@@ -12,6 +12,7 @@ import (
 	"os/user"
 	"slices"
 	"strconv"
+	"strings"
 
 	"crypto/rand"
 
@@ -20,6 +21,9 @@ import (
 
 //go:embed setup.py
 var setupScript string
+
+//go:embed run.py
+var runScript string
 
 // The programs of a server.
 const (
@@ -39,7 +43,7 @@ func newConfig(o Options) (config, error) {
 	}
 	c := config{
 		User: me.Username, ServicePassword: password(), TokenSeconds: 3600, CacheSeconds: -1,
-		Workers: max(o.Workers, 1),
+		Workers: max(o.Workers, 1), Operators: strings.Join(append([]string{"admin", operatorRole}, o.Operators...), ", "),
 	}
 	if c.Workers == 1 {
 		c.Workers = 0 // no parent process
@@ -85,16 +89,19 @@ func (s *Server) command(name string) (*exec.Cmd, error) {
 		if err != nil {
 			return nil, err
 		}
-		// Without the header uwsgi breaks a POST on a connection that is used again.
+		// Without the header uwsgi breaks a POST on a connection that is used again. With a second process SQLite refuses a transaction that
+		// reads and then writes, as a failed login does, at once when another has written meanwhile; Keystone then breaks the connection.
 		cmd := exec.Command("uwsgi", "--http-socket", "127.0.0.1:"+strconv.Itoa(s.conf.Keystone), "--plugin", "python3", "--wsgi-file", script,
-			"--processes", "2", "--threads", "1", "--master", "--lazy-apps", "--buffer-size", "65535", "--add-header", "Connection: close",
+			"--processes", "1", "--threads", "1", "--master", "--lazy-apps", "--buffer-size", "65535", "--add-header", "Connection: close",
 			"--socket-timeout", "60", "--need-app", "--die-on-term", "--disable-logging")
 		cmd.Env = append(os.Environ(), "OS_KEYSTONE_CONFIG_DIR="+s.conf.Folder, "OS_KEYSTONE_CONFIG_FILES=keystone.conf")
 		return cmd, nil
-	case proxy:
-		return exec.Command("swift-proxy-server", s.conf.file("proxy.conf"), "-v"), nil
-	default:
-		return exec.Command("swift-"+name+"-server", s.conf.file(name+".conf"), "-v"), nil
+	default: // a daemon of Swift's
+		program, err := exec.LookPath("swift-" + name + "-server")
+		if err != nil {
+			return nil, err
+		}
+		return python(context.Background(), "-c", runScript, program, s.conf.file(name+".conf"), "-v")
 	}
 }
 
