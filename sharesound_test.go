@@ -261,7 +261,7 @@ func (e estate) faults(end bool) (faults []string) {
 	charges := map[stacksync.UserID]int64{}
 	lives := map[stacksync.ItemID]int{} // in how many workspaces
 	for id, ws := range e.spaces {
-		size, filled, names := int64(0), map[stacksync.ItemID]bool{}, map[stacksync.NameKey]bool{}
+		size, names := int64(0), map[stacksync.NameKey]bool{}
 		for _, row := range e.items[id] {
 			if row.Revision > ws.Revision {
 				fault("item %v has revision %d of %d", row.ID, row.Revision, ws.Revision)
@@ -274,22 +274,12 @@ func (e estate) faults(end bool) (faults []string) {
 			if !row.Parent.IsZero() && (!ok || parent.Deleted || parent.Kind != stacksync.Folder) {
 				fault("%s %q of workspace %v lies in a dead folder", row.Kind, row.Name, id)
 			}
-			filled[row.Parent] = true
 			name := stacksync.NameKey{Workspace: id, Parent: row.Parent, Key: row.NameKey}
 			if names[name] {
 				fault("name %q is there twice", row.Name)
 			}
 			names[name] = true
-			if row.Kind == stacksync.File {
-				lives[row.ID]++
-			}
-		}
-		for _, row := range e.items[id] {
-			if end && row.Kind == stacksync.Folder && !row.Deleted && !filled[row.ID] {
-				lives[row.ID] += 2 // an empty folder may live nowhere else; others lie in both for what lies in them
-			} else if row.Kind == stacksync.Folder && !row.Deleted {
-				lives[row.ID]++
-			}
+			lives[row.ID]++
 		}
 		if size != ws.Size {
 			fault("workspace %v has %d bytes, and says %d", id, size, ws.Size)
@@ -311,8 +301,13 @@ func (e estate) faults(end bool) (faults []string) {
 	for id, n := range lives {
 		for ws := range e.spaces {
 			row := e.items[ws][id]
-			if row.Kind == stacksync.File && !row.Deleted && n > 1 || end && row.Kind == stacksync.Folder && n > 2 {
-				fault("%s %q lives in several workspaces, one of them %v (deleted there: %v)", row.Kind, row.Name, ws, row.Deleted)
+			switch {
+			case n < 2 || row.Deleted:
+			case row.Kind == stacksync.File:
+				fault("file %q lives in several workspaces, one of them %v", row.Name, ws)
+			case end && !e.spaces[ws].Folder.IsZero() && !e.filled(row):
+				// Who moves a folder out of one that is being shared leaves behind what has gone over before: only then it is in both.
+				fault("folder %q lives in several workspaces, and lies empty in %v", row.Name, ws)
 			}
 		}
 	}
