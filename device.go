@@ -114,28 +114,28 @@ func (s *Service) ListDevices(ctx context.Context, r ListDevicesRequest) (ListDe
 		}
 		var devices []Device
 		err := s.store.View(ctx, func(ctx context.Context, rd Reader) (err error) {
-			devices, err = devicesOf(ctx, rd, r.Actor)
+			_, devices, err = devicesOf(ctx, rd, r.Actor)
 			return err
 		})
 		return ListDevicesResult{Devices: devices}, len(devices), err
 	})
 }
 
-// devicesOf reads the devices of an actor whose own device, if named, may ask.
-func devicesOf(ctx context.Context, r Reader, actor Actor) ([]Device, error) {
+// devicesOf reads a user and the devices, if the actor's own, where one is named, may ask.
+func devicesOf(ctx context.Context, r Reader, actor Actor) (User, []Device, error) {
 	users, err := r.Users(ctx, UsersParams{IDs: []UserID{actor.User}})
 	if err != nil {
-		return nil, err
+		return User{}, nil, err
 	}
 	if len(users.Users) == 0 {
-		return nil, ErrUserNotFound
+		return User{}, nil, ErrUserNotFound
 	}
 	res, err := r.Devices(ctx, DevicesParams{User: actor.User})
 	if err != nil {
-		return nil, err
+		return User{}, nil, err
 	}
 	rows := AccessRows{Devices: res.Devices}
-	return res.Devices, rows.permitDevice(actor)
+	return users.Users[0], res.Devices, rows.permitDevice(actor)
 }
 
 // updateDevice saves the device that change returns, if it differs from the one that is there, and tells the user's devices.
@@ -145,7 +145,7 @@ func (s *Service) updateDevice(ctx context.Context, actor Actor, change func(w *
 	}
 	var changed Device
 	err := s.write(ctx, LockParams{Users: []UserID{actor.User}}, func(ctx context.Context, w *write) error {
-		devices, err := devicesOf(ctx, w, actor)
+		_, devices, err := devicesOf(ctx, w, actor)
 		if err != nil {
 			return err
 		}

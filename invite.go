@@ -251,7 +251,7 @@ func (s *Service) answerAs(ctx context.Context, owner UserID, r AnswerInvitation
 // ownerOf returns the owner of a workspace that the actor is invited to, or a member of.
 func (s *Service) ownerOf(ctx context.Context, r AnswerInvitationRequest) (owner UserID, err error) {
 	err = s.store.View(ctx, func(ctx context.Context, rd Reader) error {
-		if _, err := devicesOf(ctx, rd, r.Actor); err != nil {
+		if _, _, err := devicesOf(ctx, rd, r.Actor); err != nil {
 			return err
 		}
 		res, err := rd.Memberships(ctx, MembershipsParams{User: r.User})

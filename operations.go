@@ -83,7 +83,7 @@ func (s *Service) ListOperations(ctx context.Context, r ListOperationsRequest) (
 
 // ownedBy returns the workspaces of which an actor, whose device may ask, is the owner.
 func ownedBy(ctx context.Context, r Reader, actor Actor) (map[WorkspaceID]bool, error) {
-	if _, err := devicesOf(ctx, r, actor); err != nil {
+	if _, _, err := devicesOf(ctx, r, actor); err != nil {
 		return nil, err
 	}
 	res, err := r.Memberships(ctx, MembershipsParams{User: actor.User})

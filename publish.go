@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// publishTimeout bounds one Publish, so that a notifier that hangs can't keep Close waiting for ever.
+// publishTimeout bounds one Publish, and all of them once Close was called: a notifier that hangs can't keep it waiting for longer.
 const publishTimeout = 10 * time.Second
 
 // hint is a notification on its way to the notifier.
@@ -38,6 +38,7 @@ func (u *User) hint() hint {
 // is merged by topic. Its goroutine lives only while there is something to publish.
 type publisher struct {
 	notifier Notifier
+	closing  context.Context // ends when Close is called
 	wg       *sync.WaitGroup // what Close waits for
 	sent     func([]hint)    // is told what was published
 	trouble  outage
@@ -70,12 +71,17 @@ func (p *publisher) publish(hints ...hint) {
 }
 
 func (p *publisher) drain() {
-	for {
-		batch := p.take()
-		if batch == nil {
-			return
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	defer context.AfterFunc(p.closing, func() {
+		select {
+		case <-time.After(publishTimeout):
+			cancel()
+		case <-ctx.Done():
 		}
-		p.send(context.Background(), batch)
+	})()
+	for batch := p.take(); batch != nil; batch = p.take() {
+		p.send(ctx, batch)
 	}
 }
 

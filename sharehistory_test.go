@@ -35,6 +35,9 @@ func TestShareModel(t *testing.T) {
 				m.devices = append(m.devices, nil)
 				m.settle(n, rapid.SampledFrom([]int64{0, 0, 12}).Draw(rt, "quota"))
 			}
+			if rapid.Bool().Draw(rt, "begin with a share") {
+				m.begin()
+			}
 			calls := []func(){m.commit, m.commit, m.commit, m.commit, m.share, m.share, m.invite, m.answer, m.answer, m.unshare, m.leave, m.setRole, m.transfer, m.mount}
 			for range rapid.IntRange(most/2, most).Draw(rt, "steps") {
 				if rapid.IntRange(0, 30).Draw(rt, "rarely") == 30 {
@@ -78,6 +81,26 @@ func (c *community) settle(n int, limit int64) {
 	c.arena.at(first, ws).limit(limit)
 	c.model.limit[u], c.model.home[u] = limit, ws
 	c.model.spaces[ws] = &spaceModel{id: ws, owner: u, members: map[stacksync.UserID]*memberModel{u: {role: stacksync.Owner}}, items: map[stacksync.ItemID]itemModel{}}
+}
+
+// begin shares a folder of the first user with the second, who is in, and the third, who is invited: runs that are short come further so.
+func (c *community) begin() {
+	w, s := c.arena.at(c.devices[0][0], c.model.home[c.users[0]]), c.model.spaces[c.model.home[c.users[0]]]
+	shelf := w.folder(stacksync.ItemID{}, "a")
+	shelf.Item = numberedID(len(c.items))
+	inner := w.folder(shelf.Item, "b")
+	inner.Item = numberedID(len(c.items) + 1)
+	c.items = append(c.items, shelf.Item, inner.Item)
+	for _, p := range []stacksync.Proposal{shelf, inner} {
+		c.same("commit at first", w.commitErr(p), c.model.commit(w.actor.User, s.id, p))
+	}
+	invite := []stacksync.Invitee{{User: c.users[1], Role: stacksync.Editor}, {User: c.users[2], Role: stacksync.Viewer}}
+	id, err := w.shareErr(shelf.Item, invite...)
+	c.same("share at first", err, nil)
+	c.model.share(w.actor.User, s.id, shelf.Item, invite, id)
+	c.same("answer at first", c.arena.at(c.devices[1][0], id).accept(id), nil)
+	c.model.spaces[id].members[c.users[1]].pending = false
+	c.check()
 }
 
 func (c *community) actor() stacksync.Actor {

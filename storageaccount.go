@@ -128,7 +128,7 @@ func (s *Service) keyAccount(ctx context.Context, actor Actor, ifExists bool) (S
 	for range tries {
 		var revoked []byte
 		err := s.store.View(ctx, func(ctx context.Context, rd Reader) error {
-			devices, err := devicesOf(ctx, rd, actor)
+			_, devices, err := devicesOf(ctx, rd, actor)
 			revoked = revokedOf(devices)
 			return err
 		})

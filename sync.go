@@ -216,7 +216,7 @@ func New(store MetadataStore, cfg Config) (*Service, error) {
 	s.closing, s.shut = context.WithCancelCause(context.Background())
 	s.gather()
 	s.marks = marker{service: s, trouble: outage{log: s.log, what: "noting which hints were sent"}}
-	s.hints = publisher{notifier: cfg.Notifier, wg: &s.running, sent: s.marks.add, trouble: outage{log: s.log, what: "publishing hints"}}
+	s.hints = publisher{notifier: cfg.Notifier, closing: s.closing, wg: &s.running, sent: s.marks.add, trouble: outage{log: s.log, what: "publishing hints"}}
 	if cfg.Notifier != nil {
 		persist(&s.running, s.relay)
 	}

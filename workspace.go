@@ -56,10 +56,7 @@ func (s *Service) ListWorkspaces(ctx context.Context, r ListWorkspacesRequest) (
 
 func listWorkspaces(ctx context.Context, rd Reader, r ListWorkspacesRequest) (ListWorkspacesResult, error) {
 	res := ListWorkspacesResult{Workspaces: []Mount{}}
-	if _, err := devicesOf(ctx, rd, r.Actor); err != nil {
-		return res, err
-	}
-	users, err := rd.Users(ctx, UsersParams{IDs: []UserID{r.User}})
+	user, _, err := devicesOf(ctx, rd, r.Actor)
 	if err != nil {
 		return res, err
 	}
@@ -67,7 +64,7 @@ func listWorkspaces(ctx context.Context, rd Reader, r ListWorkspacesRequest) (Li
 	if err != nil {
 		return res, err
 	}
-	res.Revision = users.Users[0].Revision
+	res.Revision = user.Revision
 	for i := range rows.Members {
 		m := Mount{Workspace: rows.Workspaces[i], Member: rows.Members[i]}
 		if m.Member.Pending {
