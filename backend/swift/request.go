@@ -21,12 +21,13 @@ const (
 	tries     = 6
 	firstWait = 200 * time.Millisecond
 	mostWait  = 30 * time.Second // that an answer may ask for
+	logins    = 3                // after refusals: the next token may be revoked, too
 )
 
 // retry makes a call, and makes it again where that may help: with another token after a 401, or after a while. rewind makes the call's
 // content ready to be sent again, and reports whether it could; nil means that there is none.
 func (s *Storage) retry(ctx context.Context, rewind func() bool, call func(ctx context.Context, token string) error) error {
-	renewed := false
+	renewed := 0
 	for try := 1; ; try++ {
 		token, err := s.session.token(ctx)
 		if err == nil {
@@ -42,12 +43,12 @@ func (s *Storage) retry(ctx context.Context, rewind func() bool, call func(ctx c
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		refused := isStatus(err, http.StatusUnauthorized) && !renewed && token != ""
+		refused := isStatus(err, http.StatusUnauthorized) && renewed < logins && token != ""
 		if !refused && (!temporary(err) || try >= tries) || rewind != nil && !rewind() {
 			return err
 		}
 		if refused {
-			renewed = true
+			renewed++
 			e := s.session.renew(ctx, token)
 			if e == nil {
 				try--

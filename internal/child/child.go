@@ -189,3 +189,15 @@ func FreePort() (int, error) {
 	port := l.Addr().(*net.TCPAddr).Port
 	return port, l.Close()
 }
+
+// WaitFree waits until nobody listens on a port of 127.0.0.1, for 5 seconds at most: what a program has started may hold it for a moment
+// after the program's own end.
+func WaitFree(port int) {
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			return
+		}
+		_ = conn.Close()
+	}
+}

@@ -200,5 +200,5 @@ func (s *Server) Close() error {
 		return nil
 	}
 	s.closed = true
-	return s.group.Close()
+	return errors.Join(s.kill(all()...), s.group.Close())
 }

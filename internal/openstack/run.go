@@ -129,24 +129,33 @@ func (s *Server) run(names ...string) error {
 	return nil
 }
 
-// kill ends programs without asking, those that run.
+// kill ends programs without asking, those that run. The caller holds mu.
 func (s *Server) kill(names ...string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	var errs []error
 	for _, name := range names {
 		if p := s.procs[name]; p != nil {
 			delete(s.procs, name)
 			errs = append(errs, p.Kill())
+			child.WaitFree(s.port(name))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// port is where a program listens.
+func (s *Server) port(name string) int {
+	return map[string]int{
+		keystone: s.conf.Keystone, proxy: s.conf.Proxy, memcached: s.conf.Memcached,
+		"account": s.conf.Account, "container": s.conf.Container, "object": s.conf.Object,
+	}[name]
 }
 
 func all() []string { return slices.Concat([]string{proxy, keystone, memcached}, storages) }
 
 // Stop ends all programs as a crash does. The data stays, for Restart. It may be called again.
 func (s *Server) Stop() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err := s.kill(all()...); err != nil {
 		return fmt.Errorf("stop Swift: %w", err)
 	}
@@ -155,6 +164,8 @@ func (s *Server) Stop() error {
 
 // StopProxy ends Swift's proxy only: Keystone goes on, and Restart takes a second or two.
 func (s *Server) StopProxy() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err := s.kill(proxy); err != nil {
 		return fmt.Errorf("stop Swift's proxy: %w", err)
 	}
@@ -163,6 +174,8 @@ func (s *Server) StopProxy() error {
 
 // StopKeystone ends Keystone only, and what it and Swift keep in memory of tokens.
 func (s *Server) StopKeystone() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err := s.kill(keystone, memcached); err != nil {
 		return fmt.Errorf("stop Keystone: %w", err)
 	}
