@@ -1,8 +1,10 @@
 package stacksync
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 )
 
 // moveFiles moves files that have not changed since they were listed. Others are for the next pass.
@@ -53,11 +55,25 @@ func (m *mover) moveFiles(ctx context.Context, files []ItemRow) error {
 // copyHistory gives the target the superseded versions of some items. There may be many: they go ahead, in transactions of their own.
 func (m *mover) copyHistory(ctx context.Context, items []ItemRow) error {
 	err := m.history(ctx, items, func(rows []ItemRow) error {
-		return m.change(ctx, LockParams{Workspaces: []WorkspaceID{m.to.ID}}, func(_ context.Context, w *write) error {
+		return m.change(ctx, LockParams{Workspaces: []WorkspaceID{m.to.ID}}, func(ctx context.Context, w *write) error {
+			var ids []ItemID
+			for i := range rows {
+				ids = append(ids, rows[i].ID)
+				if p := rows[i].Parent; p != m.rootFrom && !p.IsZero() {
+					ids = append(ids, p)
+				}
+			}
+			slices.SortFunc(ids, func(a, b ItemID) int { return slices.Compare(a.UUID[:], b.UUID[:]) })
+			as, _, err := m.renamed(ctx, w, slices.Compact(ids))
+			if err != nil {
+				return err
+			}
 			for _, row := range rows {
-				row.Workspace = m.to.ID
+				row.Workspace, row.ID = m.to.ID, cmp.Or(as[row.ID], row.ID)
 				if row.Parent == m.rootFrom {
 					row.Parent = m.rootTo
+				} else {
+					row.Parent = cmp.Or(as[row.Parent], row.Parent)
 				}
 				w.put.Superseded = append(w.put.Superseded, row)
 			}

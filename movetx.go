@@ -11,8 +11,9 @@ type transit struct {
 	*mover
 	*write
 	src, dst   *Workspace
-	from, to   map[ItemID]*ItemRow // loaded, and as changed
-	named      map[place]ItemID    // names that arrivals have taken
+	from, to   map[ItemID]*ItemRow // loaded, and as changed; by what they are called there
+	as         map[ItemID]ItemID   // see mover.renamed
+	named      map[place]ItemID    // who has a name that an arrival may want; zero: nobody
 	superseded []ItemRow
 	changed    map[VersionKey]bool // keys of rows that are put: workspace and item, version 0
 }
@@ -64,10 +65,15 @@ func (tr *transit) load(ctx context.Context, ids []ItemID) error {
 		return err
 	}
 	tr.from = byID(rows.Items)
+	all := slices.Collect(maps.Keys(tr.from))
+	if tr.as, tr.to, err = tr.renamed(ctx, tr.write, all); err != nil {
+		return err
+	}
 	p = LoadParams{}
-	for id, row := range tr.from {
-		p.Items = append(p.Items, ItemKey{dst.ID, id})
-		p.Names = append(p.Names, NameKey{dst.ID, tr.parent(row), row.NameKey})
+	for _, row := range tr.from {
+		parent := tr.parent(row)
+		tr.named[place{parent, row.NameKey}] = ItemID{}
+		p.Names = append(p.Names, NameKey{dst.ID, parent, row.NameKey})
 	}
 	if !tr.rootTo.IsZero() {
 		p.Items = append(p.Items, ItemKey{dst.ID, tr.rootTo})
@@ -75,7 +81,13 @@ func (tr *transit) load(ctx context.Context, ids []ItemID) error {
 	if rows, err = tr.Load(ctx, p); err != nil {
 		return err
 	}
-	tr.to = byID(rows.Items)
+	for i := range rows.Items {
+		row := &rows.Items[i]
+		tr.to[row.ID] = row
+		if !row.Deleted {
+			tr.named[place{row.Parent, row.NameKey}] = row.ID
+		}
+	}
 	for _, row := range tr.to {
 		if !row.Deleted {
 			tr.named[place{row.Parent, row.NameKey}] = row.ID
@@ -97,7 +109,7 @@ func (tr *transit) parent(row *ItemRow) ItemID {
 	if row.Parent == tr.rootFrom {
 		return tr.rootTo
 	}
-	return row.Parent
+	return tr.target(row.Parent)
 }
 
 // leaves reports whether an item is live and lies in the folder that moves, and returns the folders above it, topmost first.
@@ -118,11 +130,13 @@ func (tr *transit) leaves(id ItemID) (line []*ItemRow, ok bool) {
 
 // arrive makes an item of the source live in the target, unless it is there already. It keeps its version where that is free.
 func (tr *transit) arrive(ctx context.Context, row *ItemRow) error {
-	was := tr.to[row.ID]
+	came := *row
+	came.ID = tr.target(row.ID)
+	was := tr.to[came.ID]
 	if was != nil && !was.Deleted && was.Version >= row.Version {
 		return nil
 	}
-	return tr.place(ctx, was, *row, tr.parent(row))
+	return tr.place(ctx, was, came, tr.parent(row))
 }
 
 // place makes row live below parent in the target, instead of was.
@@ -153,20 +167,22 @@ func (tr *transit) place(ctx context.Context, was *ItemRow, row ItemRow, parent 
 
 // free reports whether an arrival may have a name.
 func (tr *transit) free(ctx context.Context, id, parent ItemID, key string) (bool, error) {
-	if holder, ok := tr.named[place{parent, key}]; ok {
-		row := tr.to[holder]
-		return holder == id || row.Deleted || row.Parent != parent || row.NameKey != key, nil
-	}
-	rows, err := tr.Load(ctx, LoadParams{Names: []NameKey{{tr.dst.ID, parent, key}}})
-	if err != nil {
-		return false, err
-	}
-	for i := range rows.Items {
-		if rows.Items[i].ID != id {
-			return false, nil
+	at := place{parent, key}
+	holder, known := tr.named[at]
+	if !known {
+		rows, err := tr.Load(ctx, LoadParams{Names: []NameKey{{tr.dst.ID, parent, key}}})
+		if err != nil {
+			return false, err
 		}
+		for i := range rows.Items {
+			if row := &rows.Items[i]; tr.to[row.ID] == nil {
+				tr.to[row.ID], holder = row, row.ID
+			}
+		}
+		tr.named[at] = holder
 	}
-	return true, nil
+	row := tr.to[holder]
+	return holder == id || row == nil || row.Deleted || row.Parent != parent || row.NameKey != key, nil
 }
 
 // depart buries an item of the source, with the word where it has gone.

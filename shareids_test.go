@@ -36,3 +36,33 @@ func TestReturnSparesItemsOfTheSameID(t *testing.T) {
 		}
 	})
 }
+
+// The same for folders, the folder's own id, and items that the owner has deleted, whose versions stay what they were.
+func TestReturnSparesFoldersAndHistoryOfTheSameID(t *testing.T) {
+	onEachStore(t, func(t *testing.T, open func(testing.TB) stacksync.MetadataStore) {
+		w := newWorld(t, open(t))
+		bob, _ := w.join("bob")
+		s := w.shelf()
+		private, old := w.folder(stacksync.ItemID{}, "private"), w.file(stacksync.ItemID{}, "old.txt", "ada's old")
+		inner := w.file(private.Item, "inner.txt", "ada's inner")
+		w.must(private, inner, old, deletion(old))
+		theirs := w.at(bob, w.share(s.folder.Item, stacksync.Invitee{User: "bob"}).Workspace.ID)
+		p, q, root := theirs.folder(stacksync.ItemID{}, "forged"), theirs.file(stacksync.ItemID{}, "again.txt", "by bob"), theirs.folder(stacksync.ItemID{}, "root")
+		p.Item, q.Item, root.Item = private.Item, old.Item, s.folder.Item
+		theirs.must(p, next(p, func(p *stacksync.Proposal) { p.Name = "forged again" }), q, next(q, func(p *stacksync.Proposal) { p.Name = "again 2.txt" }), root)
+		theirs.must(theirs.file(p.Item, "deep.txt", "bob's deep"), theirs.file(root.Item, "in root.txt", "bob's too"))
+		require.NoError(t, theirs.leave())
+		tree := w.tree()
+		require.Subset(t, tree, map[string]string{
+			"private": "folder", "private/inner.txt": "ada's inner", "docs": "folder", "docs/forged again": "folder", "docs/forged again/deep.txt": "bob's deep",
+			"docs/again 2.txt": "by bob", "docs/root/in root.txt": "bob's too",
+		})
+		require.NotContains(t, tree, "old.txt")
+		versions, err := w.svc.ListVersions(t.Context(), stacksync.ListVersionsRequest{Actor: w.actor, Workspace: w.ws, Item: old.Item})
+		require.NoError(t, err)
+		require.Len(t, versions.Items, 2)
+		for _, v := range versions.Items {
+			require.Equal(t, "old.txt", v.Name)
+		}
+	})
+}
