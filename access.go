@@ -24,6 +24,7 @@ type access struct {
 	workspace *Workspace
 	owner     *User
 	role      Role
+	key       int64 // the generation of the key that the member has
 }
 
 // check validates the ids of an actor, before any I/O.
@@ -57,7 +58,7 @@ func (r *AccessRows) permit(actor Actor, w WorkspaceID, n needs) (access, error)
 	var acc access
 	for i := range r.Members {
 		if m := &r.Members[i]; m.Workspace == w && m.User == actor.User && !m.Pending {
-			acc.role = m.Role
+			acc.role, acc.key = m.Role, m.KeyGeneration
 		}
 	}
 	for i := range r.Workspaces {

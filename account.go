@@ -3,6 +3,7 @@ package stacksync
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -10,11 +11,12 @@ import (
 // Accounts are calls of the host itself, not of its users: a transport must not pass them on.
 type Accounts interface {
 	// PutUser makes a user with a default workspace and its container, or changes an existing one's quota limit. It can be
-	// called at every login: for a user who has all this already it saves nothing.
+	// called at every login: for a user who has all this already it saves nothing. ErrBusy while the user is being deleted.
 	PutUser(ctx context.Context, r PutUserRequest) (PutUserResult, error)
 	// DeleteUser removes a user with the default workspace, its content, devices, memberships and storage account. Shared workspaces
-	// of the user need a decision: *SharedWorkspacesError otherwise, and nothing is changed. From the first moment on all calls of the user
-	// are refused; the rest is an operation, and can be called again: ErrBusy while one runs. ErrUserNotFound.
+	// of the user need a decision: *SharedWorkspacesError otherwise, and nothing is changed. From the first moment on the user is not found;
+	// the rest is an operation. Called again it is ErrBusy while that runs, and takes it up where it has stopped. ErrMemberNotFound and
+	// ErrQuotaExceeded for who is to get a workspace; ErrUserNotFound.
 	DeleteUser(ctx context.Context, r DeleteUserRequest) (DeleteUserResult, error)
 	// GetUser reads a user; ErrUserNotFound.
 	GetUser(ctx context.Context, r GetUserRequest) (GetUserResult, error)
@@ -86,6 +88,9 @@ func readUser(ctx context.Context, r Reader, id UserID) (access, error) {
 	if err != nil || len(users.Users) == 0 {
 		return access{}, err
 	}
+	if users.Users[0].leaving() {
+		return access{}, errLeaving
+	}
 	key := AccessKey{Workspace: users.Users[0].DefaultWorkspace, User: id}
 	rows, err := r.Load(ctx, LoadParams{Access: []AccessKey{key}})
 	if err != nil {
@@ -93,6 +98,11 @@ func readUser(ctx context.Context, r Reader, id UserID) (access, error) {
 	}
 	return rows.permit(Actor{User: id}, key.Workspace, needs{role: Owner})
 }
+
+// leaving reports whether a user is being deleted.
+func (u *User) leaving() bool { return u.DefaultWorkspace.IsZero() }
+
+var errLeaving = fmt.Errorf("%w: the user is being deleted", ErrBusy)
 
 // saveUser makes the user, or changes the limit of the one that is there.
 func (s *Service) saveUser(ctx context.Context, r PutUserRequest) (access, error) {
@@ -184,7 +194,7 @@ func (s *Service) GetUser(ctx context.Context, r GetUserRequest) (GetUserResult,
 			return GetUserResult{}, 0, err
 		}
 		acc, err := s.findUser(ctx, r.User)
-		if err == nil && acc.owner == nil {
+		if err == nil && acc.owner == nil || errors.Is(err, errLeaving) {
 			err = ErrUserNotFound
 		}
 		if err != nil {

@@ -24,7 +24,7 @@ type CommitRequest struct {
 	// RequestID goes into logs and to Config.Policy, for tracing; at most 255 bytes. It decides nothing.
 	RequestID string
 	// KeyGeneration is that of the key with which the content of an encrypted workspace was encrypted. If the workspace has another one by
-	// now, nothing is saved, and the error is ErrKeyGeneration. Otherwise 0.
+	// now, or its key was not handed out yet (SetKeys), nothing is saved, and the error is ErrKeyGeneration. 0 in other workspaces.
 	KeyGeneration int64
 	// Atomic saves all proposals or none: if one is in conflict or rejected, the good ones are rejected with ErrAborted.
 	Atomic bool
@@ -198,7 +198,7 @@ func (s *Service) commitIn(ctx context.Context, tx Tx, batch []*commitJob, wait 
 			err = s.checkFolding(acc.workspace)
 		}
 		if err == nil {
-			err = acc.workspace.checkOpen(j.keyGeneration, s.now())
+			err = acc.checkOpen(j.keyGeneration, s.now())
 		}
 		j.err = err
 	}
@@ -219,11 +219,13 @@ func (s *Service) commitIn(ctx context.Context, tx Tx, batch []*commitJob, wait 
 	return saveSpaces(ctx, tx, spaces, s.hintDue())
 }
 
-// checkOpen refuses commits with a key that was replaced, and for a moment all of them.
-func (w *Workspace) checkOpen(keyGeneration int64, now time.Time) error {
-	switch {
+// checkOpen refuses commits with a key that was replaced, or that nobody has handed out yet, and for a moment all of them.
+func (a access) checkOpen(keyGeneration int64, now time.Time) error {
+	switch w := a.workspace; {
 	case keyGeneration != w.KeyGeneration:
 		return fmt.Errorf("%w: it is %d", ErrKeyGeneration, w.KeyGeneration)
+	case a.key != w.KeyGeneration:
+		return fmt.Errorf("%w: it is %d, whose key is yet to be handed out", ErrKeyGeneration, w.KeyGeneration)
 	case w.FrozenUntil.After(now):
 		return fmt.Errorf("%w: a folder is moving to another workspace", ErrBusy)
 	}

@@ -92,7 +92,7 @@ func (w *write) dissolve(ctx context.Context, r DeleteUserRequest, lock LockPara
 	if err != nil {
 		return nil, err
 	}
-	if len(mounts.Members) == 0 {
+	if u.leaving() {
 		return w.resumeDeletion(ctx, r.User)
 	}
 	var (
@@ -100,6 +100,7 @@ func (w *write) dissolve(ctx context.Context, r DeleteUserRequest, lock LockPara
 		ops  []Operation
 		gone RemoveParams
 		kept []WorkspaceID // shared, without a decision
+		used = make(map[WorkspaceID]bool)
 	)
 	for i := range mounts.Workspaces {
 		ws := &mounts.Workspaces[i]
@@ -117,6 +118,7 @@ func (w *write) dissolve(ctx context.Context, r DeleteUserRequest, lock LockPara
 		case named && (ro.members[to] == nil || ro.members[to].Pending || to == r.User):
 			return nil, fmt.Errorf("transfer of workspace %v: %w", ws.ID, ErrMemberNotFound)
 		case named:
+			used[ws.ID] = true
 			if err := w.transfer(ctx, ro, to); err != nil {
 				return nil, fmt.Errorf("transfer workspace %v: %w", ws.ID, err)
 			}
@@ -147,12 +149,17 @@ func (w *write) dissolve(ctx context.Context, r DeleteUserRequest, lock LockPara
 		// As with Leave: the folder returns when none but its owner is left.
 		delete(ro.members, r.User)
 		if len(ro.members) == 1 && !ws.Encrypted {
-			ro.owner = w.users[w.space(ws).Owner]
-			op, err := w.recordReturn(ctx, ro, r.User)
+			ro.owner = w.users[w.owner(ws)]
+			op, err := w.recordReturn(ctx, ro)
 			if err != nil {
 				return nil, err
 			}
 			ops = append(ops, *op)
+		}
+	}
+	for id := range r.Transfer {
+		if !used[id] {
+			return nil, &FieldError{Field: fmt.Sprintf("Transfer[%v]", id), Reason: "is no shared workspace of the user's"}
 		}
 	}
 	if kept != nil {
@@ -162,6 +169,7 @@ func (w *write) dissolve(ctx context.Context, r DeleteUserRequest, lock LockPara
 		return nil, err
 	}
 	op, err := w.record(OperationDelete, r.User, u.DefaultWorkspace, WorkspaceID{}, data)
+	u.DefaultWorkspace = WorkspaceID{}
 	return append(ops, op), err
 }
 
@@ -173,8 +181,13 @@ func (w *write) resumeDeletion(ctx context.Context, user UserID) ([]Operation, e
 			return nil, err
 		}
 		for _, op := range res.Operations {
-			if op.Kind == OperationDelete {
+			switch {
+			case op.Kind != OperationDelete:
+			case state == OperationRunning:
 				return nil, fmt.Errorf("%w: operation %v deletes the user", ErrBusy, op.ID)
+			default:
+				w.takeUp(&op)
+				return []Operation{op}, nil
 			}
 		}
 	}

@@ -127,7 +127,7 @@ func devicesOf(ctx context.Context, r Reader, actor Actor) (User, []Device, erro
 	if err != nil {
 		return User{}, nil, err
 	}
-	if len(users.Users) == 0 {
+	if len(users.Users) == 0 || users.Users[0].leaving() {
 		return User{}, nil, ErrUserNotFound
 	}
 	res, err := r.Devices(ctx, DevicesParams{User: actor.User})

@@ -51,14 +51,19 @@ Following the cursor to the end gives exactly the current tree. A device that wa
 # Sharing
 
 [Sharing.ShareFolder] turns a folder into a workspace of its own, whose members have a [Role] and a mount each. It, and what else takes many
-steps, is an [Operation]: recorded before its first step, and finished by whatever process lives. [Workspaces.FollowWorkspaces] tells a
-device which workspaces there are for its user.
+steps, is an [Operation]: recorded before its first step, and finished by whatever process lives. Its caller gets an [OperationError] where
+it is not done. [Workspaces.FollowWorkspaces] tells a device which workspaces there are for its user. docs/design.md says what
+comes of changes that meet.
+
+[Accounts] and [OperationsAdmin] are for the host itself, and have no [Actor]: a transport must not pass them on.
 
 # Errors
 
 Errors are found with [errors.Is] by family ([ErrInvalid], [ErrNotFound], [ErrForbidden], [ErrConflict], [ErrCursor],
-[ErrQuotaExceeded], [ErrClosed]) or by the specific sentinel that wraps it, and their details with [errors.As]: [FieldError],
-[ItemError], [QuotaError], [ChunksMissingError], [CursorError], [MovedError], [OperationError]. What exists but is not the actor's is not found.
+[ErrQuotaExceeded], [ErrBusy], [ErrUncertain], [ErrClosed]) or by the specific sentinel that wraps it, say [ErrUndone], and their details with
+[errors.As]: [FieldError], [ItemError], [QuotaError], [ChunksMissingError], [CursorError], [MovedError], [SharedWorkspacesError],
+[OperationError]. What exists but is not the actor's is not found. After ErrBusy, unless it comes with an OperationError, nothing was saved, and
+the call may succeed later; after ErrUncertain it may have been saved, and is sent again.
 
 # Writing a back-end
 

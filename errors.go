@@ -15,7 +15,7 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrForbidden: the actor sees the thing but may not do this with it.
 	ErrForbidden = errors.New("forbidden")
-	// ErrConflict: the proposal was made from a state that is no longer current. The outcome carries the server's item.
+	// ErrConflict: the request was made from a state that is no longer current. The outcome of a proposal carries the server's item.
 	ErrConflict = errors.New("conflict")
 	// ErrCursor: the cursor can't be continued. See *CursorError for what the client should do.
 	ErrCursor = errors.New("cursor can't be continued")
@@ -25,7 +25,7 @@ var (
 	ErrAborted = errors.New("not saved: another proposal of the atomic commit failed")
 	// ErrFoldCase: Config.FoldCase is not what it was when the workspace was made. The host has to mend its configuration.
 	ErrFoldCase = errors.New("the workspace was made with another Config.FoldCase")
-	// ErrBusy: others hold the workspace for too long. Nothing was saved; try again later.
+	// ErrBusy: others hold the workspace for too long, or an operation about it is not done. Nothing was saved; try again later.
 	ErrBusy = errors.New("busy")
 	// ErrUncertain: the connection to the database broke in such a way that nobody can tell whether the call was saved. Send it again: a
 	// commit that was saved answers as it would have.
@@ -68,6 +68,8 @@ var (
 	ErrIsOwner = fmt.Errorf("%w: is the owner", ErrInvalid)
 	// ErrKeyGeneration: the key that was used, or handed out, is not the workspace's present one. Nothing was saved.
 	ErrKeyGeneration = fmt.Errorf("%w: not the present generation of the key", ErrConflict)
+	// ErrUndone: the operation was cancelled or undone, and nothing is left of it.
+	ErrUndone = fmt.Errorf("%w: the operation was undone", ErrConflict)
 	// ErrSharedWorkspaces: a user who is to be deleted owns shared workspaces of which is not said who gets them.
 	ErrSharedWorkspaces = fmt.Errorf("%w: the user owns shared workspaces", ErrInvalid)
 )

@@ -76,7 +76,7 @@ func (s *Service) keepUsers(ctx context.Context, g *guests) error {
 	err := s.store.View(ctx, func(ctx context.Context, r Reader) error {
 		res, err := r.Users(ctx, UsersParams{IDs: ids})
 		for i := range res.Users {
-			known[res.Users[i].ID] = true
+			known[res.Users[i].ID] = !res.Users[i].leaving()
 		}
 		return err
 	})
@@ -125,12 +125,16 @@ func (s *Service) invite(ctx context.Context, r InviteRequest) (InviteResult, er
 		if err := ro.checkStays(ctx, w); err != nil {
 			return err
 		}
-		name := ro.members[ro.workspace.Owner].MountName
+		owner := ro.members[ro.workspace.Owner]
+		if at := ro.workspace.KeyGeneration; r.KeyGeneration != at || owner.KeyGeneration != at {
+			return fmt.Errorf("%w: it is %d", ErrKeyGeneration, at)
+		}
+		name := owner.MountName
 		added := false
 		for _, m := range g.members {
 			was := ro.members[m.User]
 			if was != nil && !was.Pending {
-				res.Members = append(res.Members, was.public())
+				res.Members = append(res.Members, was.public(r.User))
 				continue
 			}
 			if err := ro.checkKey(&m); err != nil {
@@ -142,7 +146,7 @@ func (s *Service) invite(ctx context.Context, r InviteRequest) (InviteResult, er
 				return err
 			}
 			ro.members[m.User], added = &m, true
-			res.Members = append(res.Members, m.public())
+			res.Members = append(res.Members, m.public(r.User))
 		}
 		if n := len(ro.members); n > s.cfg.Limits.Members {
 			return &FieldError{Field: "Invite", Reason: fmt.Sprintf("would make more than %d members", s.cfg.Limits.Members), Err: ErrLimit}
@@ -156,7 +160,7 @@ func (s *Service) invite(ctx context.Context, r InviteRequest) (InviteResult, er
 		if err := w.touchAll(ctx, ro); err != nil {
 			return err
 		}
-		op, err = w.storageKnows(r.User, ro.workspace)
+		op, err = w.storageKnows(ro.workspace)
 		return err
 	})
 	if err == nil {
@@ -227,6 +231,12 @@ func (s *Service) answerInvitation(ctx context.Context, r AnswerInvitationReques
 func (s *Service) answerAs(ctx context.Context, owner UserID, r AnswerInvitationRequest) (op *Operation, err error) {
 	err = s.manage(ctx, Actor{User: owner}, r.Workspace, toManage, []UserID{r.User}, func(ctx context.Context, w *write, ro *roster) error {
 		op = nil
+		// The device may have been revoked meanwhile, or the user deleted.
+		if _, _, err := devicesOf(ctx, w, r.Actor); errors.Is(err, ErrUserNotFound) {
+			return ErrWorkspaceNotFound
+		} else if err != nil {
+			return err
+		}
 		m := ro.members[r.User]
 		switch {
 		case m == nil && r.Accept:
@@ -234,7 +244,7 @@ func (s *Service) answerAs(ctx context.Context, owner UserID, r AnswerInvitation
 		case m == nil || !m.Pending:
 			return nil
 		case !r.Accept:
-			op, err = w.takeOut(ctx, ro, r.User, []UserID{r.User})
+			op, err = w.takeOut(ctx, ro, []UserID{r.User})
 			return err
 		}
 		m.Pending, m.JoinedAt = false, s.now()
@@ -242,7 +252,7 @@ func (s *Service) answerAs(ctx context.Context, owner UserID, r AnswerInvitation
 		if err := w.touchAll(ctx, ro); err != nil {
 			return err
 		}
-		op, err = w.storageKnows(r.User, ro.workspace)
+		op, err = w.storageKnows(ro.workspace)
 		return err
 	})
 	return op, err

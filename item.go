@@ -157,7 +157,7 @@ const (
 // User is an account.
 type User struct {
 	ID UserID `json:"id"`
-	// DefaultWorkspace is made with the user.
+	// DefaultWorkspace is made with the user. It is zero while the user is being deleted.
 	DefaultWorkspace WorkspaceID `json:"default_workspace"`
 	// QuotaLimit is in bytes; 0 means no limit.
 	QuotaLimit int64 `json:"quota_limit"`

@@ -18,10 +18,12 @@ type Operation struct {
 	State     OperationState `json:"state"`
 	// Step is what it is doing, or would do next.
 	Step string `json:"step"`
-	// Done and Total count the work of the present step, in its own units; Total is 0 where it is not known.
+	// Done and Total count the items (files and folders) that the steps "copy" and "move" have dealt with, and that there were. What others
+	// add meanwhile comes on top. 0 in other steps, and where it is not known.
 	Done  int64 `json:"done"`
 	Total int64 `json:"total"`
-	// Tries is how often the present step has failed, and Error how it did last: a text for people.
+	// Tries is how often the present step has failed, and Error how it did last: a text for people, at most 4 KiB. All texts of an operation
+	// are UTF-8 without NUL.
 	Tries     int       `json:"tries,omitempty"`
 	Error     string    `json:"error,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
@@ -47,7 +49,7 @@ const (
 	OperationRunning OperationState = 1
 	// OperationDone: it has succeeded.
 	OperationDone OperationState = 2
-	// OperationStopped: it can't succeed as things are, Error says why. ResumeOperation or UndoOperation goes on.
+	// OperationStopped: it can't succeed as things are, Error says why. See ResumeOperation and OperationsAdmin.
 	OperationStopped OperationState = 3
 	// OperationUndone: it was cancelled, or undone, and nothing is left of it.
 	OperationUndone OperationState = 4

@@ -44,16 +44,32 @@ func TestEncryptedWorkspace(t *testing.T) {
 		err = keys(bob, 2, map[stacksync.UserID]string{"bob": "b2"})
 		require.ErrorIs(t, err, stacksync.ErrInvalid)
 		require.ErrorContains(t, err, "lack ada")
+		require.ErrorIs(t, commit(bob, 2), stacksync.ErrKeyGeneration, "nobody has its key")
+		_, err = w.at(w.actor, ws).invite(stacksync.Invitee{User: "eve", SealedKey: "e2"})
+		require.ErrorIs(t, err, stacksync.ErrKeyGeneration)
 		require.ErrorIs(t, keys(bob, 4, map[stacksync.UserID]string{"ada": "a2", "bob": "b2"}), stacksync.ErrKeyGeneration)
 		require.ErrorIs(t, keys(eve, 2, map[stacksync.UserID]string{"ada": "a2", "bob": "b2"}), stacksync.ErrWorkspaceNotFound)
 		require.NoError(t, keys(bob, 2, map[stacksync.UserID]string{"ada": "a2", "bob": "b2"}))
 		require.Equal(t, "a2", mountOf(w.list(), ws).Member.SealedKey)
 		require.NoError(t, commit(bob, 2))
-		_, err = w.at(w.actor, ws).invite(stacksync.Invitee{User: "eve"})
-		require.ErrorContains(t, err, "SealedKey")
-		_, err = w.at(w.actor, ws).invite(stacksync.Invitee{User: "eve", SealedKey: "e2"})
-		require.NoError(t, err)
+		require.ErrorIs(t, keys(w.actor, 2, map[stacksync.UserID]string{"ada": "a2'", "bob": "b2'"}), stacksync.ErrKeyGeneration, "bob has encrypted with another one")
+		invite := func(key string, generation int64) error {
+			_, err := w.svc.Invite(t.Context(), stacksync.InviteRequest{Actor: w.actor, Workspace: ws, Invite: []stacksync.Invitee{{User: "eve", SealedKey: key}}, KeyGeneration: generation})
+			return err
+		}
+		require.ErrorContains(t, invite("", 2), "SealedKey")
+		require.ErrorIs(t, invite("e1", 1), stacksync.ErrKeyGeneration, "it was sealed before somebody left")
+		require.NoError(t, invite("e2", 2))
 		require.NoError(t, commit(eve, 2))
+
+		restore := func(generation int64) error {
+			item := w.at(bob, ws).item(s.deep.Item)
+			_, err := w.svc.RestoreVersion(t.Context(), stacksync.RestoreVersionRequest{Actor: bob, Workspace: ws, Item: s.deep.Item, Version: 1, Base: item.Version, KeyGeneration: generation})
+			return err
+		}
+		require.ErrorIs(t, restore(1), stacksync.ErrKeyGeneration)
+		require.NoError(t, restore(2))
+		require.NoError(t, keys(bob, 3, map[stacksync.UserID]string{"ada": "a3", "bob": "b3", "eve": "e3"}), "a new one may always come")
 
 		// Content that can't be read without its key stays where the key is.
 		require.NoError(t, w.at(w.actor, ws).unshare())

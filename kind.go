@@ -3,9 +3,10 @@ package stacksync
 import "fmt"
 
 var (
-	kindNames   = map[Kind]string{File: "file", Folder: "folder"}
-	statusNames = map[Status]string{StatusNew: "new", StatusChanged: "changed", StatusRenamed: "renamed", StatusMoved: "moved", StatusDeleted: "deleted"}
-	roleNames   = map[Role]string{Viewer: "viewer", Editor: "editor", Owner: "owner"}
+	kindNames       = map[Kind]string{File: "file", Folder: "folder"}
+	statusNames     = map[Status]string{StatusNew: "new", StatusChanged: "changed", StatusRenamed: "renamed", StatusMoved: "moved", StatusDeleted: "deleted"}
+	operationStates = map[OperationState]string{OperationRunning: "running", OperationDone: "done", OperationStopped: "stopped", OperationUndone: "undone"}
+	roleNames       = map[Role]string{Viewer: "viewer", Editor: "editor", Owner: "owner"}
 )
 
 func nameOf[E ~uint8](names map[E]string, e E) string {
@@ -60,3 +61,16 @@ func (r Role) MarshalText() ([]byte, error) { return marshalName("role", roleNam
 
 // UnmarshalText reads what MarshalText writes; anything else is a *FieldError.
 func (r *Role) UnmarshalText(text []byte) error { return unmarshalName("role", roleNames, r, text) }
+
+// String returns "running", "done", "stopped" or "undone".
+func (s OperationState) String() string { return nameOf(operationStates, s) }
+
+// MarshalText writes what String returns; an unknown state is an error.
+func (s OperationState) MarshalText() ([]byte, error) {
+	return marshalName("state", operationStates, s)
+}
+
+// UnmarshalText reads what MarshalText writes; anything else is a *FieldError.
+func (s *OperationState) UnmarshalText(text []byte) error {
+	return unmarshalName("state", operationStates, s, text)
+}

@@ -74,11 +74,11 @@ func (w *write) touchAll(ctx context.Context, ro *roster) error {
 
 // storageKnows records that the storage has to be told who reaches the container, where accounts are offered. It returns no operation
 // otherwise.
-func (w *write) storageKnows(actor UserID, ws *Workspace) (*Operation, error) {
+func (w *write) storageKnows(ws *Workspace) (*Operation, error) {
 	if w.service.accounts == nil {
 		return nil, nil
 	}
-	op, err := w.record(OperationAccess, actor, ws.ID, WorkspaceID{}, operationData{})
+	op, err := w.record(OperationAccess, w.owner(ws), ws.ID, WorkspaceID{}, operationData{})
 	return &op, err
 }
 
@@ -91,7 +91,7 @@ func (s *Service) finishIf(ctx context.Context, op *Operation) error {
 }
 
 // takeOut removes members. When none but the owner is left, the return of the folder is recorded.
-func (w *write) takeOut(ctx context.Context, ro *roster, actor UserID, users []UserID) (*Operation, error) {
+func (w *write) takeOut(ctx context.Context, ro *roster, users []UserID) (*Operation, error) {
 	if err := w.touchAll(ctx, ro); err != nil {
 		return nil, err
 	}
@@ -115,13 +115,13 @@ func (w *write) takeOut(ctx context.Context, ro *roster, actor UserID, users []U
 		if len(gone.Members) == 0 {
 			return nil, nil
 		}
-		return w.storageKnows(actor, ro.workspace)
+		return w.storageKnows(ro.workspace)
 	}
-	return w.recordReturn(ctx, ro, actor)
+	return w.recordReturn(ctx, ro)
 }
 
 // recordReturn records that the folder is to return, unless it is on its way already.
-func (w *write) recordReturn(ctx context.Context, ro *roster, actor UserID) (*Operation, error) {
+func (w *write) recordReturn(ctx context.Context, ro *roster) (*Operation, error) {
 	unfinished, err := w.unfinished(ctx, ro.workspace.ID)
 	if err != nil {
 		return nil, err
@@ -131,7 +131,12 @@ func (w *write) recordReturn(ctx context.Context, ro *roster, actor UserID) (*Op
 			return nil, fmt.Errorf("%w: the folder is on its way back: operation %v", ErrBusy, op.ID)
 		}
 	}
-	op, err := w.record(OperationReturn, actor, ro.owner.DefaultWorkspace, ro.workspace.ID, operationData{Folder: ro.workspace.Folder})
+	secret, err := newSecret()
+	if err != nil {
+		return nil, err
+	}
+	// It is the owner's: who has left must not see it.
+	op, err := w.record(OperationReturn, w.owner(ro.workspace), ro.owner.DefaultWorkspace, ro.workspace.ID, operationData{Folder: ro.workspace.Folder, Secret: secret})
 	return &op, err
 }
 
@@ -157,7 +162,7 @@ func (s *Service) Unshare(ctx context.Context, r UnshareRequest) (UnshareResult,
 			if slices.Contains(users, ro.workspace.Owner) {
 				return fmt.Errorf("%w: %q", ErrIsOwner, ro.workspace.Owner)
 			}
-			op, err = w.takeOut(ctx, ro, r.User, users)
+			op, err = w.takeOut(ctx, ro, users)
 			return err
 		})
 		if err == nil {
@@ -178,7 +183,7 @@ func (s *Service) Leave(ctx context.Context, r LeaveRequest) (LeaveResult, error
 			if r.User == ro.workspace.Owner {
 				return ErrIsOwner
 			}
-			op, err = w.takeOut(ctx, ro, r.User, []UserID{r.User})
+			op, err = w.takeOut(ctx, ro, []UserID{r.User})
 			return err
 		})
 		if err == nil {
@@ -213,9 +218,9 @@ func (s *Service) SetRole(ctx context.Context, r SetRoleRequest) (SetRoleResult,
 				if err := w.touchAll(ctx, ro); err != nil {
 					return err
 				}
-				op, err = w.storageKnows(r.User, ro.workspace)
+				op, err = w.storageKnows(ro.workspace)
 			}
-			res.Member = m.public()
+			res.Member = m.public(r.Actor.User)
 			return err
 		})
 		if err == nil {
@@ -243,7 +248,7 @@ func (s *Service) TransferOwnership(ctx context.Context, r TransferOwnershipRequ
 			if err := w.transfer(ctx, ro, r.To); err != nil {
 				return err
 			}
-			op, err = w.storageKnows(r.User, ro.workspace)
+			op, err = w.storageKnows(ro.workspace)
 			return err
 		})
 		if err == nil {
@@ -293,10 +298,13 @@ func (ro *roster) checkStays(ctx context.Context, w *write) error {
 	return nil
 }
 
-// public returns what other members may see.
-func (m *Member) public() Member {
+// public returns what a user may see of a member: not another one's key, nor where that has the mount.
+func (m *Member) public(to UserID) Member {
 	shown := *m
 	shown.SealedKey = ""
+	if m.User != to {
+		shown.MountName, shown.MountParent = "", ItemID{}
+	}
 	return shown
 }
 
@@ -308,7 +316,7 @@ func (s *Service) ListMembers(ctx context.Context, r ListMembersRequest) (ListMe
 			rows, err := rd.Members(ctx, MembersParams{Workspaces: []WorkspaceID{r.Workspace}})
 			res.Members = make([]Member, len(rows.Members))
 			for i := range rows.Members {
-				res.Members[i] = rows.Members[i].public()
+				res.Members[i] = rows.Members[i].public(r.User)
 			}
 			return err
 		})
@@ -326,8 +334,12 @@ func (s *Service) SetKeys(ctx context.Context, r SetKeysRequest) (SetKeysResult,
 		}
 		err := s.manage(ctx, r.Actor, r.Workspace, needs{role: Editor}, nil, func(ctx context.Context, w *write, ro *roster) error {
 			ws := ro.workspace
-			if !ws.Encrypted || r.Generation != ws.KeyGeneration && r.Generation != ws.KeyGeneration+1 {
-				return fmt.Errorf("%w: it is %d", ErrKeyGeneration, ws.KeyGeneration)
+			next := ws.KeyGeneration
+			if ro.keyed() {
+				next++ // another key of a generation that is in use would take the first one's place
+			}
+			if !ws.Encrypted || r.Generation != ws.KeyGeneration+1 && r.Generation != next {
+				return fmt.Errorf("%w: it is %d, and the next one to be handed out %d", ErrKeyGeneration, ws.KeyGeneration, next)
 			}
 			var lacking []string
 			for id, m := range ro.members {
@@ -348,6 +360,16 @@ func (s *Service) SetKeys(ctx context.Context, r SetKeysRequest) (SetKeysResult,
 		})
 		return SetKeysResult{}, len(r.Keys), err
 	})
+}
+
+// keyed reports whether some member has a key of the present generation.
+func (ro *roster) keyed() bool {
+	for _, m := range ro.members {
+		if m.KeyGeneration == ro.workspace.KeyGeneration {
+			return true
+		}
+	}
+	return false
 }
 
 func checkSealedKey(field, key string) error {

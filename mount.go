@@ -59,6 +59,9 @@ func (s *Service) updateMount(ctx context.Context, r UpdateMountRequest) (Update
 		if err := sp.checkParent(&Proposal{Kind: File, Parent: r.Parent}, 0); err != nil {
 			return err
 		}
+		if err := w.checkMoving(ctx, home, r.Parent); err != nil {
+			return err
+		}
 		free, err := w.taken(ctx, r.User, r.Parent, r.Workspace)
 		if err != nil {
 			return err
@@ -76,18 +79,40 @@ func (s *Service) updateMount(ctx context.Context, r UpdateMountRequest) (Update
 	return res, err
 }
 
+// checkMoving refuses a folder that is being shared, or lies in one that is.
+func (w *write) checkMoving(ctx context.Context, home WorkspaceID, folder ItemID) error {
+	if folder.IsZero() {
+		return nil
+	}
+	moving, err := w.moving(ctx, home)
+	if err != nil || len(moving) == 0 {
+		return err
+	}
+	key := ItemKey{home, folder}
+	rows, err := w.Load(ctx, LoadParams{Items: []ItemKey{key}, Ancestors: []ItemKey{key}})
+	if err != nil {
+		return err
+	}
+	for i := range rows.Items {
+		if op, ok := moving[rows.Items[i].ID]; ok {
+			return fmt.Errorf("%w: operation %v moves it", ErrBusy, op)
+		}
+	}
+	return nil
+}
+
 // taken returns a function that tells whether a name is free in a folder of a user's default workspace, of items and mounts but one.
 func (w *write) taken(ctx context.Context, user UserID, parent ItemID, but WorkspaceID) (func(ctx context.Context, name string) (free bool, err error), error) {
 	u, err := w.user(ctx, user)
 	if err != nil {
 		return nil, err
 	}
+	if u.leaving() {
+		return nil, ErrUserNotFound
+	}
 	res, err := w.Memberships(ctx, MembershipsParams{User: user})
 	if err != nil {
 		return nil, err
-	}
-	if len(res.Members) == 0 {
-		return nil, ErrUserNotFound // on the way to being deleted: everybody else has a default workspace
 	}
 	mounts := make(map[string]bool)
 	fold := w.service.cfg.FoldCase

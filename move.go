@@ -2,7 +2,6 @@ package stacksync
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -25,11 +24,13 @@ type mover struct {
 	from, to *Workspace
 	// The items in rootFrom come to lie in rootTo. One of them is the root of its workspace.
 	rootFrom, rootTo ItemID
+	// arrived are the versions of the source's folders and tombstones that this worker has brought.
+	arrived map[ItemID]int64
 }
 
 // newMover reads the workspaces anew: names of containers do not change, but whether they are there.
 func (t *task) newMover(ctx context.Context) (*mover, error) {
-	m := &mover{task: t}
+	m := &mover{task: t, arrived: make(map[ItemID]int64)}
 	var err error
 	if m.from, err = t.workspace(ctx, t.Source); err != nil {
 		return nil, err
@@ -50,19 +51,26 @@ func (t *task) newMover(ctx context.Context) (*mover, error) {
 
 // copyChunks brings most chunks to the new container, while nothing has moved yet: it may take hours.
 func (t *task) copyChunks(ctx context.Context) error {
-	if t.service.storage == nil {
-		return nil
-	}
 	m, err := t.newMover(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = m.walk(ctx, func(files []ItemRow) error {
-		_, err := m.bringChunks(ctx, files)
+	folders, err := m.walk(ctx, func(files []ItemRow) error {
+		err := m.bringChunks(ctx, files)
 		t.done.Add(int64(len(files)))
 		return err
 	})
-	return err
+	for i := range folders {
+		t.done.Add(int64(len(folders[i])))
+	}
+	if err != nil {
+		return err
+	}
+	return t.change(ctx, LockParams{}, func(context.Context, *write) error {
+		t.data.Items = t.done.Load()
+		t.next()
+		return nil
+	})
 }
 
 // moveItems moves pass by pass, until nothing is left.
@@ -76,6 +84,7 @@ func (t *task) moveItems(ctx context.Context) error {
 			return err
 		}
 	}
+	t.total.Store(t.data.Items)
 	m, err := t.newMover(ctx)
 	if err != nil {
 		return err
@@ -118,26 +127,20 @@ func (m *mover) freeze(ctx context.Context) error {
 // walk goes through the folder, hands its files over in batches, and returns the folders in it by level. It holds no lock: what is
 // added behind its back is for the next pass.
 func (m *mover) walk(ctx context.Context, files func([]ItemRow) error) (levels [][]ItemID, err error) {
-	var batch []ItemRow
+	batch := batcher{most: m.service.cfg.Limits.PageChunks, take: files}
 	seen := make(map[ItemID]bool) // a folder that moves while we look may show twice
 	for level := []ItemID{m.rootFrom}; len(level) > 0; {
 		var below []ItemID
 		for _, folder := range level {
 			err := m.children(ctx, folder, func(row ItemRow) error {
-				if row.Kind == Folder {
-					if !seen[row.ID] {
-						seen[row.ID] = true
-						below = append(below, row.ID)
-					}
-					return nil
+				if row.Kind == File {
+					return batch.add(row)
 				}
-				batch = append(batch, row)
-				if len(batch) < moveBatch {
-					return nil
+				if !seen[row.ID] {
+					seen[row.ID] = true
+					below = append(below, row.ID)
 				}
-				full := batch
-				batch = nil
-				return files(full)
+				return nil
 			})
 			if err != nil {
 				return nil, err
@@ -148,10 +151,31 @@ func (m *mover) walk(ctx context.Context, files func([]ItemRow) error) (levels [
 		}
 		level = below
 	}
-	if len(batch) > 0 {
-		err = files(batch)
+	return levels, batch.flush()
+}
+
+// batcher hands items over, moveBatch at a time, or fewer that have many chunks.
+type batcher struct {
+	most, chunks int
+	items        []ItemRow
+	take         func([]ItemRow) error
+}
+
+func (b *batcher) add(row ItemRow) error {
+	b.items, b.chunks = append(b.items, row), b.chunks+len(row.Chunks)
+	if len(b.items) < moveBatch && b.chunks < b.most {
+		return nil
 	}
-	return levels, err
+	return b.flush()
+}
+
+func (b *batcher) flush() error {
+	full := b.items
+	b.items, b.chunks = nil, 0
+	if len(full) == 0 {
+		return nil
+	}
+	return b.take(full)
 }
 
 // children calls each with the items of a folder.
@@ -177,95 +201,4 @@ func (m *mover) children(ctx context.Context, folder ItemID, each func(ItemRow) 
 		}
 		after = rows[len(rows)-1].NameKey
 	}
-}
-
-// bringChunks has the chunks of some files, old versions too, in the new container. It returns all of them.
-func (m *mover) bringChunks(ctx context.Context, files []ItemRow) ([]Chunk, error) {
-	current := make(map[string]bool)
-	sizes := make(map[string]int64)
-	var chunks []Chunk
-	add := func(row *ItemRow) {
-		for _, c := range row.Chunks {
-			if _, ok := sizes[c.Name]; !ok {
-				sizes[c.Name] = c.Size
-				chunks = append(chunks, c)
-			}
-		}
-	}
-	for i := range files {
-		add(&files[i])
-		for _, c := range files[i].Chunks {
-			current[c.Name] = true
-		}
-	}
-	err := m.history(ctx, files, func(rows []ItemRow) error {
-		for i := range rows {
-			add(&rows[i])
-		}
-		return nil
-	})
-	if err != nil || m.service.storage == nil {
-		return chunks, err
-	}
-	for some := range slices.Chunk(chunks, copyPage) {
-		if err := m.bring(ctx, some, current); err != nil {
-			return nil, err
-		}
-	}
-	return chunks, nil
-}
-
-func (m *mover) bring(ctx context.Context, chunks []Chunk, current map[string]bool) error {
-	names := make([]string, len(chunks))
-	for i := range chunks {
-		names[i] = chunks[i].Name
-	}
-	there, err := m.service.storage.StatChunks(ctx, StatChunksParams{Container: m.to.Container, Names: names})
-	if err != nil {
-		return fmt.Errorf("stat chunks: %w", err)
-	}
-	stored := make(map[string]bool, len(there.Chunks))
-	for _, c := range there.Chunks {
-		stored[c.Name] = true
-	}
-	names = slices.DeleteFunc(names, func(name string) bool { return stored[name] })
-	if len(names) == 0 {
-		return nil
-	}
-	_, err = m.service.storage.CopyChunks(ctx, CopyChunksParams{From: m.from.Container, To: m.to.Container, Names: names})
-	var missing *ChunksMissingError
-	if errors.As(err, &missing) && !slices.ContainsFunc(missing.Names, func(name string) bool { return current[name] }) {
-		return nil // of an old version: there is nothing that could move
-	}
-	if err != nil {
-		return fmt.Errorf("copy chunks: %w", err)
-	}
-	return nil
-}
-
-// history calls each with the superseded versions of files, in pages.
-func (m *mover) history(ctx context.Context, files []ItemRow, each func([]ItemRow) error) error {
-	var keys []VersionKey
-	flush := func() error {
-		if len(keys) == 0 {
-			return nil
-		}
-		rows, err := m.service.store.Load(ctx, LoadParams{Versions: keys})
-		if err != nil {
-			return fmt.Errorf("read old versions: %w", err)
-		}
-		keys = keys[:0]
-		return each(rows.Versions)
-	}
-	for i := range files {
-		for v := int64(1); v < files[i].Version; v++ {
-			keys = append(keys, VersionKey{m.from.ID, files[i].ID, v})
-			if len(keys) == moveBatch {
-				if err := flush(); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return flush()
 }

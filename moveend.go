@@ -18,7 +18,7 @@ func (m *mover) end(ctx context.Context) (finished bool, err error) {
 var errLeft = errors.New("something is left to move")
 
 // settled fails with errLeft unless nothing live lies in the folder that moves, and no folder that has come over was deleted, or moved out,
-// since the source was at a revision.
+// and nothing that returns was deleted, since the source was at a revision.
 func (tr *transit) settled(ctx context.Context, since int64) error {
 	rows, err := tr.Children(ctx, ChildrenParams{Workspace: tr.src.ID, Parent: tr.rootFrom, PageBound: PageBound{Limit: 1}})
 	if err != nil {
@@ -36,7 +36,12 @@ func (tr *transit) settled(ctx context.Context, since int64) error {
 	}
 	var p LoadParams
 	for i := range log.Items {
-		if row := &log.Items[i]; row.Kind == Folder && row.MovedTo.IsZero() {
+		row := &log.Items[i]
+		switch {
+		case !row.MovedTo.IsZero():
+		case row.Deleted && tr.mover.Kind == OperationReturn:
+			return errLeft
+		case row.Kind == Folder:
 			p.Items = append(p.Items, ItemKey{tr.dst.ID, row.ID})
 		}
 	}
@@ -160,6 +165,9 @@ func (m *mover) drop(ctx context.Context, id ItemID) error {
 func (m *mover) endReturn(ctx context.Context) (finished bool, err error) {
 	seen, err := m.dropEmptied(ctx)
 	if err != nil {
+		return false, err
+	}
+	if err := m.moveDeleted(ctx); err != nil {
 		return false, err
 	}
 	err = m.transit(ctx, []UserID{m.from.Owner}, nil, func(ctx context.Context, tr *transit) error {

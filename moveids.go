@@ -2,6 +2,8 @@ package stacksync
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 
 	"github.com/google/uuid"
 )
@@ -11,17 +13,22 @@ import (
 //
 // Those are the owner's own that have neither left for this workspace nor lie in the folder that returns, where items come to lie by and by.
 
-// otherID is what an item is called in the target where its own id is taken.
+// otherID is what an item is called in the target where its own id is taken. Nobody else can tell it before.
 func (m *mover) otherID(id ItemID) ItemID {
-	return ItemID{uuid.NewSHA1(m.from.ID.UUID, id.UUID[:])}
+	mac := hmac.New(sha256.New, m.data.Secret)
+	mac.Write(id.UUID[:])
+	other := uuid.UUID(mac.Sum(nil)[:16])
+	other[6], other[8] = other[6]&0x0f|0x80, other[8]&0x3f|0x80 // version 8, of one's own making (RFC 9562, 5.8)
+	return ItemID{other}
 }
 
 // renamed returns how items of the source are called in the target, of those that have another id there, and the target's rows of all.
-func (m *mover) renamed(ctx context.Context, r Loader, ids []ItemID) (as map[ItemID]ItemID, to map[ItemID]*ItemRow, err error) {
+func (m *mover) renamed(ctx context.Context, r Loader, kinds map[ItemID]Kind) (as map[ItemID]ItemID, to map[ItemID]*ItemRow, err error) {
+	returns := m.Kind == OperationReturn // else the workspace is new, and nobody else writes to it
 	var p LoadParams
-	for _, id := range ids {
+	for id := range kinds {
 		p.Items = append(p.Items, ItemKey{m.to.ID, id})
-		if m.Kind == OperationReturn {
+		if returns {
 			p.Items = append(p.Items, ItemKey{m.to.ID, m.otherID(id)})
 		}
 	}
@@ -30,44 +37,51 @@ func (m *mover) renamed(ctx context.Context, r Loader, ids []ItemID) (as map[Ite
 		return nil, nil, err
 	}
 	as, to = make(map[ItemID]ItemID), byID(rows.Items)
-	if m.Kind != OperationReturn {
-		return as, to, nil // nobody else writes to a new workspace
+	if !returns {
+		return as, to, nil
 	}
-	p = LoadParams{}
-	for _, id := range ids {
-		if row := to[id]; row != nil && !row.Deleted {
-			p.Ancestors = append(p.Ancestors, ItemKey{m.to.ID, id})
-		}
+	inside, err := m.inside(ctx, r, kinds, to)
+	if err != nil {
+		return nil, nil, err
 	}
-	above := map[ItemID]*ItemRow{}
-	if len(p.Ancestors) > 0 {
-		if rows, err = r.Load(ctx, p); err != nil {
-			return nil, nil, err
-		}
-		above = byID(rows.Items)
-	}
-	inside := func(row *ItemRow) bool {
-		for n := 0; row != nil && n <= len(above); n++ {
-			if row.Parent == m.rootTo {
-				return true
-			}
-			row = above[row.Parent]
-		}
-		return false
-	}
-	for _, id := range ids {
+	for id := range kinds {
 		row, other := to[id], m.otherID(id)
 		switch {
-		case id == m.rootTo: // a member gave the folder's own id away
+		case to[other] != nil, id == m.rootTo:
 			as[id] = other
-		case to[other] != nil:
-			as[id] = other
-		case row == nil, row.Deleted && row.MovedTo == m.from.ID, !row.Deleted && inside(row):
+		case row == nil, row.Deleted && row.MovedTo == m.from.ID, inside[id]:
 		default:
 			as[id] = other
 		}
 	}
 	return as, to, nil
+}
+
+// inside tells which folders live in the folder that everything returns to: only folders arrive before they leave.
+func (m *mover) inside(ctx context.Context, r Loader, kinds map[ItemID]Kind, to map[ItemID]*ItemRow) (map[ItemID]bool, error) {
+	var p LoadParams
+	for id, kind := range kinds {
+		if row := to[id]; row != nil && !row.Deleted && row.Kind == Folder && kind == Folder {
+			p.Ancestors = append(p.Ancestors, ItemKey{m.to.ID, id})
+		}
+	}
+	inside := make(map[ItemID]bool)
+	if len(p.Ancestors) == 0 {
+		return inside, nil
+	}
+	rows, err := r.Load(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	above := byID(rows.Items)
+	for _, key := range p.Ancestors {
+		row := to[key.Item]
+		for n := 0; row != nil && n <= len(above) && !inside[key.Item]; n++ {
+			inside[key.Item] = row.Parent == m.rootTo
+			row = above[row.Parent]
+		}
+	}
+	return inside, nil
 }
 
 // target returns what an item of the source is called in the target.

@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 )
 
 // moveFiles moves files that have not changed since they were listed. Others are for the next pass.
 func (m *mover) moveFiles(ctx context.Context, files []ItemRow) error {
-	chunks, err := m.bringChunks(ctx, files)
-	if err != nil {
+	if err := m.bringChunks(ctx, files); err != nil {
 		return err
 	}
 	if err := m.copyHistory(ctx, files); err != nil {
@@ -21,7 +19,7 @@ func (m *mover) moveFiles(ctx context.Context, files []ItemRow) error {
 		ids[i] = files[i].ID
 	}
 	moved := 0
-	err = m.transit(ctx, nil, ids, func(ctx context.Context, tr *transit) error {
+	err := m.transit(ctx, nil, ids, func(ctx context.Context, tr *transit) error {
 		if err := tr.ensureRoot(ctx); err != nil {
 			return err
 		}
@@ -43,9 +41,6 @@ func (m *mover) moveFiles(ctx context.Context, files []ItemRow) error {
 			tr.depart(row)
 			moved++
 		}
-		for _, c := range chunks {
-			tr.write.put.Chunks = append(tr.write.put.Chunks, ChunkRow{Workspace: m.to.ID, Chunk: c})
-		}
 		return nil
 	})
 	m.done.Add(int64(moved))
@@ -56,15 +51,16 @@ func (m *mover) moveFiles(ctx context.Context, files []ItemRow) error {
 func (m *mover) copyHistory(ctx context.Context, items []ItemRow) error {
 	err := m.history(ctx, items, func(rows []ItemRow) error {
 		return m.change(ctx, LockParams{Workspaces: []WorkspaceID{m.to.ID}}, func(ctx context.Context, w *write) error {
-			var ids []ItemID
+			kinds := make(map[ItemID]Kind)
 			for i := range rows {
-				ids = append(ids, rows[i].ID)
 				if p := rows[i].Parent; p != m.rootFrom && !p.IsZero() {
-					ids = append(ids, p)
+					kinds[p] = Folder
 				}
 			}
-			slices.SortFunc(ids, func(a, b ItemID) int { return slices.Compare(a.UUID[:], b.UUID[:]) })
-			as, _, err := m.renamed(ctx, w, slices.Compact(ids))
+			for i := range rows {
+				kinds[rows[i].ID] = rows[i].Kind
+			}
+			as, _, err := m.renamed(ctx, w, kinds)
 			if err != nil {
 				return err
 			}

@@ -2,7 +2,6 @@ package stacksync
 
 import (
 	"context"
-	"errors"
 	"fmt"
 )
 
@@ -147,8 +146,12 @@ func (t *task) deleteAccount(ctx context.Context) error {
 	return err
 }
 
-// removeUser removes the last row of a user, once nothing refers to it.
+// removeUser removes the last row of a user, once nothing refers to it. A call that had begun before the deletion may have made the
+// account again.
 func (t *task) removeUser(ctx context.Context) error {
+	if err := t.deleteAccount(ctx); err != nil {
+		return err
+	}
 	return t.change(ctx, LockParams{Users: []UserID{t.User}}, func(ctx context.Context, w *write) error {
 		_, err := w.Remove(ctx, RemoveParams{Users: []UserID{t.User}})
 		if err == nil {
@@ -158,4 +161,4 @@ func (t *task) removeUser(ctx context.Context) error {
 	})
 }
 
-var errFolderGone = errors.New("the folder was deleted")
+var errFolderGone = fmt.Errorf("the folder was deleted: %w", ErrItemNotFound)

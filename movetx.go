@@ -14,6 +14,7 @@ type transit struct {
 	from, to   map[ItemID]*ItemRow // loaded, and as changed; by what they are called there
 	as         map[ItemID]ItemID   // see mover.renamed
 	named      map[place]ItemID    // who has a name that an arrival may want; zero: nobody
+	came       map[ItemID]int64    // folders and tombstones that arrive, with their versions in the source
 	superseded []ItemRow
 	changed    map[VersionKey]bool // keys of rows that are put: workspace and item, version 0
 }
@@ -21,8 +22,9 @@ type transit struct {
 // transit runs f in a transaction that holds both workspaces, with some items and what lies above them loaded of both.
 func (m *mover) transit(ctx context.Context, users []UserID, ids []ItemID, f func(ctx context.Context, tr *transit) error) error {
 	lock := LockParams{Workspaces: []WorkspaceID{m.from.ID, m.to.ID}, Users: users}
-	return m.change(ctx, lock, func(ctx context.Context, w *write) error {
-		tr := &transit{mover: m, write: w, named: make(map[place]ItemID)}
+	var came map[ItemID]int64
+	err := m.change(ctx, lock, func(ctx context.Context, w *write) error {
+		tr := &transit{mover: m, write: w, named: make(map[place]ItemID), came: make(map[ItemID]int64)}
 		if err := tr.load(ctx, ids); err != nil {
 			return err
 		}
@@ -37,8 +39,13 @@ func (m *mover) transit(ctx context.Context, users []UserID, ids []ItemID, f fun
 			}
 		}
 		w.put.Superseded = append(w.put.Superseded, tr.superseded...)
+		came = tr.came
 		return nil
 	})
+	if err == nil {
+		maps.Copy(m.arrived, came)
+	}
+	return err
 }
 
 func (tr *transit) load(ctx context.Context, ids []ItemID) error {
@@ -65,8 +72,11 @@ func (tr *transit) load(ctx context.Context, ids []ItemID) error {
 		return err
 	}
 	tr.from = byID(rows.Items)
-	all := slices.Collect(maps.Keys(tr.from))
-	if tr.as, tr.to, err = tr.renamed(ctx, tr.write, all); err != nil {
+	kinds := make(map[ItemID]Kind, len(tr.from))
+	for id, row := range tr.from {
+		kinds[id] = row.Kind
+	}
+	if tr.as, tr.to, err = tr.renamed(ctx, tr.write, kinds); err != nil {
 		return err
 	}
 	p = LoadParams{}
@@ -130,13 +140,32 @@ func (tr *transit) leaves(id ItemID) (line []*ItemRow, ok bool) {
 
 // arrive makes an item of the source live in the target, unless it is there already. It keeps its version where that is free.
 func (tr *transit) arrive(ctx context.Context, row *ItemRow) error {
-	came := *row
-	came.ID = tr.target(row.ID)
-	was := tr.to[came.ID]
-	if was != nil && !was.Deleted && was.Version >= row.Version {
-		return nil
+	there := *row
+	there.ID = tr.target(row.ID)
+	was := tr.to[there.ID]
+	if row.Kind == Folder {
+		if was != nil && !was.Deleted && tr.isAsIn(row, was) {
+			return nil
+		}
+		tr.came[row.ID] = row.Version
 	}
-	return tr.place(ctx, was, came, tr.parent(row))
+	return tr.place(ctx, was, there, tr.parent(row))
+}
+
+// isAsIn reports whether a folder that lives in both workspaces came over as it is in the source now. What somebody has made of it in the
+// target since then stays.
+func (tr *transit) isAsIn(row, was *ItemRow) bool {
+	if v, ok := tr.came[row.ID]; ok {
+		return v >= row.Version
+	}
+	if v, ok := tr.arrived[row.ID]; ok {
+		return v >= row.Version
+	}
+	if tr.mover.Kind == OperationShare { // nobody else writes there, so that versions are those of the source
+		return was.Version >= row.Version
+	}
+	// Another worker has moved it, before a crash: of two changes beside each other the later one stays.
+	return !row.CommittedAt.After(was.CommittedAt)
 }
 
 // place makes row live below parent in the target, instead of was.

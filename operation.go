@@ -2,6 +2,7 @@ package stacksync
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,9 @@ const (
 	operationWait = 5 * time.Minute
 	// operationsAtOnce bounds how many operations a process takes on that others have left.
 	operationsAtOnce = 4
+	// maxOperationData and maxOperationError are what stores promise to keep, in bytes.
+	maxOperationData  = 1 << 20
+	maxOperationError = 4 << 10
 )
 
 // The kinds of operation.
@@ -48,8 +52,12 @@ func (e *OperationError) Error() string {
 // Unwrap returns the reason.
 func (e *OperationError) Unwrap() error { return e.Err }
 
-// errFenced ends the work of who has lost an operation to somebody else.
-var errFenced = errors.New("somebody else has taken on the operation")
+var (
+	// errFenced ends the work of who has lost an operation to somebody else.
+	errFenced = fmt.Errorf("%w: another process goes on with the operation", ErrBusy)
+	// errAdvanced says that the operation is further than its worker knew: a transaction that seemed to have failed was saved.
+	errAdvanced = errors.New("the operation is further")
+)
 
 // operationData is what an operation needs to be resumed.
 type operationData struct {
@@ -58,13 +66,16 @@ type operationData struct {
 	Moving  bool          `json:"moving,omitempty"`  // items may have moved: there is no way back
 	Spaces  []WorkspaceID `json:"spaces,omitempty"`  // to remove with a user
 	Left    []WorkspaceID `json:"left,omitempty"`    // that the user was a member of
+	Items   int64         `json:"items,omitempty"`   // how many there were to move
+	Secret  []byte        `json:"secret,omitempty"`  // see mover.otherID
 }
 
 // task is an operation that this process works on.
 type task struct {
 	service *Service
 	Operation
-	data operationData
+	data   operationData
+	unread bool // Data could not be read: it stays as it is
 
 	mu          sync.Mutex // held by the transactions of the worker and of its beat, and where others read Operation
 	done, total atomic.Int64
@@ -83,9 +94,9 @@ type step struct {
 func steps(kind OperationKind) []step {
 	switch kind {
 	case OperationShare:
-		return []step{{"container", (*task).makeContainer}, {"copy", (*task).copyChunks}, {"move", (*task).moveItems}, {"access", (*task).setAccess}}
+		return []step{{"container", (*task).makeContainer}, {"copy", (*task).copyChunks}, {moveStep, (*task).moveItems}, {"access", (*task).setAccess}}
 	case OperationReturn:
-		return []step{{"access", (*task).setAccess}, {"container", (*task).makeContainer}, {"copy", (*task).copyChunks}, {"move", (*task).moveItems}, {"purge", (*task).purge}}
+		return []step{{"access", (*task).setAccess}, {"container", (*task).makeContainer}, {"copy", (*task).copyChunks}, {moveStep, (*task).moveItems}, {"purge", (*task).purge}}
 	case OperationAccess:
 		return []step{{"access", (*task).setAccess}}
 	case OperationKey:
@@ -96,6 +107,9 @@ func steps(kind OperationKind) []step {
 	return nil
 }
 
+// moveStep is the one in which items move.
+const moveStep = "move"
+
 // undo is the step that takes the place of all others when an operation is cancelled.
 const undoStep = "undo"
 
@@ -105,14 +119,14 @@ func (w *write) record(kind OperationKind, user UserID, workspace, source Worksp
 	if err != nil {
 		return Operation{}, fmt.Errorf("make an id: %w", err)
 	}
-	text, err := json.Marshal(data)
+	text, err := data.encode()
 	if err != nil {
-		return Operation{}, fmt.Errorf("encode the operation: %w", err)
+		return Operation{}, err
 	}
 	now := w.service.now()
 	op := Operation{
 		ID: OperationID{id}, Kind: kind, User: user, Workspace: workspace, Source: source, State: OperationRunning, Step: steps(kind)[0].name,
-		CreatedAt: now, UpdatedAt: now, Data: string(text), Due: now.Add(operationLease), Fence: 1,
+		CreatedAt: now, UpdatedAt: now, Data: text, Due: now.Add(operationLease), Fence: 1,
 	}
 	w.put.Operations = append(w.put.Operations, op)
 	return op, nil
@@ -140,7 +154,7 @@ func (t *task) await(ctx context.Context) error {
 			return &OperationError{Operation: t.Operation, Err: t.err}
 		}
 		if t.State == OperationUndone {
-			return &OperationError{Operation: t.Operation, Err: errors.New(t.Error)}
+			return &OperationError{Operation: t.Operation, Err: t.whyUndone()}
 		}
 		return nil
 	case <-ctx.Done():
@@ -148,6 +162,34 @@ func (t *task) await(ctx context.Context) error {
 		defer t.mu.Unlock()
 		return &OperationError{Operation: t.Operation, Err: context.Cause(ctx)}
 	}
+}
+
+// whyUndone is the error of who has asked for an operation that was undone.
+func (o *Operation) whyUndone() error {
+	if o.Error == errFolderGone.Error() {
+		return fmt.Errorf("%w: %w", ErrUndone, errFolderGone)
+	}
+	return ErrUndone
+}
+
+// newSecret makes what an operation derives ids from that nobody is to foretell.
+func newSecret() ([]byte, error) {
+	secret := make([]byte, 32)
+	if _, err := rand.Read(secret); err != nil {
+		return nil, fmt.Errorf("make a secret: %w", err)
+	}
+	return secret, nil
+}
+
+func (d operationData) encode() (string, error) {
+	text, err := json.Marshal(d)
+	if err != nil {
+		return "", fmt.Errorf("encode the operation: %w", err)
+	}
+	if len(text) > maxOperationData {
+		return "", fmt.Errorf("%w: the operation takes %d bytes, of %d at most: invite fewer at once", ErrLimit, len(text), maxOperationData)
+	}
+	return string(text), nil
 }
 
 // decode reads what the operation needs to be resumed.

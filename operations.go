@@ -3,6 +3,7 @@ package stacksync
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // Operations are the journaled operations. They are seen by who asked for them, and by the owners of the workspaces they are about.
@@ -26,7 +27,9 @@ type ListOperationsRequest struct {
 }
 
 // ListOperationsResult is that of Operations.ListOperations.
-type ListOperationsResult struct{ Operations []Operation }
+type ListOperationsResult struct {
+	Operations []Operation `json:"operations"`
+}
 
 // CancelOperationRequest is that of Operations.CancelOperation.
 type CancelOperationRequest struct {
@@ -35,7 +38,9 @@ type CancelOperationRequest struct {
 }
 
 // CancelOperationResult is that of Operations.CancelOperation.
-type CancelOperationResult struct{ Operation Operation }
+type CancelOperationResult struct {
+	Operation Operation `json:"operation"`
+}
 
 // ResumeOperationRequest is that of Operations.ResumeOperation.
 type ResumeOperationRequest struct {
@@ -44,7 +49,9 @@ type ResumeOperationRequest struct {
 }
 
 // ResumeOperationResult is that of Operations.ResumeOperation.
-type ResumeOperationResult struct{ Operation Operation }
+type ResumeOperationResult struct {
+	Operation Operation `json:"operation"`
+}
 
 // ListOperations implements Operations.
 func (s *Service) ListOperations(ctx context.Context, r ListOperationsRequest) (ListOperationsResult, error) {
@@ -59,22 +66,28 @@ func (s *Service) ListOperations(ctx context.Context, r ListOperationsRequest) (
 		if r.Limit < 0 || r.Limit > s.cfg.Limits.Page {
 			return res, 0, &FieldError{Field: "Limit", Reason: fmt.Sprintf("is not within 0 to %d", s.cfg.Limits.Page), Err: ErrLimit}
 		}
+		if _, ok := operationStates[r.State]; !ok && r.State != 0 {
+			return res, 0, &FieldError{Field: "State", Reason: fmt.Sprintf("has no value %d", r.State)}
+		}
 		err := s.store.View(ctx, func(ctx context.Context, rd Reader) error {
 			owned, err := ownedBy(ctx, rd, r.Actor)
 			if err != nil {
 				return err
 			}
-			p := OperationsParams{State: r.State, Limit: r.Limit}
+			p := OperationsParams{State: r.State, Users: []UserID{r.User}, Limit: r.Limit}
+			if !r.Workspace.IsZero() {
+				p.Limit = maxOperations // of which some are about others
+			}
 			for id := range owned {
 				if r.Workspace.IsZero() || r.Workspace == id {
 					p.Workspaces = append(p.Workspaces, id)
 				}
 			}
-			if r.Workspace.IsZero() {
-				p.Users = []UserID{r.User}
-			}
 			rows, err := rd.Operations(ctx, p)
-			res.Operations = rows.Operations
+			res.Operations = slices.DeleteFunc(rows.Operations, func(op Operation) bool {
+				return !r.Workspace.IsZero() && op.Workspace != r.Workspace && op.Source != r.Workspace
+			})
+			res.Operations = res.Operations[:min(len(res.Operations), r.Limit)]
 			return err
 		})
 		return res, len(res.Operations), err
@@ -96,28 +109,31 @@ func ownedBy(ctx context.Context, r Reader, actor Actor) (map[WorkspaceID]bool, 
 	return owned, err
 }
 
-// takeOver runs a transaction on an operation that the actor sees. What change makes of it is run by this process, if it is running then:
-// whoever worked on it before has lost it.
-func (s *Service) takeOver(ctx context.Context, actor Actor, id OperationID, change func(op *Operation) error) (Operation, error) {
+// takeOverAs is takeOver for an actor who sees the operation.
+func (s *Service) takeOverAs(ctx context.Context, actor Actor, id OperationID, change func(op *Operation) error) (Operation, error) {
 	if err := actor.check(needs{}); err != nil {
 		return Operation{}, err
 	}
+	return s.takeOver(ctx, id, func(ctx context.Context, r Reader, op *Operation) error {
+		owned, err := ownedBy(ctx, r, actor)
+		if err == nil && op.User != actor.User && !owned[op.Workspace] && !owned[op.Source] {
+			err = ErrOperationNotFound
+		}
+		return err
+	}, change)
+}
+
+// takeOver runs a transaction on an operation that sees lets through. What change makes of it is run by this process, if it is running then:
+// whoever worked on it before has lost it.
+func (s *Service) takeOver(ctx context.Context, id OperationID, sees func(context.Context, Reader, *Operation) error, change func(op *Operation) error) (Operation, error) {
 	var op Operation
 	err := s.write(ctx, LockParams{Operations: []OperationID{id}}, func(ctx context.Context, w *write) error {
-		owned, err := ownedBy(ctx, w, actor)
-		if err != nil {
+		var err error
+		if op, err = readOperation(ctx, w, id); err != nil {
 			return err
 		}
-		res, err := w.Operations(ctx, OperationsParams{IDs: []OperationID{id}, Limit: 1})
-		if err != nil {
+		if err := sees(ctx, w, &op); err != nil {
 			return err
-		}
-		if len(res.Operations) == 0 {
-			return ErrOperationNotFound
-		}
-		op = res.Operations[0]
-		if op.User != actor.User && !owned[op.Workspace] && !owned[op.Source] {
-			return ErrOperationNotFound
 		}
 		if op.State == OperationDone || op.State == OperationUndone {
 			return nil
@@ -125,10 +141,7 @@ func (s *Service) takeOver(ctx context.Context, actor Actor, id OperationID, cha
 		if err := change(&op); err != nil {
 			return err
 		}
-		now := s.now()
-		op.State, op.Tries, op.Error = OperationRunning, 0, ""
-		op.UpdatedAt, op.Due, op.Fence = now, now.Add(operationLease), op.Fence+1
-		w.put.Operations = append(w.put.Operations, op)
+		w.takeUp(&op)
 		return nil
 	})
 	if err != nil || op.State != OperationRunning {
@@ -140,6 +153,25 @@ func (s *Service) takeOver(ctx context.Context, actor Actor, id OperationID, cha
 		return t.Operation, nil
 	}
 	return op, err
+}
+
+func readOperation(ctx context.Context, r JournalReader, id OperationID) (Operation, error) {
+	res, err := r.Operations(ctx, OperationsParams{IDs: []OperationID{id}, Limit: 1})
+	if err != nil {
+		return Operation{}, err
+	}
+	if len(res.Operations) == 0 {
+		return Operation{}, ErrOperationNotFound
+	}
+	return res.Operations[0], nil
+}
+
+// takeUp makes an operation this process's own, to be started once that is committed.
+func (w *write) takeUp(op *Operation) {
+	now := w.service.now()
+	op.State, op.Tries, op.Error = OperationRunning, 0, ""
+	op.UpdatedAt, op.Due, op.Fence = now, now.Add(operationLease), op.Fence+1
+	w.put.Operations = append(w.put.Operations, *op)
 }
 
 // undone reports whether a task has ended by being taken back.
@@ -155,7 +187,7 @@ func (t *task) undone() bool {
 // CancelOperation implements Operations.
 func (s *Service) CancelOperation(ctx context.Context, r CancelOperationRequest) (CancelOperationResult, error) {
 	return call(ctx, s, "CancelOperation", func(ctx context.Context) (CancelOperationResult, int, error) {
-		op, err := s.takeOver(ctx, r.Actor, r.Operation, func(op *Operation) error {
+		op, err := s.takeOverAs(ctx, r.Actor, r.Operation, func(op *Operation) error {
 			data, err := op.decode()
 			if err != nil {
 				return err
@@ -163,8 +195,7 @@ func (s *Service) CancelOperation(ctx context.Context, r CancelOperationRequest)
 			if op.Kind != OperationShare || data.Moving {
 				return errTooLate
 			}
-			op.Step = undoStep
-			return nil
+			return op.turnBack()
 		})
 		if err == nil && op.State == OperationDone {
 			err = errTooLate
@@ -178,7 +209,7 @@ var errTooLate = fmt.Errorf("%w: the operation can't be cancelled any more", Err
 // ResumeOperation implements Operations.
 func (s *Service) ResumeOperation(ctx context.Context, r ResumeOperationRequest) (ResumeOperationResult, error) {
 	return call(ctx, s, "ResumeOperation", func(ctx context.Context) (ResumeOperationResult, int, error) {
-		op, err := s.takeOver(ctx, r.Actor, r.Operation, func(*Operation) error { return nil })
+		op, err := s.takeOverAs(ctx, r.Actor, r.Operation, func(*Operation) error { return nil })
 		return ResumeOperationResult{Operation: op}, 1, err
 	})
 }

@@ -13,6 +13,9 @@ func (s *Service) operate() {
 		}
 		err := contain(func() error {
 			claimed, err := s.claimOperations(s.closing, free)
+			if err != nil {
+				return err
+			}
 			for _, op := range claimed {
 				slots <- struct{}{}
 				t := s.start(op)
@@ -21,7 +24,7 @@ func (s *Service) operate() {
 					<-slots
 				})
 			}
-			return err
+			return nil
 		})
 		if s.closing.Err() == nil {
 			claiming.report(err)

@@ -39,10 +39,12 @@ type Sharing interface {
 	// ListMembers returns the members by user id, pending ones too. Sealed keys are left out. Needs role Viewer.
 	ListMembers(ctx context.Context, r ListMembersRequest) (ListMembersResult, error)
 	// UpdateMount sets where the actor's devices show a shared workspace: its name, and the folder of the actor's default workspace that it
-	// lies in. ErrNameTaken if an item or another mount has the name there; ErrParentNotFound, ErrParentDeleted, ErrParentNotFolder; ErrNotShared.
+	// lies in. ErrNameTaken if an item or another mount has the name there; ErrParentNotFound, ErrParentDeleted, ErrParentNotFolder; ErrBusy for
+	// a folder that is being shared; ErrNotShared. Where that folder is deleted or moved later, devices show the workspace in the root.
 	UpdateMount(ctx context.Context, r UpdateMountRequest) (UpdateMountResult, error)
 	// SetKeys hands out a new key of an encrypted workspace, sealed for each member: all of them, or it is an ErrInvalid that names who is
-	// missing. Generation must be the workspace's, or one more, which begins a new generation: otherwise ErrKeyGeneration. Needs role Editor.
+	// missing. Generation must be the workspace's while no member has its key, as after somebody has gone, or one more, which begins a new
+	// generation: otherwise ErrKeyGeneration. Needs role Editor.
 	SetKeys(ctx context.Context, r SetKeysRequest) (SetKeysResult, error)
 }
 
@@ -61,7 +63,7 @@ type ShareFolderRequest struct {
 	Actor     `json:"-"`  // never from a body: the host has authenticated it
 	Workspace WorkspaceID `json:"workspace"`
 	Folder    ItemID      `json:"folder"`
-	Invite    []Invitee   `json:"invite"` // at least one, at most Limits.Members
+	Invite    []Invitee   `json:"invite"` // at least one; with the actor at most Limits.Members
 	// Encrypted makes the new workspace an encrypted one. SealedKey is its key, sealed for the actor.
 	Encrypted bool   `json:"encrypted,omitempty"`
 	SealedKey string `json:"sealed_key,omitempty"`
@@ -80,6 +82,9 @@ type InviteRequest struct {
 	Actor     `json:"-"`  // never from a body: the host has authenticated it
 	Workspace WorkspaceID `json:"workspace"`
 	Invite    []Invitee   `json:"invite"` // at least one
+	// KeyGeneration is that of the sealed keys, in an encrypted workspace: ErrKeyGeneration if it has another one by now, or its key was not
+	// handed out yet. 0 in other workspaces.
+	KeyGeneration int64 `json:"key_generation,omitempty"`
 }
 
 // InviteResult is that of Sharing.Invite.
@@ -127,7 +132,9 @@ type SetRoleRequest struct {
 }
 
 // SetRoleResult is that of Sharing.SetRole.
-type SetRoleResult struct{ Member Member }
+type SetRoleResult struct {
+	Member Member `json:"member"`
+}
 
 // TransferOwnershipRequest is that of Sharing.TransferOwnership.
 type TransferOwnershipRequest struct {
@@ -146,7 +153,9 @@ type ListMembersRequest struct {
 }
 
 // ListMembersResult is that of Sharing.ListMembers.
-type ListMembersResult struct{ Members []Member }
+type ListMembersResult struct {
+	Members []Member `json:"members"`
+}
 
 // UpdateMountRequest is that of Sharing.UpdateMount.
 type UpdateMountRequest struct {
@@ -157,7 +166,9 @@ type UpdateMountRequest struct {
 }
 
 // UpdateMountResult is that of Sharing.UpdateMount.
-type UpdateMountResult struct{ Member Member }
+type UpdateMountResult struct {
+	Member Member `json:"member"`
+}
 
 // SetKeysRequest is that of Sharing.SetKeys.
 type SetKeysRequest struct {

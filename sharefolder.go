@@ -57,6 +57,9 @@ func (s *Service) shareFolder(ctx context.Context, r ShareFolderRequest) (ShareF
 		}
 		ro := roster{access: access{workspace: &ws}}
 		members := append([]Member{owner}, g.members...)
+		if most := s.cfg.Limits.Members; len(members) > most {
+			return &FieldError{Field: "Invite", Reason: fmt.Sprintf("would make more than %d members, the owner included", most), Err: ErrLimit}
+		}
 		for i := range members {
 			if err := ro.checkKey(&members[i]); err != nil {
 				return err
@@ -130,24 +133,15 @@ func (w *write) checkNesting(ctx context.Context, r ShareFolderRequest, above ma
 			below = append(below, at)
 		}
 	}
-	unfinished, err := w.unfinished(ctx, r.Workspace)
+	moving, err := w.moving(ctx, r.Workspace)
 	if err != nil {
 		return err
 	}
-	moving := make(map[ItemID]bool)
-	for _, op := range unfinished {
-		data, err := op.decode()
-		if err != nil {
-			return err
+	for folder, op := range moving {
+		if folder == r.Folder || above[folder] {
+			return fmt.Errorf("%w: operation %v moves it", ErrBusy, op)
 		}
-		if data.Folder.IsZero() {
-			continue
-		}
-		if data.Folder == r.Folder || above[data.Folder] {
-			return fmt.Errorf("%w: operation %v moves it", ErrBusy, op.ID)
-		}
-		moving[data.Folder] = true
-		below = append(below, data.Folder)
+		below = append(below, folder)
 	}
 	for _, id := range below {
 		if id == r.Folder {
@@ -160,10 +154,29 @@ func (w *write) checkNesting(ctx context.Context, r ShareFolderRequest, above ma
 		if !slices.ContainsFunc(rows.Items, func(row ItemRow) bool { return row.ID == r.Folder }) {
 			continue
 		}
-		if moving[id] {
+		if _, ok := moving[id]; ok {
 			return fmt.Errorf("%w: folder %v in it is being moved", ErrBusy, id)
 		}
 		return fmt.Errorf("%w: one is mounted in folder %v", ErrNested, id)
 	}
 	return nil
+}
+
+// moving returns the folders that leave a workspace, or return to it, and what operations do so.
+func (w *write) moving(ctx context.Context, id WorkspaceID) (map[ItemID]OperationID, error) {
+	unfinished, err := w.unfinished(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	folders := make(map[ItemID]OperationID)
+	for i := range unfinished {
+		data, err := unfinished[i].decode()
+		if err != nil {
+			return nil, err
+		}
+		if !data.Folder.IsZero() {
+			folders[data.Folder] = unfinished[i].ID
+		}
+	}
+	return folders, nil
 }

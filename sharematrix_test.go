@@ -244,6 +244,15 @@ var matrix = map[string]struct {
 		_, err := c.svc.CancelOperation(c.Context(), stacksync.CancelOperationRequest{Actor: c.actor, Operation: c.op})
 		return err
 	}},
+	// The host's own calls.
+	"GetOperation": {anybody, func(c tried) error {
+		_, err := c.svc.GetOperation(c.Context(), stacksync.GetOperationRequest{Operation: c.cast.op})
+		return err
+	}},
+	"SettleOperation": {anybody, func(c tried) error {
+		_, err := c.svc.SettleOperation(c.Context(), stacksync.SettleOperationRequest{Operation: c.cast.op})
+		return err
+	}},
 	"ResumeOperation": {asked, func(c tried) error {
 		_, err := c.svc.ResumeOperation(c.Context(), stacksync.ResumeOperationRequest{Actor: c.actor, Operation: c.op})
 		return err

@@ -268,10 +268,7 @@ func (m *estateModel) takeOut(s *spaceModel, users ...stacksync.UserID) {
 		root.name = fmt.Sprintf("%s (%d)", mount.name, n)
 	}
 	home.items[s.folder] = root
-	for id, it := range s.items {
-		if it.deleted {
-			continue
-		}
+	for id, it := range s.items { // those that are deleted too, to be restored
 		if it.parent.IsZero() {
 			it.parent = s.folder
 		}

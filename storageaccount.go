@@ -74,6 +74,12 @@ func (s *Service) grant(ctx context.Context, w *Workspace) error {
 	if err := s.provisioned(ctx, w); err != nil {
 		return err
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// A caller that goes away must not keep the second look from being taken.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keyTimeout)
+	defer cancel()
 	const tries = 100 // more than anybody comes or goes meanwhile
 	var told []Grant
 	for i := range tries {
@@ -132,6 +138,10 @@ func (s *Service) keyAccount(ctx context.Context, actor Actor, ifExists bool) (S
 			revoked = revokedOf(devices)
 			return err
 		})
+		if set != nil && errors.Is(err, ErrUserNotFound) { // deleted meanwhile: the account was made after it had gone
+			_, gone := s.accounts.DeleteAccount(ctx, DeleteAccountParams{Account: accountOf(actor.User)})
+			err = errors.Join(err, gone)
+		}
 		if err != nil {
 			return StorageAccountResult{}, err
 		}

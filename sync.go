@@ -33,6 +33,7 @@ type SyncService interface {
 	Transfers
 	Sharing
 	Operations
+	OperationsAdmin
 }
 
 // Config configures a Service. Its zero value works: a service that checks and logs metadata, knows no storage, and

@@ -2,9 +2,9 @@ package stacksync
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
@@ -13,6 +13,7 @@ import (
 func (t *task) work() error {
 	var err error
 	if t.data, err = t.decode(); err != nil {
+		t.unread = true
 		return t.stop(err)
 	}
 	ctx, cancel := context.WithCancelCause(t.service.closing)
@@ -26,6 +27,7 @@ func (t *task) work() error {
 		err := contain(func() error { return t.do(ctx) })
 		switch {
 		case err == nil:
+		case errors.Is(err, errAdvanced):
 		case errors.Is(err, errFenced):
 			return err
 		case ctx.Err() != nil:
@@ -35,7 +37,7 @@ func (t *task) work() error {
 			return t.stop(err)
 		default:
 			t.service.log.Warn("a step of an operation failed and is tried again", "operation", t.ID, "kind", t.Kind, "step", t.Step, "tries", t.Tries+1, "error", err)
-			if err := t.wait(ctx, err); err != nil {
+			if err := t.wait(ctx, err); err != nil && !errors.Is(err, errAdvanced) {
 				return err
 			}
 		}
@@ -92,23 +94,30 @@ func (t *task) change(ctx context.Context, lock LockParams, f func(ctx context.C
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	before, data := t.Operation, t.data
+	var further *Operation
 	lock.Operations = []OperationID{t.ID}
 	err := t.service.write(ctx, lock, func(ctx context.Context, w *write) error {
-		t.Operation, t.data = before, data
-		if _, err := t.stored(ctx, w); err != nil {
+		t.Operation, t.data, further = before, data, nil
+		stored, err := t.stored(ctx, w)
+		if err != nil {
 			return err
+		}
+		if stored.State != before.State || stored.Step != before.Step || stored.Data != before.Data {
+			further = &stored
+			return errAdvanced
 		}
 		if err := f(ctx, w); err != nil {
 			return err
 		}
-		text, err := json.Marshal(t.data)
-		if err != nil {
-			return fmt.Errorf("encode the operation: %w", err)
+		if !t.unread {
+			if t.Data, err = t.data.encode(); err != nil {
+				return err
+			}
 		}
 		now := t.service.now()
-		t.Data, t.UpdatedAt, t.Due = string(text), now, now.Add(operationLease)
+		t.UpdatedAt, t.Due = now, now.Add(operationLease)
 		t.Done, t.Total = t.done.Load(), t.total.Load()
-		if t.State == OperationDone && (t.Kind == OperationAccess || t.Kind == OperationKey) { // they are many, and nothing to see
+		if t.State == OperationDone && t.vanishes() {
 			_, err := w.Remove(ctx, RemoveParams{Operations: []OperationID{t.ID}})
 			return err
 		}
@@ -118,8 +127,17 @@ func (t *task) change(ctx context.Context, lock LockParams, f func(ctx context.C
 	if err != nil {
 		t.Operation, t.data = before, data
 	}
+	if further != nil {
+		t.Operation = *further
+		if t.data, err = t.decode(); err == nil {
+			err = errAdvanced
+		}
+	}
 	return err
 }
+
+// vanishes reports whether nothing is kept of an operation that is done: of those there are many, and nothing to see.
+func (o *Operation) vanishes() bool { return o.Kind == OperationAccess || o.Kind == OperationKey }
 
 // beat keeps the lease, and shows the progress.
 func (t *task) beat(ctx context.Context, lost context.CancelCauseFunc) {
@@ -153,10 +171,10 @@ func (t *task) wait(ctx context.Context, why error) error {
 		d = time.Second << t.Tries
 	}
 	err := t.change(ctx, LockParams{}, func(context.Context, *write) error {
-		t.Tries, t.Error = t.Tries+1, why.Error()
+		t.Tries, t.Error = t.Tries+1, textOf(why)
 		return nil
 	})
-	if errors.Is(err, errFenced) {
+	if errors.Is(err, errFenced) || errors.Is(err, errAdvanced) {
 		return err
 	}
 	timer := time.NewTimer(spread(d))
@@ -176,13 +194,22 @@ func (t *task) stop(why error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.service.closing), publishTimeout)
 	defer cancel()
 	err := t.change(ctx, LockParams{}, func(context.Context, *write) error {
-		t.State, t.Error = OperationStopped, why.Error()
+		t.State, t.Error = OperationStopped, textOf(why)
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("%w (which could not be noted: %w)", why, err)
 	}
 	return why
+}
+
+// textOf is what an error says, as every store can keep it: a server may answer anything.
+func textOf(err error) string {
+	text := strings.ReplaceAll(strings.ToValidUTF8(err.Error(), "�"), "\x00", "�")
+	if len(text) > maxOperationError {
+		text = strings.ToValidUTF8(text[:maxOperationError], "")
+	}
+	return text
 }
 
 // release lets others take the operation on at once.
@@ -198,7 +225,7 @@ func (t *task) report(ctx context.Context, due time.Time) error {
 	defer t.mu.Unlock()
 	return t.service.write(ctx, LockParams{Operations: []OperationID{t.ID}}, func(ctx context.Context, w *write) error {
 		op, err := t.stored(ctx, w)
-		if err != nil {
+		if err != nil || op.State != OperationRunning {
 			return err
 		}
 		op.Due, op.UpdatedAt, op.Done, op.Total = due, t.service.now(), t.done.Load(), t.total.Load()
@@ -213,7 +240,12 @@ func (t *task) stored(ctx context.Context, w *write) (Operation, error) {
 	if err != nil {
 		return Operation{}, err
 	}
-	if len(res.Operations) == 0 || res.Operations[0].Fence != t.Fence {
+	switch {
+	case len(res.Operations) == 0 && t.vanishes(): // as it does when it is done
+		done := t.Operation
+		done.State = OperationDone
+		return done, nil
+	case len(res.Operations) == 0 || res.Operations[0].Fence != t.Fence:
 		return Operation{}, errFenced
 	}
 	return res.Operations[0], nil

@@ -80,6 +80,9 @@ type RestoreVersionRequest struct {
 	Version int64
 	// Base is the current version as the caller knows it: if it is no longer current, the outcome is a conflict.
 	Base int64
+	// KeyGeneration is that of an encrypted workspace, as with CommitRequest. The content stays encrypted as it is: which key it was, only
+	// clients know.
+	KeyGeneration int64
 }
 
 // RestoreVersionResult is that of Items.RestoreVersion.
@@ -264,7 +267,7 @@ func (s *Service) RestoreVersion(ctx context.Context, r RestoreVersionRequest) (
 		if err != nil {
 			return RestoreVersionResult{}, 0, err
 		}
-		res, err := s.commit(ctx, CommitRequest{Actor: r.Actor, Workspace: r.Workspace, Proposals: []Proposal{{
+		res, err := s.commit(ctx, CommitRequest{Actor: r.Actor, Workspace: r.Workspace, KeyGeneration: r.KeyGeneration, Proposals: []Proposal{{
 			Item: r.Item, Version: r.Base + 1, Parent: base.Parent, Name: base.Name, Kind: base.Kind,
 			Size: old.Size, Checksum: old.Checksum, Chunks: old.Chunks, MediaType: old.MediaType, ModifiedAt: old.ModifiedAt, Attrs: old.Attrs,
 		}}})

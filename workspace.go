@@ -25,8 +25,10 @@ type ListWorkspacesRequest struct {
 
 // ListWorkspacesResult is that of Workspaces.ListWorkspaces.
 type ListWorkspacesResult struct {
-	Workspaces  []Mount `json:"workspaces"`
-	Invitations []Mount `json:"invitations,omitempty"` // pending: they give no right yet
+	Workspaces []Mount `json:"workspaces"`
+	// Invitations are pending: they give no right yet, and show the workspace's ID, Owner, Encrypted and CreatedAt only, and of the Member
+	// the Role and MountName.
+	Invitations []Mount `json:"invitations,omitempty"`
 	// Revision is the user's.
 	Revision int64 `json:"revision"`
 }
@@ -68,7 +70,7 @@ func listWorkspaces(ctx context.Context, rd Reader, r ListWorkspacesRequest) (Li
 	for i := range rows.Members {
 		m := Mount{Workspace: rows.Workspaces[i], Member: rows.Members[i]}
 		if m.Member.Pending {
-			res.Invitations = append(res.Invitations, m)
+			res.Invitations = append(res.Invitations, m.invitation())
 			continue
 		}
 		if cursor, ok := r.Cursors[m.Workspace.ID]; ok {
@@ -78,6 +80,15 @@ func listWorkspaces(ctx context.Context, rd Reader, r ListWorkspacesRequest) (Li
 		res.Workspaces = append(res.Workspaces, m)
 	}
 	return res, nil
+}
+
+// invitation leaves what helps to decide on it.
+func (m Mount) invitation() Mount {
+	ws, of := m.Workspace, m.Member
+	return Mount{
+		Workspace: Workspace{ID: ws.ID, Owner: ws.Owner, Encrypted: ws.Encrypted, CreatedAt: ws.CreatedAt},
+		Member:    Member{Workspace: of.Workspace, User: of.User, Role: of.Role, Pending: true, JoinedAt: of.JoinedAt, MountName: of.MountName},
+	}
 }
 
 // FollowWorkspaces implements Workspaces.

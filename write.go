@@ -86,6 +86,14 @@ func (w *write) space(of *Workspace) *Workspace {
 	return sp
 }
 
+// owner returns whom a workspace belongs to, as of what the transaction has changed.
+func (w *write) owner(of *Workspace) UserID {
+	if sp := w.spaces[of.ID]; sp != nil {
+		return sp.Owner
+	}
+	return of.Owner
+}
+
 // grow returns a workspace that the transaction has locked, to take revisions, which its followers are told of.
 func (w *write) grow(of *Workspace) *Workspace {
 	sp := w.space(of)

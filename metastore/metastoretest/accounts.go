@@ -17,6 +17,7 @@ func accountChecks() []check {
 	return []check{
 		{Name: "users are read by id", Run: usersByID},
 		{Name: "a user is replaced", Run: userReplaced},
+		{Name: "a user has no default workspace any more", Run: userWithoutWorkspace},
 		{Name: "user ids are compared by their bytes", Run: userIDsByBytes},
 		{Name: "devices come by creation time, then id", Run: devicesInOrder},
 		{Name: "the same device id under two users is two devices", Run: deviceIDsOfTwoUsers},
@@ -46,6 +47,24 @@ func userReplaced(t T, s Suite) {
 	r.saveAndRead(stacksync.PutParams{Users: []stacksync.User{now}}, func(l look) {
 		sameSet(t, "Put replaces the user with that id, in all fields, and no other", []stacksync.User{now, other}, l.users(old.ID, other.ID))
 	})
+}
+
+func userWithoutWorkspace(t T, s Suite) {
+	r := newRig(t, s)
+	h, other := r.home(), r.home()
+	without := h.user
+	without.DefaultWorkspace = stacksync.WorkspaceID{}
+	for _, now := range []stacksync.User{without, h.user, without} {
+		r.saveAndRead(stacksync.PutParams{Users: []stacksync.User{now}}, func(l look) {
+			const promise = "DefaultWorkspace is zero while a user is being deleted"
+			sameSet(t, promise, []stacksync.User{now, other.user}, l.users(now.ID, other.user.ID))
+			access := accessKey(h.id(), now.ID, stacksync.DeviceID{})
+			sameList(t, promise, []stacksync.User{now}, l.load(stacksync.LoadParams{Access: []stacksync.AccessKey{access}}).Owners)
+			page := stacksync.ChangesParams{Workspace: h.id(), Access: access, PageBound: stacksync.PageBound{Limit: 1}}
+			sameList(t, promise, []stacksync.User{now}, l.changes(page).Owners)
+			sameList(t, promise, []stacksync.Workspace{h.workspace}, l.memberships(now.ID).Workspaces)
+		})
+	}
 }
 
 func userIDsByBytes(t T, s Suite) {

@@ -3,6 +3,7 @@ package metastoretest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -24,6 +25,24 @@ func accountFaults() []fault {
 				p.Users = slices.Clone(p.Users)
 				for i, u := range p.Users {
 					p.Users[i] = firstOf(first, u.ID, u)
+				}
+				return nil
+			}
+		}},
+		{name: "keeps a user's first workspace", breaks: []string{"a user has no default workspace any more"}, bend: func(b *bent) {
+			first := map[stacksync.UserID]stacksync.WorkspaceID{}
+			b.put = func(_ context.Context, _ stacksync.Tx, p *stacksync.PutParams) error {
+				p.Users = slices.Clone(p.Users)
+				for i, u := range p.Users {
+					p.Users[i].DefaultWorkspace = firstOf(first, u.ID, u.DefaultWorkspace)
+				}
+				return nil
+			}
+		}},
+		{name: "wants users to have a workspace", breaks: []string{"a user has no default workspace any more"}, bend: func(b *bent) {
+			b.put = func(_ context.Context, _ stacksync.Tx, p *stacksync.PutParams) error {
+				if slices.ContainsFunc(p.Users, func(u stacksync.User) bool { return u.DefaultWorkspace.IsZero() }) {
+					return errors.New("a user has no workspace")
 				}
 				return nil
 			}

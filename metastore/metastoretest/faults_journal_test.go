@@ -107,6 +107,25 @@ func journalFaults() []fault {
 				return err
 			}
 		}},
+		{name: "wants to know what an operation is about", breaks: []string{"an operation may be about no workspace"}, bend: func(b *bent) {
+			b.put = func(_ context.Context, _ stacksync.Tx, p *stacksync.PutParams) error {
+				if slices.ContainsFunc(p.Operations, func(op stacksync.Operation) bool { return op.Workspace.IsZero() }) {
+					return errors.New("an operation is about no workspace")
+				}
+				return nil
+			}
+		}},
+		{name: "keeps what an operation was about", breaks: []string{"an operation may be about no workspace"}, bend: bendOperations(
+			func() func(op *stacksync.Operation) {
+				last := map[stacksync.OperationID]stacksync.WorkspaceID{}
+				return func(op *stacksync.Operation) {
+					if op.Workspace.IsZero() {
+						op.Workspace = last[op.ID]
+					}
+					last[op.ID] = op.Workspace
+				}
+			},
+		)},
 		{name: "wants to know who asks", breaks: []string{"an operation may name what nobody has saved, and outlives what it names"}, bend: func(b *bent) {
 			b.put = func(ctx context.Context, below stacksync.Tx, p *stacksync.PutParams) error {
 				for _, op := range p.Operations {
@@ -201,8 +220,8 @@ func journalClaimFaults() []fault {
 				})
 			})(b)
 		}},
-		{name: "claims no more than 9,999 operations", breaks: []string{"10,000 operations in one ClaimOperations"}, bend: bendClaimOperations(
-			func(p *stacksync.ClaimOperationsParams) { p.Limit = min(9_999, p.Limit) },
+		{name: "claims one operation too few", breaks: []string{"thousands of operations in one ClaimOperations"}, bend: bendClaimOperations(
+			func(p *stacksync.ClaimOperationsParams) { p.Limit = min(manyRows-1, p.Limit) },
 		)},
 	}
 }

@@ -112,7 +112,7 @@ func loadFaults() []fault {
 				}
 			}
 		}},
-		{name: "gives up after a thousand levels", breaks: []string{"trees of 10,000 levels"}, bend: func(b *bent) {
+		{name: "gives up after a thousand levels", breaks: []string{"trees of thousands of levels"}, bend: func(b *bent) {
 			b.load = func(_ context.Context, _ stacksync.Reader, _ stacksync.LoadParams, r *stacksync.LoadResult) error {
 				r.Items = r.Items[:min(len(r.Items), 1000)]
 				return nil
@@ -147,9 +147,9 @@ func loadFaults() []fault {
 				return nil
 			}
 		}},
-		{name: "takes no more than 9,999 keys", breaks: []string{"10,000 rows of a kind in one call"}, bend: func(b *bent) {
+		{name: "takes one row too few", breaks: []string{"thousands of rows of a kind in one call"}, bend: func(b *bent) {
 			b.put = func(_ context.Context, _ stacksync.Tx, p *stacksync.PutParams) error {
-				p.Items = p.Items[:min(len(p.Items), 9_999)]
+				p.Items = p.Items[:min(len(p.Items), manyRows-1)]
 				return nil
 			}
 		}},

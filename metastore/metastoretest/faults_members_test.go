@@ -12,7 +12,7 @@ func memberFaults() []fault {
 	return []fault{
 		{name: "leaves out who has not accepted", breaks: []string{"Members come by workspace id, then user id, pending ones too"}, bend: func(b *bent) {
 			b.members = func(_ stacksync.MembersParams, r *stacksync.MembersResult) {
-				r.Members = slices.DeleteFunc(r.Members, func(m stacksync.Member) bool { return m.Pending })
+				r.Members = slices.DeleteFunc(r.Members, pending)
 			}
 		}},
 		{name: "orders members by user id only", breaks: []string{"Members come by workspace id, then user id, pending ones too"}, bend: func(b *bent) {
@@ -34,6 +34,37 @@ func memberFaults() []fault {
 						r.Members = append(r.Members, stacksync.Member{Workspace: id})
 					}
 				}
+			}
+		}},
+		{name: "hides invitations from Memberships", breaks: []string{"Memberships, Load and Changes bring pending members too"}, bend: func(b *bent) {
+			b.memberships = func(r *stacksync.MembershipsResult) {
+				var all stacksync.MembershipsResult
+				for i, m := range r.Members {
+					if !m.Pending {
+						all.Members, all.Workspaces = append(all.Members, m), append(all.Workspaces, r.Workspaces[i])
+					}
+				}
+				*r = all
+			}
+		}},
+		{name: "hides invitations from Load", breaks: []string{"Memberships, Load and Changes bring pending members too"}, bend: func(b *bent) {
+			b.load = func(_ context.Context, _ stacksync.Reader, _ stacksync.LoadParams, r *stacksync.LoadResult) error {
+				r.Members = slices.DeleteFunc(r.Members, pending)
+				return nil
+			}
+		}},
+		{name: "hides invitations from Changes", breaks: []string{"Memberships, Load and Changes bring pending members too"}, bend: func(b *bent) {
+			b.changes = func(_ context.Context, _ stacksync.Reader, _ stacksync.ChangesParams, r *stacksync.ChangesRows) error {
+				r.Members = slices.DeleteFunc(r.Members, pending)
+				return nil
+			}
+		}},
+		{name: "takes nobody for a member who was invited", breaks: []string{"Memberships, Load and Changes bring pending members too"}, bend: func(b *bent) {
+			b.changes = func(_ context.Context, _ stacksync.Reader, _ stacksync.ChangesParams, r *stacksync.ChangesRows) error {
+				if slices.ContainsFunc(r.Members, pending) {
+					r.Items = nil
+				}
+				return nil
 			}
 		}},
 		{name: "never takes an invitation for accepted", breaks: []string{"a member accepts"}, bend: bendMembers(func() func(m *stacksync.Member) {
@@ -74,16 +105,53 @@ func memberFaults() []fault {
 				last[row.ID] = row.MovedTo
 			}
 		})},
-		{name: "never thaws", breaks: []string{"a workspace thaws"}, bend: func(b *bent) {
-			first := map[stacksync.WorkspaceID]stacksync.Workspace{}
-			b.put = func(_ context.Context, _ stacksync.Tx, p *stacksync.PutParams) error {
-				p.Workspaces = slices.Clone(p.Workspaces)
-				for i, w := range p.Workspaces {
-					p.Workspaces[i].FrozenUntil = firstOf(first, w.ID, w).FrozenUntil
-				}
-				return nil
+		{name: "has room for 4,095 bytes of an Error", breaks: []string{anyErrorName}, bend: bendOperations(func() func(op *stacksync.Operation) {
+			return func(op *stacksync.Operation) { op.Error = op.Error[:min(len(op.Error), 4095)] }
+		})},
+		{name: "takes no noncharacters", breaks: []string{anyErrorName}, bend: bendOperations(func() func(op *stacksync.Operation) {
+			return func(op *stacksync.Operation) { op.Error = strings.ReplaceAll(op.Error, "\uffff", "\ufffd") }
+		})},
+		{name: "takes three bytes a character", breaks: []string{anyErrorName}, bend: bendOperations(func() func(op *stacksync.Operation) {
+			return func(op *stacksync.Operation) {
+				op.Error = strings.Map(func(c rune) rune { return min(c, 0xffff) }, op.Error)
 			}
-		}},
+		})},
+		{name: "never thaws", breaks: []string{sharedAndNotName}, bend: bendWorkspaces(func(w *stacksync.Workspace, first stacksync.Workspace) {
+			w.FrozenUntil = first.FrozenUntil
+		})},
+		{name: "knows no size", breaks: []string{sharedAndNotName}, bend: bendWorkspaces(func(w *stacksync.Workspace, _ stacksync.Workspace) {
+			w.Size = 0
+		})},
+		{name: "keeps the folder", breaks: []string{sharedAndNotName}, bend: bendWorkspaces(func(w *stacksync.Workspace, first stacksync.Workspace) {
+			w.Folder = first.Folder
+		})},
+		{name: "keeps a workspace encrypted", breaks: []string{sharedAndNotName}, bend: bendWorkspaces(func(w *stacksync.Workspace, first stacksync.Workspace) {
+			w.Encrypted = w.Encrypted || first.Encrypted
+		})},
+		{name: "never lowers a generation", breaks: []string{sharedAndNotName}, bend: bendWorkspaces(func(w *stacksync.Workspace, first stacksync.Workspace) {
+			w.KeyGeneration = max(w.KeyGeneration, first.KeyGeneration)
+		})},
+	}
+}
+
+const (
+	anyErrorName     = "4 KiB of any characters come back as an operation's Error"
+	sharedAndNotName = "size, folder, encryption and freeze of a workspace come back, and are taken back"
+)
+
+func pending(m stacksync.Member) bool { return m.Pending }
+
+// bendWorkspaces changes each workspace that is Put, with a look at how it was Put first.
+func bendWorkspaces(change func(w *stacksync.Workspace, first stacksync.Workspace)) func(b *bent) {
+	return func(b *bent) {
+		first := map[stacksync.WorkspaceID]stacksync.Workspace{}
+		b.put = func(_ context.Context, _ stacksync.Tx, p *stacksync.PutParams) error {
+			p.Workspaces = slices.Clone(p.Workspaces)
+			for i, w := range p.Workspaces {
+				change(&p.Workspaces[i], firstOf(first, w.ID, w))
+			}
+			return nil
+		}
 	}
 }
 

@@ -46,13 +46,13 @@ func outboxFaults() []fault {
 		{name: "has a default for ClaimHints's Limit", breaks: []string{"a ClaimHints with a Limit below 1 is refused"}, bend: bendClaim(
 			func(p *stacksync.ClaimHintsParams) { p.Limit = max(1, p.Limit) },
 		)},
-		{name: "claims no more than 9,999", breaks: []string{"10,000 workspaces in one ClaimHints and one MarkNotified"}, bend: bendClaim(
-			func(p *stacksync.ClaimHintsParams) { p.Limit = min(9_999, p.Limit) },
+		{name: "claims one workspace too few", breaks: []string{"thousands of workspaces in one ClaimHints and one MarkNotified"}, bend: bendClaim(
+			func(p *stacksync.ClaimHintsParams) { p.Limit = min(manyRows-1, p.Limit) },
 		)},
-		{name: "marks no more than 9,999", breaks: []string{"10,000 workspaces in one ClaimHints and one MarkNotified"}, bend: bendMark(
+		{name: "marks one workspace too few", breaks: []string{"thousands of workspaces in one ClaimHints and one MarkNotified"}, bend: bendMark(
 			func(_ context.Context, _ stacksync.Tx, p *stacksync.MarkNotifiedParams) error {
 				for id := range p.Notified {
-					if len(p.Notified) > 9_999 {
+					if len(p.Notified) > manyRows-1 {
 						delete(p.Notified, id)
 					}
 				}

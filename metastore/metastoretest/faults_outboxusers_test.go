@@ -124,13 +124,13 @@ func outboxUserFaults() []fault {
 				})
 			})(b)
 		}},
-		{name: "claims no more than 9,999 users", breaks: []string{"10,000 users in one ClaimHints and one MarkNotified"}, bend: bendClaim(
-			func(p *stacksync.ClaimHintsParams) { p.Limit = min(9_999, p.Limit) },
+		{name: "claims one user too few", breaks: []string{"thousands of users in one ClaimHints and one MarkNotified"}, bend: bendClaim(
+			func(p *stacksync.ClaimHintsParams) { p.Limit = min(manyRows-1, p.Limit) },
 		)},
-		{name: "marks no more than 9,999 users", breaks: []string{"10,000 users in one ClaimHints and one MarkNotified"}, bend: bendMarkUsers(
+		{name: "marks one user too few", breaks: []string{"thousands of users in one ClaimHints and one MarkNotified"}, bend: bendMarkUsers(
 			func(_ context.Context, _ stacksync.Tx, p *stacksync.MarkNotifiedParams) error {
 				for id := range p.Users {
-					if len(p.Users) > 9_999 {
+					if len(p.Users) > manyRows-1 {
 						delete(p.Users, id)
 					}
 				}

@@ -127,9 +127,9 @@ func removeFaults() []fault {
 			})(b)
 		}},
 		{
-			name: "removes no more than 9,999", breaks: []string{"10,000 rows of a kind in one Remove"},
+			name: "removes one row too few", breaks: []string{"thousands of rows of a kind in one Remove"},
 			bend: bendRemove(func(_ context.Context, _ stacksync.Tx, p *stacksync.RemoveParams) error {
-				p.Operations = p.Operations[:min(len(p.Operations), 9_999)]
+				p.Operations = p.Operations[:min(len(p.Operations), manyRows-1)]
 				return nil
 			}),
 		},
@@ -211,8 +211,8 @@ func purgeFaults() []fault {
 				return nil
 			}
 		}},
-		{name: "purges no more than 9,999 rows at once", breaks: []string{"10,000 rows in one Purge"}, bend: bendPurge(func(p *stacksync.PurgeParams) error {
-			if p.Limit > 9_999 {
+		{name: "purges one row too few at once", breaks: []string{"thousands of rows in one Purge"}, bend: bendPurge(func(p *stacksync.PurgeParams) error {
+			if p.Limit > manyRows-1 {
 				return errors.New("too many parameters")
 			}
 			return nil

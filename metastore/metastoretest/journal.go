@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -19,6 +20,7 @@ func journalChecks() []check {
 		{Name: "an Operations with a Limit below 1 is refused", Run: operationsLimit},
 		{Name: "an operation is replaced, in all fields and for whatever it is asked by", Run: operationReplaced},
 		{Name: "an operation may name what nobody has saved, and outlives what it names", Run: operationOutlives},
+		{Name: "an operation may be about no workspace", Run: operationOfNoWorkspace},
 	}
 }
 
@@ -231,4 +233,30 @@ func operationOutlives(t T, s Suite) {
 		sameList(t, "an operation stays when what it names is removed", []stacksync.Operation{late, early}, l.operations(ofWorkspaces(h.id())))
 		sameList(t, "an operation stays when what it names is removed", []stacksync.Operation{late}, l.operations(ofUsers(h.user.ID)))
 	})
+}
+
+func operationOfNoWorkspace(t T, s Suite) {
+	r := newRig(t, s)
+	h := r.home()
+	op := r.operation(stacksync.WorkspaceID{}, h.user.ID)
+	op.Source = stacksync.WorkspaceID{}
+	beside := r.operation(h.id(), h.user.ID)
+	about := op
+	about.Workspace, about.Source = h.id(), beside.Source
+	r.save(putOperations(beside))
+	for _, now := range []stacksync.Operation{op, about, op} {
+		r.saveAndRead(putOperations(now), func(l look) {
+			const promise = "Workspace and Source of an operation may be zero"
+			sameList(t, promise, []stacksync.Operation{now}, l.operations(stacksync.OperationsParams{IDs: operationIDs(now), Limit: 10}))
+			sameList(t, promise, newestFirst(now, beside), l.operations(ofUsers(h.user.ID)))
+			named := []stacksync.Operation{beside}
+			if !now.Workspace.IsZero() {
+				named = newestFirst(now, beside)
+			}
+			sameList(t, promise, named, l.operations(ofWorkspaces(h.id())))
+			sameList(t, promise, named, l.operations(ofWorkspaces(beside.Source)))
+		})
+	}
+	until := beside.Due.Add(time.Hour)
+	sameOnce(t, "an operation about no workspace is claimed as all are", claimedUntil(until, op, beside), r.claimOperations(beside.Due, until, 10))
 }

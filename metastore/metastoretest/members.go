@@ -15,6 +15,7 @@ func memberChecks() []check {
 		{Name: "Members come by workspace id, then user id, pending ones too", Run: membersInOrder},
 		{Name: "Members orders user ids by their bytes", Run: membersByBytes},
 		{Name: "Members leaves out unknown workspaces", Run: membersUnknown},
+		{Name: "Memberships, Load and Changes bring pending members too", Run: pendingEverywhere},
 		{Name: "a member accepts", Run: memberAccepts},
 	}
 }
@@ -88,6 +89,30 @@ func membersUnknown(t T, s Suite) {
 	r.saveAndRead(stacksync.PutParams{Workspaces: []stacksync.Workspace{empty}}, func(l look) {
 		sameList(t, "unknown keys are left out of the answer", []stacksync.Member{h.member}, l.members(unknown, h.id(), stacksync.WorkspaceID{}, empty.ID))
 		require.Empty(t, l.members(unknown, empty.ID), "neither an unknown workspace nor one without members has any")
+	})
+}
+
+// pendingEverywhere has a user who has been invited to two workspaces, and no membership else.
+func pendingEverywhere(t T, s Suite) {
+	r := newRig(t, s)
+	a, b := r.home(), r.home()
+	guest := r.user()
+	first, second := r.invited(a.id(), guest.ID, stacksync.Viewer), r.invited(b.id(), guest.ID, stacksync.Editor)
+	want := []stacksync.Member{first, second}
+	workspaces := map[stacksync.WorkspaceID]stacksync.Workspace{a.id(): a.workspace, b.id(): b.workspace}
+	slices.SortFunc(want, compareMembers)
+	p := stacksync.PutParams{Users: []stacksync.User{guest}, Members: want, Items: []stacksync.ItemRow{r.file(a.id(), stacksync.ItemID{})}}
+	r.saveAndRead(p, func(l look) {
+		const promise = "a member who has not accepted is a row as any: what it allows is the service's matter"
+		got := l.memberships(guest.ID)
+		sameList(t, promise+" (Memberships)", want, got.Members)
+		sameList(t, promise+" (Memberships)", []stacksync.Workspace{workspaces[want[0].Workspace], workspaces[want[1].Workspace]}, got.Workspaces)
+		access := accessKey(a.id(), guest.ID, stacksync.DeviceID{})
+		loaded := l.load(stacksync.LoadParams{Access: []stacksync.AccessKey{access, accessKey(b.id(), guest.ID, stacksync.DeviceID{})}})
+		sameOnce(t, promise+" (Load)", want, loaded.Members)
+		page := l.changes(stacksync.ChangesParams{Workspace: a.id(), Access: access, PageBound: stacksync.PageBound{Limit: 10}})
+		sameList(t, promise+" (Changes)", []stacksync.Member{first}, page.Members)
+		sameList(t, promise+" (Changes)", p.Items, page.Items)
 	})
 }
 

@@ -23,6 +23,8 @@
 // failing sequence that was found and the flags to repeat it, and keeps it in testdata/rapid, from where it is tried
 // first the next time. The flag -rapid.checks sets how many sequences are tried.
 //
+// Under the race detector, checks of thousands of rows have a quarter of those that are promised, and say so: run the suite without it too.
+//
 // The package also has wrappers for tests of what uses a store: Twice runs each closure twice, Faulty fails where it is told.
 package metastoretest
 

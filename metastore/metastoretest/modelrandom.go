@@ -181,7 +181,7 @@ func (w *world) randomPut(t *rapid.T, m *model) stacksync.PutParams {
 			Pending: w.steps%2 == 0, SealedKey: fmt.Sprint("key ", w.steps), KeyGeneration: w.steps,
 		}}
 		p.Workspaces = []stacksync.Workspace{{
-			ID: at, Owner: u, Revision: w.steps, CreatedAt: w.time(3), FrozenUntil: w.randomTime(t, "frozen"),
+			ID: at, Owner: u, Revision: w.steps, Size: w.steps % 5, CreatedAt: w.time(3), FrozenUntil: w.randomTime(t, "frozen"),
 			Folder: w.item(int(w.steps % worldItems)), Encrypted: w.steps%3 == 0, KeyGeneration: w.steps % 3,
 			Notified: rapid.Int64Range(0, w.steps+1).Draw(t, "notified"), HintDue: w.randomTime(t, "due"),
 		}}

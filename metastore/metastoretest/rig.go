@@ -15,7 +15,7 @@ import (
 
 const (
 	// defaultPatience is how long a check waits for what must happen before it calls the store stuck.
-	defaultPatience = time.Minute
+	defaultPatience = slowdown * time.Minute
 	// defaultGrace is how long a check waits for what must not happen. A store that breaks its promise only later passes,
 	// one that keeps it never fails.
 	defaultGrace = 25 * time.Millisecond

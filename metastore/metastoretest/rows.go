@@ -63,6 +63,7 @@ func (r *rig) workspace(owner stacksync.UserID) stacksync.Workspace {
 		Owner:         owner,
 		Container:     fmt.Sprintf("container-%d", r.ids),
 		Revision:      2000 + n,
+		Size:          3000 + n,
 		Floor:         1000 + n,
 		Epoch:         7_000_000_000 + n,
 		Provisioned:   true,

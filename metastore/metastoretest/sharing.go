@@ -1,8 +1,10 @@
 package metastoretest
 
 import (
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stacksync/stacksync-go"
 )
@@ -11,8 +13,9 @@ func sharingValueChecks() []check {
 	return []check{
 		{Name: "sealed keys of 4,096 bytes come back", Run: sealedKeys},
 		{Name: "1 MiB of an operation's Data comes back", Run: largeData},
+		{Name: "4 KiB of any characters come back as an operation's Error", Run: anyError},
 		{Name: "MovedTo comes back in every version", Run: movedTo},
-		{Name: "a workspace thaws", Run: thawed},
+		{Name: "size, folder, encryption and freeze of a workspace come back, and are taken back", Run: sharedAndNot},
 	}
 }
 
@@ -57,6 +60,48 @@ func largeData(t T, s Suite) {
 	})
 }
 
+// everyCharacter returns texts of 4,096 bytes that have, together, each character but NUL of the basic plane, and the ends of all others.
+func everyCharacter() (texts []string) {
+	const size = 4096
+	var text strings.Builder
+	add := func(from, to rune) {
+		for c := from; c <= to; c++ {
+			if !utf8.ValidRune(c) {
+				continue // a surrogate
+			}
+			if text.Len()+utf8.RuneLen(c) > size {
+				texts = append(texts, filledWith("=", size-text.Len())+text.String())
+				text.Reset()
+			}
+			text.WriteRune(c)
+		}
+	}
+	add(1, 0xffff)
+	for plane := rune(0x1_0000); plane < utf8.MaxRune; plane += 0x1_0000 {
+		add(plane, plane+0x20)
+		add(plane+0xffe0, plane+0xffff)
+	}
+	return append(texts, filledWith("=", size-text.Len())+text.String())
+}
+
+func anyError(t T, s Suite) {
+	r := newRig(t, s)
+	texts := everyCharacter()
+	for _, v := range slices.Concat(lookalikes(), oddStrings()) {
+		texts = append(texts, filledWith(v, 4096))
+	}
+	var ops []stacksync.Operation
+	for _, text := range texts {
+		op := r.operation(stacksync.WorkspaceID{UUID: r.uuid()}, "nobody")
+		op.Error = text
+		ops = append(ops, op)
+	}
+	r.saveAndRead(putOperations(ops...), func(l look) {
+		sameSet(t, "Error is up to 4 KiB of any valid UTF-8 without NUL, and comes back byte for byte", ops,
+			l.operations(stacksync.OperationsParams{IDs: operationIDs(ops...), Limit: len(ops)}))
+	})
+}
+
 // movedTo has an item that went to another workspace, came back, and went again.
 func movedTo(t T, s Suite) {
 	r := newRig(t, s)
@@ -94,15 +139,15 @@ func movedTo(t T, s Suite) {
 	}
 }
 
-// thawed sets what is zero in most workspaces, and takes it back.
-func thawed(t T, s Suite) {
+// sharedAndNot sets what is zero in most workspaces, and takes it back.
+func sharedAndNot(t T, s Suite) {
 	r := newRig(t, s)
 	h := r.home()
 	set, plain := h.workspace, h.workspace
-	plain.Folder, plain.Encrypted, plain.KeyGeneration, plain.FrozenUntil = stacksync.ItemID{}, false, 0, time.Time{}
+	plain.Size, plain.Folder, plain.Encrypted, plain.KeyGeneration, plain.FrozenUntil = 0, stacksync.ItemID{}, false, 0, time.Time{}
 	for _, w := range []stacksync.Workspace{set, plain, set} {
 		r.saveAndRead(stacksync.PutParams{Workspaces: []stacksync.Workspace{w}}, func(l look) {
-			const promise = "Put replaces what sharing has set in a workspace, with zero too"
+			const promise = "Put replaces Size, Folder, Encrypted, KeyGeneration and FrozenUntil, with zero too"
 			sameSet(t, promise, []stacksync.Workspace{w}, l.workspaces(w))
 			sameList(t, promise, []stacksync.Workspace{w}, l.memberships(h.user.ID).Workspaces)
 		})

@@ -195,7 +195,7 @@ func intValues(t T, s Suite) {
 		u.QuotaLimit, u.QuotaUsed, u.Revision, u.Notified = n, n, n, n
 		u = keptUser(u)
 		w := r.workspace(u.ID)
-		w.Revision, w.Floor, w.Notified, w.KeyGeneration, w.Epoch = n, n, n, n, -n-1 // an epoch is any number
+		w.Revision, w.Size, w.Floor, w.Notified, w.KeyGeneration, w.Epoch = n, n, n, n, n, -n-1 // an epoch is any number
 		w = kept(w)
 		row, c := r.file(w.ID, stacksync.ItemID{}), r.chunk(w.ID)
 		row.Size, row.Version, row.Revision, c.Size = n, max(n, 1), max(n, 1), n

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -13,9 +14,15 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// TestConformance makes the schema once, and gives each check a copy of the file.
 func TestConformance(t *testing.T) {
+	made := tempPath(t)
+	require.NoError(t, open(t, made, Config{}).Close())
+	empty, err := os.ReadFile(made)
+	require.NoError(t, err)
 	metastoretest.Run(t, metastoretest.Suite{New: func(t metastoretest.T) metastoretest.Opener {
 		path := filepath.Join(t.TempDir(), "meta.db")
+		require.NoError(t, os.WriteFile(path, empty, 0o600))
 		return func(t metastoretest.T) stacksync.MetadataStore {
 			store, err := Open(t.Context(), path, Config{})
 			require.NoError(t, err)

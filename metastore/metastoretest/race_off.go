@@ -1,0 +1,8 @@
+//go:build !race
+
+package metastoretest
+
+const (
+	manyRows = promisedRows
+	slowdown = 1
+)

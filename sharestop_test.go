@@ -1,0 +1,214 @@
+package stacksync_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/metastore/memory"
+)
+
+// losing makes the storage forget a chunk that a move needs: the operation stops. It returns the operation, and how to bring the chunk back.
+func (w *world) losing(store stacksync.StorageProvisioner, content string, run func() error) (op stacksync.Operation, back func()) {
+	w.Helper()
+	container := w.workspace().Container
+	_, err := store.DeleteChunks(w.Context(), stacksync.DeleteChunksParams{Container: container, Names: []string{chunkOf(content).Name}})
+	require.NoError(w, err)
+	var stopped *stacksync.OperationError
+	err = run()
+	require.ErrorAs(w, err, &stopped)
+	require.ErrorIs(w, err, stacksync.ErrChunksMissing)
+	op = stopped.Operation
+	require.Equal(w, stacksync.OperationStopped, op.State)
+	require.Contains(w, op.Error, chunkOf(content).Name)
+	return op, func() { w.upload(content) }
+}
+
+func (w *world) settle(id stacksync.OperationID, undo bool) (stacksync.Operation, error) {
+	res, err := w.svc.SettleOperation(w.Context(), stacksync.SettleOperationRequest{Operation: id, Undo: undo})
+	return res.Operation, err
+}
+
+// An operation that can't go on stops and says why; whoever asked for it, or the host, resumes it when the cause is gone.
+func TestStoppedShareIsResumed(t *testing.T) {
+	onEachStore(t, func(t *testing.T, open func(testing.TB) stacksync.MetadataStore) {
+		for name, resume := range map[string]func(*world, stacksync.OperationID) (stacksync.Operation, error){
+			"by its user": func(w *world, id stacksync.OperationID) (stacksync.Operation, error) {
+				res, err := w.svc.ResumeOperation(w.Context(), stacksync.ResumeOperationRequest{Actor: w.actor, Operation: id})
+				return res.Operation, err
+			},
+			"by the host": func(w *world, id stacksync.OperationID) (stacksync.Operation, error) { return w.settle(id, false) },
+		} {
+			t.Run(name, func(t *testing.T) {
+				a := newAccounts()
+				w := newWorld(t, open(t), onStorage(a), withKey)
+				bob, _ := w.join("bob")
+				s := w.shelf()
+				op, back := w.losing(a, "first", func() error { _, err := w.shareErr(s.folder.Item, stacksync.Invitee{User: "bob"}); return err })
+				require.Equal(t, "copy", op.Step)
+				require.False(t, w.item(s.first.Item).Deleted, "nothing has moved")
+
+				got, err := w.svc.GetOperation(t.Context(), stacksync.GetOperationRequest{Operation: op.ID})
+				require.NoError(t, err)
+				require.Equal(t, stacksync.OperationStopped, got.Operation.State)
+				_, err = resume(w, op.ID)
+				require.ErrorIs(t, err, stacksync.ErrChunksMissing, "the cause is not gone")
+				back()
+				done, err := resume(w, op.ID)
+				require.NoError(t, err)
+				require.Equal(t, stacksync.OperationDone, done.State)
+				require.Empty(t, done.Error)
+				require.Equal(t, shelfTree, w.at(bob, op.Workspace).tree())
+				done, err = resume(w, op.ID)
+				require.NoError(t, err, "once more does nothing")
+				require.Equal(t, stacksync.OperationDone, done.State)
+			})
+		}
+	})
+}
+
+func TestStoppedShareIsUndone(t *testing.T) {
+	onEachStore(t, func(t *testing.T, open func(testing.TB) stacksync.MetadataStore) {
+		for name, undo := range map[string]func(*world, stacksync.OperationID) (stacksync.Operation, error){
+			"by its user": func(w *world, id stacksync.OperationID) (stacksync.Operation, error) {
+				res, err := w.svc.CancelOperation(w.Context(), stacksync.CancelOperationRequest{Actor: w.actor, Operation: id})
+				return res.Operation, err
+			},
+			"by the host": func(w *world, id stacksync.OperationID) (stacksync.Operation, error) { return w.settle(id, true) },
+		} {
+			t.Run(name, func(t *testing.T) {
+				a := newAccounts()
+				w := newWorld(t, open(t), onStorage(a), withKey)
+				bob, bobs := w.join("bob")
+				s := w.shelf()
+				before := w.tree()
+				op, back := w.losing(a, "first", func() error { _, err := w.shareErr(s.folder.Item, stacksync.Invitee{User: "bob"}); return err })
+				undone, err := undo(w, op.ID)
+				require.NoError(t, err)
+				require.Equal(t, stacksync.OperationUndone, undone.State)
+				back()
+				require.Equal(t, before, w.tree())
+				require.Empty(t, w.at(bob, bobs).mounts())
+				require.Len(t, a.containers(), 2, "those of two default workspaces")
+				_, err = w.shareErr(s.sub.Item, stacksync.Invitee{User: "bob"})
+				require.NoError(t, err, "the folder is free")
+			})
+		}
+	})
+}
+
+// copying is a storage whose copies can be broken.
+type copying struct {
+	*accounts
+	before func(p stacksync.CopyChunksParams) error
+}
+
+func (c *copying) CopyChunks(ctx context.Context, p stacksync.CopyChunksParams) (stacksync.CopyChunksResult, error) {
+	if err := c.before(p); err != nil {
+		return stacksync.CopyChunksResult{}, err
+	}
+	return c.accounts.CopyChunks(ctx, p)
+}
+
+// A share that stops when items have moved is taken back by bringing them home.
+func TestShareIsUndoneHalfWay(t *testing.T) {
+	onEachStore(t, func(t *testing.T, open func(testing.TB) stacksync.MetadataStore) {
+		c := &copying{accounts: newAccounts()}
+		one := func(c *stacksync.Config) { c.Limits.PageChunks = 1 } // files move one by one
+		w := newWorld(t, open(t), onStorage(c), withKey, one)
+		bob, bobs := w.join("bob")
+		s := w.shelf()
+		late := w.file(s.folder.Item, "late.txt", "late")
+		c.before = func(p stacksync.CopyChunksParams) error {
+			switch {
+			case slices.Contains(p.Names, late.Chunks[0].Name):
+				return &stacksync.ChunksMissingError{Names: []string{late.Chunks[0].Name}}
+			case slices.Contains(p.Names, s.deep.Chunks[0].Name) && w.rowsOf(late.Item) == 0:
+				w.must(late) // the level above was read before: it is met when first.txt has moved
+			}
+			return nil
+		}
+		_, err := w.shareErr(s.folder.Item, stacksync.Invitee{User: "bob"})
+		var stopped *stacksync.OperationError
+		require.ErrorAs(t, err, &stopped)
+		op := stopped.Operation
+		require.Equal(t, []any{stacksync.OperationStopped, "move"}, []any{op.State, op.Step})
+		require.Equal(t, op.Workspace, w.item(s.first.Item).MovedTo, "some of it has moved")
+		_, err = w.svc.CancelOperation(t.Context(), stacksync.CancelOperationRequest{Actor: w.actor, Operation: op.ID})
+		require.ErrorIs(t, err, stacksync.ErrConflict)
+
+		home, err := w.settle(op.ID, true)
+		require.NoError(t, err)
+		require.Equal(t, []any{stacksync.OperationReturn, stacksync.OperationDone}, []any{home.Kind, home.State})
+		require.Equal(t, joined(beside, in("docs", shelfTree), map[string]string{"docs/late.txt": "late"}), w.tree())
+		require.Empty(t, append(w.mounts(), w.at(bob, bobs).mounts()...))
+		require.Len(t, c.containers(), 2, "those of two default workspaces")
+		versions, err := w.svc.ListVersions(t.Context(), stacksync.ListVersionsRequest{Actor: w.actor, Workspace: w.ws, Item: s.first.Item})
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, len(versions.Items), 2, "with its history")
+		_, err = w.settle(op.ID, true)
+		require.NoError(t, err, "once more does nothing")
+	})
+}
+
+func (w *world) rowsOf(id stacksync.ItemID) int {
+	return len(w.rows(stacksync.LoadParams{Items: []stacksync.ItemKey{{Workspace: w.ws, Item: id}}}).Items)
+}
+
+// What is shared is not undone, but unshared; and other operations only go forward.
+func TestNoWayBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAccounts()
+		down := true
+		w := newWorld(t, memory.New(), onStorage(&refusing{a, &down}), withKey)
+		w.join("bob")
+		s := w.shelf()
+		_, err := w.shareErr(s.folder.Item, stacksync.Invitee{User: "bob"})
+		var stopped *stacksync.OperationError
+		require.ErrorAs(t, err, &stopped)
+		op := stopped.Operation
+		require.Equal(t, "access", op.Step)
+		require.True(t, utf8.ValidString(op.Error), "whatever the storage answers")
+		require.NotContains(t, op.Error, "\x00")
+		require.LessOrEqual(t, len(op.Error), 4<<10)
+		_, err = w.settle(op.ID, true)
+		require.ErrorIs(t, err, stacksync.ErrConflict)
+		down = false
+		_, err = w.settle(op.ID, false)
+		require.NoError(t, err)
+
+		down = true
+		err = w.at(w.actor, op.Workspace).unshare()
+		require.ErrorAs(t, err, &stopped)
+		require.Equal(t, stacksync.OperationReturn, stopped.Operation.Kind)
+		_, err = w.settle(stopped.Operation.ID, true)
+		require.ErrorIs(t, err, stacksync.ErrConflict)
+		down = false
+		_, err = w.settle(stopped.Operation.ID, false)
+		require.NoError(t, err)
+		require.Equal(t, joined(beside, in("docs", shelfTree)), w.tree())
+		_, err = w.settle(stacksync.OperationID{UUID: uuid.New()}, false)
+		require.ErrorIs(t, err, stacksync.ErrOperationNotFound)
+	})
+}
+
+// refusing is a storage that does not let us set access, and says so in no language.
+type refusing struct {
+	*accounts
+	down *bool
+}
+
+func (r *refusing) SetAccess(ctx context.Context, p stacksync.SetAccessParams) (stacksync.SetAccessResult, error) {
+	if *r.down {
+		return stacksync.SetAccessResult{}, fmt.Errorf("%w: caf\xe9 \x00 %s", stacksync.ErrForbidden, strings.Repeat("é", 4<<10))
+	}
+	return r.accounts.SetAccess(ctx, p)
+}
