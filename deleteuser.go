@@ -109,7 +109,9 @@ func (w *write) dissolve(ctx context.Context, r DeleteUserRequest, lock LockPara
 			return nil, err
 		}
 		others := ro.others()
-		switch to, named := r.Transfer[ws.ID]; {
+		to, named := r.Transfer[ws.ID]
+		named = named && !ws.Folder.IsZero()
+		switch {
 		case ws.Owner != r.User:
 			data.Left = append(data.Left, ws.ID)
 			if ws.Encrypted {

@@ -10,7 +10,7 @@ import (
 type Operation struct {
 	ID   OperationID   `json:"id"`
 	Kind OperationKind `json:"kind"`
-	// User is who asked for it.
+	// User is who asked for it, or whom it is about where somebody else did. The user and the workspaces may be gone by now.
 	User UserID `json:"user"`
 	// Workspace is the one it is about. Source is the one that items leave, zero where none do.
 	Workspace WorkspaceID    `json:"workspace"`

@@ -19,7 +19,7 @@ import (
 //   - Readers never wait for writers, nor writers for readers. The reads of one View see one snapshot, which has all that was
 //     committed before the View began. Load and Changes of the store itself are each a View of their own: the two reads that
 //     most traffic is made of, for which a database need not begin a transaction.
-//   - Methods are set-based: a call with 1,000 keys is one or a few statements. Keys may be given twice, unknown keys are left
+//   - Methods are set-based: a call with 10,000 keys is one or a few statements. Keys may be given twice, unknown keys are left
 //     out of the answer, and rows come in no promised order unless the method says so.
 //   - Strings are compared and ordered by their bytes. Times are kept to the microsecond, in UTC, over years 1 to 9999. Slices and maps of
 //     length 0 may come back nil.
@@ -69,7 +69,7 @@ type AccountReader interface {
 	Users(ctx context.Context, p UsersParams) (UsersResult, error)
 	// Devices returns all devices of a user, revoked ones too, by creation time, then id.
 	Devices(ctx context.Context, p DevicesParams) (DevicesResult, error)
-	// Memberships returns what a user is a member of, by workspace id.
+	// Memberships returns what a user is a member of, pending ones too, by workspace id.
 	Memberships(ctx context.Context, p MembershipsParams) (MembershipsResult, error)
 	// Members returns who is a member of some workspaces, pending ones too, by workspace id, then user id.
 	Members(ctx context.Context, p MembersParams) (MembersResult, error)

@@ -17,8 +17,8 @@ func (m *mover) end(ctx context.Context) (finished bool, err error) {
 // errLeft says that somebody has added something.
 var errLeft = errors.New("something is left to move")
 
-// settled fails with errLeft unless nothing live lies in the folder that moves, and no folder that has come over was deleted, or moved out,
-// and nothing that returns was deleted, since the source was at a revision.
+// settled fails with errLeft unless nothing live lies in the folder that moves, and nothing in the source's log since a revision says that
+// there is more to do.
 func (tr *transit) settled(ctx context.Context, since int64) error {
 	rows, err := tr.Children(ctx, ChildrenParams{Workspace: tr.src.ID, Parent: tr.rootFrom, PageBound: PageBound{Limit: 1}})
 	if err != nil {
@@ -27,34 +27,60 @@ func (tr *transit) settled(ctx context.Context, since int64) error {
 	if len(rows.Items) > 0 {
 		return errLeft
 	}
-	log, err := tr.Changes(ctx, ChangesParams{Workspace: tr.src.ID, After: since, PageBound: PageBound{Limit: moveBatch}})
-	if err != nil {
-		return err
-	}
-	if len(log.Items) == moveBatch {
-		return errLeft
-	}
-	var p LoadParams
-	for i := range log.Items {
-		row := &log.Items[i]
-		switch {
-		case !row.MovedTo.IsZero():
-		case row.Deleted && tr.mover.Kind == OperationReturn:
-			return errLeft
-		case row.Kind == Folder:
-			p.Items = append(p.Items, ItemKey{tr.dst.ID, row.ID})
-		}
-	}
-	there, err := tr.Load(ctx, p)
-	if err == nil && slices.ContainsFunc(there.Items, func(row ItemRow) bool { return !row.Deleted && row.ID != tr.rootTo }) {
+	_, more, err := tr.strays(ctx, tr.write, since)
+	if err == nil && more {
 		err = errLeft
 	}
 	return err
 }
 
+// strays looks at a page of the source's log. It fails with errLeft if a folder that has come over was deleted since, or moved out, or if
+// something was deleted that returns. Most changes are of items elsewhere in the source, and may be many: so it reports how far it came.
+func (m *mover) strays(ctx context.Context, r Reader, since int64) (seen int64, more bool, err error) {
+	log, err := r.Changes(ctx, ChangesParams{Workspace: m.from.ID, After: since, PageBound: PageBound{Limit: moveBatch}})
+	if err != nil {
+		return since, false, err
+	}
+	var p LoadParams
+	for i := range log.Items {
+		row := &log.Items[i]
+		since = row.Revision
+		switch {
+		case !row.MovedTo.IsZero():
+		case row.Deleted && m.Kind == OperationReturn:
+			return since, false, errLeft
+		case row.Kind == Folder:
+			p.Items = append(p.Items, ItemKey{m.to.ID, row.ID})
+		}
+	}
+	there, err := r.Load(ctx, p)
+	if err == nil && slices.ContainsFunc(there.Items, func(row ItemRow) bool { return !row.Deleted && row.ID != m.rootTo }) {
+		err = errLeft
+	}
+	return since, len(log.Items) == moveBatch, err
+}
+
+// catchUp looks at the source's log without a lock, so that little of it is left to look at under one.
+func (m *mover) catchUp(ctx context.Context, since int64) (seen int64, err error) {
+	for more := true; more && err == nil; {
+		err = m.service.store.View(ctx, func(ctx context.Context, r Reader) (err error) {
+			seen, more, err = m.strays(ctx, r, since)
+			return err
+		})
+		since = seen
+	}
+	return since, err
+}
+
 // endShare buries the folder itself, and gives the new workspace its members, in one transaction.
 func (m *mover) endShare(ctx context.Context) (finished bool, err error) {
 	seen, err := m.dropEmptied(ctx)
+	if err == nil {
+		seen, err = m.catchUp(ctx, seen)
+	}
+	if errors.Is(err, errLeft) {
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}
@@ -168,6 +194,11 @@ func (m *mover) endReturn(ctx context.Context) (finished bool, err error) {
 		return false, err
 	}
 	if err := m.moveDeleted(ctx); err != nil {
+		return false, err
+	}
+	if seen, err = m.catchUp(ctx, seen); errors.Is(err, errLeft) {
+		return false, nil
+	} else if err != nil {
 		return false, err
 	}
 	err = m.transit(ctx, []UserID{m.from.Owner}, nil, func(ctx context.Context, tr *transit) error {

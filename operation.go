@@ -15,6 +15,8 @@ const (
 	// operationLease is how long nobody else takes on an operation whose worker does not report. It reports each operationBeat.
 	operationLease = 30 * time.Second
 	operationBeat  = 2 * time.Second
+	// operationLook is how often a caller looks how far another worker is.
+	operationLook = 500 * time.Millisecond
 	// operationWait is the longest wait between two tries of a step, which doubles from a second on.
 	operationWait = 5 * time.Minute
 	// operationsAtOnce bounds how many operations a process takes on that others have left.
@@ -150,13 +152,14 @@ func (s *Service) finish(ctx context.Context, ops ...Operation) error {
 func (t *task) await(ctx context.Context) error {
 	select {
 	case <-t.ended:
+		if errors.Is(t.err, errFenced) {
+			t.Operation, t.err = t.service.watch(ctx, t.Operation)
+			return t.err
+		}
 		if t.err != nil {
 			return &OperationError{Operation: t.Operation, Err: t.err}
 		}
-		if t.State == OperationUndone {
-			return &OperationError{Operation: t.Operation, Err: t.whyUndone()}
-		}
-		return nil
+		return t.ending()
 	case <-ctx.Done():
 		t.mu.Lock()
 		defer t.mu.Unlock()
@@ -164,12 +167,52 @@ func (t *task) await(ctx context.Context) error {
 	}
 }
 
-// whyUndone is the error of who has asked for an operation that was undone.
-func (o *Operation) whyUndone() error {
-	if o.Error == errFolderGone.Error() {
-		return fmt.Errorf("%w: %w", ErrUndone, errFolderGone)
+// watch waits until an operation that another worker goes on with has ended, or ctx has.
+func (s *Service) watch(ctx context.Context, op Operation) (Operation, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(s.closing, func() { cancel(ErrClosed) })()
+	ticker := time.NewTicker(operationLook)
+	defer ticker.Stop()
+	for {
+		err := s.store.View(ctx, func(ctx context.Context, r Reader) error {
+			now, err := readOperation(ctx, r, op.ID)
+			if errors.Is(err, ErrOperationNotFound) && op.vanishes() {
+				op.State, err = OperationDone, nil
+			} else if err == nil {
+				op = now
+			}
+			return err
+		})
+		switch {
+		case ctx.Err() != nil:
+			return op, &OperationError{Operation: op, Err: context.Cause(ctx)}
+		case err != nil:
+			return op, &OperationError{Operation: op, Err: err}
+		case op.State != OperationRunning:
+			return op, op.ending()
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
 	}
-	return ErrUndone
+}
+
+// ending is what who has asked for an operation that has ended is told.
+func (o *Operation) ending() error {
+	var err error
+	switch {
+	case o.State == OperationStopped:
+		err = errors.New(o.Error)
+	case o.State == OperationUndone && o.Error == errFolderGone.Error():
+		err = fmt.Errorf("%w: %w", ErrUndone, errFolderGone)
+	case o.State == OperationUndone:
+		err = ErrUndone
+	default:
+		return nil
+	}
+	return &OperationError{Operation: *o, Err: err}
 }
 
 // newSecret makes what an operation derives ids from that nobody is to foretell.

@@ -66,7 +66,7 @@ func (h *hand) step() {
 	var it *held
 	p := stacksync.Proposal{Item: newID(), Version: 1, Kind: stacksync.File, Attrs: h.mark()}
 	p.Name = p.Attrs["mark"]
-	at := h.ws
+	var at stacksync.WorkspaceID
 	switch n := h.random.IntN(10); {
 	case n < 3:
 		p.Parent, at = h.somewhere()

@@ -7,12 +7,9 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"runtime"
-	"runtime/metrics"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,7 +18,7 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// testLarge is the environment variable with which the tests below share folders of 100,000 items, as the step "large" of .ci/run has them do.
+// testLarge is the environment variable with which the tests below share larger folders, of 100,000 items, as the step "large" of .ci/run has them do.
 // Otherwise they share smaller ones, for which the same must hold.
 const testLarge = "STACKSYNC_TEST_LARGE"
 
@@ -344,71 +341,4 @@ func TestShareLargeFolder(t *testing.T) {
 			require.Len(t, stored.Chunks, total-total/25, "all content has come along")
 		})
 	}
-}
-
-// hollow is a storage that keeps nothing: it has every chunk at first, and then those that it is asked to copy.
-type hollow struct {
-	stacksync.StorageProvisioner
-	sharing *atomic.Bool
-	copied  *atomic.Int64
-}
-
-func (h hollow) Unwrap() stacksync.StorageProvisioner { return h.StorageProvisioner }
-
-func (h hollow) StatChunks(ctx context.Context, p stacksync.StatChunksParams) (stacksync.StatChunksResult, error) {
-	if h.sharing.Load() {
-		return stacksync.StatChunksResult{}, nil
-	}
-	return everyChunk{h.StorageProvisioner}.StatChunks(ctx, p)
-}
-
-func (h hollow) CopyChunks(_ context.Context, p stacksync.CopyChunksParams) (stacksync.CopyChunksResult, error) {
-	h.copied.Add(int64(len(p.Names)))
-	return stacksync.CopyChunksResult{}, nil
-}
-
-// A move takes no more memory for more items: what it needs at once is a batch of them, and the ids of the folders. (SQLite, since the memory
-// store has the items itself.)
-func TestShareMemory(t *testing.T) {
-	less, more := sized(2_000, 10_000), sized(8_000, 100_000)
-	few, many := memoryOfShare(t, stores["sqlite"](t), less), memoryOfShare(t, stores["sqlite"](t), more)
-	t.Logf("%d KiB for %d items, %d KiB for %d", few>>10, less, many>>10, more)
-	// One item in 25 is a folder, whose id is kept a few times; the row of an item would take more than half a KiB.
-	require.Less(t, many, few+1<<20+int64(more)*32)
-}
-
-// memoryOfShare returns how many bytes more than before are in use at the most while a folder with so many items is shared.
-func memoryOfShare(t *testing.T, store stacksync.MetadataStore, total int) int64 {
-	g := newGauge(store)
-	h := hollow{sharing: new(atomic.Bool), copied: new(atomic.Int64)}
-	w := newWorld(t, g, func(c *stacksync.Config) {
-		h.StorageProvisioner = c.Storage
-		c.Storage = h
-	})
-	w.join("bob")
-	root := w.fill(total, func(string, stacksync.Chunk, string) {})
-	var mu sync.Mutex
-	var most int64
-	look := func() {
-		mu.Lock()
-		defer mu.Unlock()
-		most = max(most, liveHeap())
-	}
-	h.sharing.Store(true)
-	liveHeap() // what pools keep goes with the second collection
-	before := liveHeap()
-	g.within, g.read = look, look
-	g.measure(w.ws)
-	w.share(root.Item, stacksync.Invitee{User: "bob"})
-	require.Greater(t, len(g.moves), total/1100)
-	require.EqualValues(t, total-total/25, h.copied.Load())
-	return most - before
-}
-
-// liveHeap is how many bytes can be reached.
-func liveHeap() int64 {
-	runtime.GC()
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(live)
-	return int64(live[0].Value.Uint64())
 }

@@ -68,7 +68,8 @@ type Config struct {
 	// RelayInterval is how often the service looks for hints that are owed: those whose sender has crashed, or found the Notifier
 	// failing. Each wait is spread by ±20 %. Who commits has twice the interval to send the hint and to note that it was sent; then the
 	// relay of any service with a Notifier sends it, in whatever process on the same store. So followers learn within about 3 intervals
-	// of a commit whose process has crashed. Defaults to 5 seconds. Without a Notifier there is no relay.
+	// of a commit whose process has crashed. Defaults to 5 seconds. Without a Notifier there is no relay. As often it looks for operations
+	// that a process has left, with a Notifier or without one.
 	RelayInterval time.Duration
 
 	// Policy may veto a proposal that has passed all rules, inside the transaction: a non-nil error makes it
@@ -141,8 +142,8 @@ const maxInterval = 50 * 365 * 24 * time.Hour
 // Observer is told of every call of a Service. A Follow shows as the calls of Changes that it makes.
 type Observer interface {
 	// Begin is called at the start of op, which is the name of the method ("Commit"), or "commit.batch" for each
-	// transaction that saves gathered commits, "relay" for each that looks for owed hints, and "mark" for each that notes which hints
-	// were sent. The returned context is used for the call (a trace's span travels in it). The returned function, which must not be
+	// transaction that saves gathered commits, "relay" for each that looks for owed hints, "mark" for each that notes which hints were
+	// sent, and "operations" for each that looks for operations to resume. The returned context is used for the call (a trace's span travels in it). The returned function, which must not be
 	// nil, is called at its end.
 	Begin(ctx context.Context, op string) (context.Context, func(Observation))
 }
@@ -194,8 +195,7 @@ type Service struct {
 var _ SyncService = (*Service)(nil)
 
 // New makes a service on a store. It does no I/O, but starts goroutines that look for owed hints and for operations to resume, once every
-// RelayInterval, until Close. The host keeps the
-// store, storage and notifier, and closes them after the service.
+// RelayInterval, until Close. The host keeps the store, storage and notifier, and closes them after the service.
 func New(store MetadataStore, cfg Config) (*Service, error) {
 	if store == nil {
 		return nil, &FieldError{Field: "store", Reason: "is nil"}

@@ -53,7 +53,7 @@ func (t *tables) journal(b builder) {
 	for i, name := range names {
 		t.operationsOf[i] = b.keyedText(types[i:i+1], func(values string, n int) string {
 			return fmt.Sprintf("SELECT p.id, p.created_at FROM (%s) AS k CROSS JOIN %s AS p WHERE p.id IN (SELECT id FROM (%s))",
-				values, t.qualified.operations, newest(name, "k.column1", arg(n+1, "bigint"), arg(n+2, "bigint")))
+				values, t.qualified.operations, newest(name, "k.column1", arg(n+1, "bigint"), b.limit(n+2)))
 		})
 	}
 }

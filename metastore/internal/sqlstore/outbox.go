@@ -67,7 +67,7 @@ func (b builder) claim(table, due, where, set, columns string) string {
 	}
 	return fmt.Sprintf(`WITH picked AS MATERIALIZED (SELECT id AS picked_id FROM %[1]s WHERE %[2]s <= %[3]s%[4]s ORDER BY %[2]s, id LIMIT %[5]s%[6]s)
 		UPDATE %[1]s AS c SET %[2]s = %[7]s%[8]s FROM picked WHERE c.id = %[9]s RETURNING %[10]s`,
-		table, due, arg(1), where, arg(2), skip, arg(3), set, b.given("picked_id"), columns)
+		table, due, arg(1), where, b.limit(2), skip, arg(3), set, b.given("picked_id"), columns)
 }
 
 // marked returns what a mark sets: told is the revision that followers were told of, which is not above that of the row.

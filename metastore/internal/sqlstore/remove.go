@@ -24,7 +24,7 @@ func (t *tables) removal(b builder) {
 
 	purge := func(table, key string) string {
 		return fmt.Sprintf("DELETE FROM %[1]s WHERE (%[2]s) IN (SELECT %[2]s FROM %[1]s WHERE workspace_id = %[3]s LIMIT %[4]s) RETURNING 1",
-			table, key, b.dialect.Placeholder(1, "uuid"), b.dialect.Placeholder(2, "bigint"))
+			table, key, b.dialect.Placeholder(1, "uuid"), b.limit(2))
 	}
 	t.purges = [...]string{
 		purge(t.qualified.superseded, "workspace_id, item_id, version"),

@@ -146,7 +146,7 @@ func (t *tables) lists(b builder) {
 	items := func(table string, where ...string) *bun.SelectQuery {
 		return b.where(b.db.NewSelect().Model((*itemModel)(nil)).ModelTableExpr("? AS i", bun.Safe(b.table(table))), where)
 	}
-	limit := func(q *bun.SelectQuery, n int) string { return b.text(q) + " LIMIT " + arg(n, "bigint") }
+	limit := func(q *bun.SelectQuery, n int) string { return b.text(q) + " LIMIT " + b.limit(n) }
 
 	t.devicesOf = b.text(b.db.NewSelect().Model((*deviceModel)(nil)).ModelTableExpr(b.table("devices") + " AS d").Where("d.user_id = " + arg(1, "text")))
 	t.membershipsOf = b.text(b.db.NewSelect().
@@ -203,6 +203,16 @@ func (b builder) keyedText(types []string, text func(values string, placeholders
 		k.texts[i] = text(values(b.dialect, n, types), n*len(types))
 	}
 	return k
+}
+
+// limit returns the argument of a LIMIT. SQLite looks at what is bound to a bare one when it plans a statement, and plans it anew whenever
+// that was 0 or 1, which takes longer than to read one row.
+func (b builder) limit(arg int) string {
+	bound := b.dialect.Placeholder(arg, "bigint")
+	if b.dialect.Combined {
+		return bound
+	}
+	return bound + " + 0"
 }
 
 // table returns the name of a table with its schema.
