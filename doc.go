@@ -62,8 +62,8 @@ comes of changes that meet.
 Errors are found with [errors.Is] by family ([ErrInvalid], [ErrNotFound], [ErrForbidden], [ErrConflict], [ErrCursor],
 [ErrQuotaExceeded], [ErrBusy], [ErrUncertain], [ErrClosed]) or by the specific sentinel that wraps it, say [ErrUndone], and their details
 with [errors.As]: [FieldError], [ItemError], [QuotaError], [ChunksMissingError], [CursorError], [MovedError], [SharedWorkspacesError],
-[OperationError]. What exists but is not the actor's is not found. After ErrBusy, unless it comes with an OperationError, nothing was
-saved, and the call may succeed later; after ErrUncertain it may have been saved, and is sent again.
+[OperationError]. What exists but is not the actor's is not found. After ErrBusy nothing was saved, and the call may succeed later; after
+ErrUncertain it may have been saved, and is sent again.
 
 # Writing a back-end
 
