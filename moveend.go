@@ -175,6 +175,7 @@ func (m *mover) drop(ctx context.Context, id ItemID) error {
 		if err != nil || len(below.Items) > 0 || row == nil || row.Deleted {
 			return err
 		}
+		tr.came[id] = tr.from[id].Version // moveDeleted has no more to bring
 		dst := tr.grow(tr.dst)
 		dst.Revision++
 		tomb := *row
