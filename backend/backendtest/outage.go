@@ -70,6 +70,7 @@ type stranded struct {
 	reader  stacksync.ChunkReader
 	server  Outage
 	failed  atomic.Int64 // calls and requests, because of the outage
+	left    atomic.Int64 // what was not done when the server had stopped
 
 	svc       *stacksync.Service
 	actor     stacksync.Actor
@@ -140,11 +141,12 @@ func (f *stranded) makeChunks() {
 	require.Len(f, f.content, outageChunks, "two chunks have the same content")
 }
 
-// crash stops the server, looks at what calls say meanwhile, and starts it again.
-func (f *stranded) crash(stored []stacksync.Chunk) error {
+// crash stops the server, looks at what calls say meanwhile, and starts it again. left tells how much is not done.
+func (f *stranded) crash(stored []stacksync.Chunk, left func() int64) error {
 	if err := f.server.Stop(); err != nil {
 		return fmt.Errorf("stop the server: %w", err)
 	}
+	f.left.Add(left())
 	end := time.After(f.server.lasts)
 	err := f.lookWhileAway(stored)
 	select {

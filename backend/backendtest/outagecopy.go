@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -24,7 +25,7 @@ func (f *stranded) copyAll(chunks []stacksync.Chunk) {
 		f.requireStored(to, chunks)
 		f.requireStored(f.container, chunks)
 		f.Logf("%d chunks of the source wait for garbage collection", len(chunks))
-		if f.failed.Load() > 0 {
+		if f.failed.Load()+f.left.Load() > 0 {
 			break
 		}
 	}
@@ -34,8 +35,11 @@ func (f *stranded) copyAll(chunks []stacksync.Chunk) {
 // copyTo copies until the call has succeeded. The server stops when the container has some chunks.
 func (f *stranded) copyTo(to string, before int, chunks []stacksync.Chunk) {
 	f.Helper()
+	var running atomic.Int64
+	running.Store(1)
 	copied := make(chan error, 1)
 	go func() {
+		defer running.Store(0)
 		copied <- f.persist("copy chunks", func(ctx context.Context) error {
 			_, err := f.storage.CopyChunks(ctx, stacksync.CopyChunksParams{From: f.container, To: to, Names: namesOfChunks(chunks)})
 			return err
@@ -52,7 +56,7 @@ func (f *stranded) copyTo(to string, before int, chunks []stacksync.Chunk) {
 		case <-f.ctx.Done():
 		}
 	}
-	crashed := f.crash(chunks)
+	crashed := f.crash(chunks, running.Load)
 	require.NoError(f, <-copied)
 	require.NoError(f, crashed)
 }
