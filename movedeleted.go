@@ -1,6 +1,10 @@
 package stacksync
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"slices"
+)
 
 // moveDeleted brings what was deleted in a folder that returns, with its history: the workspace ends, and it could not be restored otherwise.
 func (m *mover) moveDeleted(ctx context.Context) error {
@@ -27,8 +31,29 @@ func (m *mover) moveDeleted(ctx context.Context) error {
 	}
 }
 
+// unburied leaves those tombstones that another worker has not brought before a crash: their ids would look as if others had them.
+func (m *mover) unburied(ctx context.Context, rows []ItemRow) ([]ItemRow, error) {
+	var p LoadParams
+	for i := range rows {
+		p.Items = append(p.Items, ItemKey{m.to.ID, rows[i].ID})
+	}
+	res, err := m.service.store.Load(ctx, p)
+	if err != nil {
+		return nil, fmt.Errorf("look for tombstones: %w", err)
+	}
+	there := byID(res.Items)
+	return slices.DeleteFunc(rows, func(row ItemRow) bool {
+		is := there[row.ID]
+		return is != nil && is.Deleted && is.MovedTo.IsZero() && is.CommittedAt.Equal(row.CommittedAt) && is.User == row.User && is.Device == row.Device
+	}), nil
+}
+
 // bury leaves the tombstones of items in the target, unless they are there already.
 func (m *mover) bury(ctx context.Context, rows []ItemRow) error {
+	rows, err := m.unburied(ctx, rows)
+	if err != nil || len(rows) == 0 {
+		return err
+	}
 	if err := m.bringChunks(ctx, rows); err != nil {
 		return err
 	}

@@ -175,12 +175,14 @@ func (m *mover) drop(ctx context.Context, id ItemID) error {
 		if err != nil || len(below.Items) > 0 || row == nil || row.Deleted {
 			return err
 		}
-		tr.came[id] = tr.from[id].Version // moveDeleted has no more to bring
+		tr.came[id] = tr.from[id].Version // which moveDeleted need not bring
 		dst := tr.grow(tr.dst)
 		dst.Revision++
 		tomb := *row
 		tomb.Version++
 		tomb.Revision, tomb.Deleted, tomb.Status = dst.Revision, true, StatusDeleted
+		from := tr.from[id] // as it was deleted, or moved out, there
+		tomb.User, tomb.Device, tomb.CommittedAt = from.User, from.Device, from.CommittedAt
 		tr.superseded = append(tr.superseded, *row)
 		tr.to[id] = &tomb
 		tr.changed[VersionKey{dst.ID, id, 0}] = true

@@ -56,7 +56,7 @@ func (e *OperationError) Unwrap() error { return e.Err }
 
 var (
 	// errFenced ends the work of who has lost an operation to somebody else.
-	errFenced = fmt.Errorf("%w: another process goes on with the operation", ErrBusy)
+	errFenced = errors.New("another worker goes on with the operation")
 	// errAdvanced says that the operation is further than its worker knew: a transaction that seemed to have failed was saved.
 	errAdvanced = errors.New("the operation is further")
 )
@@ -174,6 +174,7 @@ func (s *Service) watch(ctx context.Context, op Operation) (Operation, error) {
 	defer context.AfterFunc(s.closing, func() { cancel(ErrClosed) })()
 	ticker := time.NewTicker(operationLook)
 	defer ticker.Stop()
+	kind := op.Kind
 	for {
 		err := s.store.View(ctx, func(ctx context.Context, r Reader) error {
 			now, err := readOperation(ctx, r, op.ID)
@@ -189,6 +190,8 @@ func (s *Service) watch(ctx context.Context, op Operation) (Operation, error) {
 			return op, &OperationError{Operation: op, Err: context.Cause(ctx)}
 		case err != nil:
 			return op, &OperationError{Operation: op, Err: err}
+		case op.State == OperationDone && op.Kind != kind: // it was turned back
+			return op, &OperationError{Operation: op, Err: ErrUndone}
 		case op.State != OperationRunning:
 			return op, op.ending()
 		}

@@ -44,17 +44,30 @@ func (n noting) Put(ctx context.Context, p stacksync.PutParams) (stacksync.PutRe
 	return n.Tx.Put(ctx, p)
 }
 
-// meddling is a storage that lets a test act before its calls.
+// meddling is a storage that lets a test act before its calls, or fail them.
 type meddling struct {
 	*accounts
-	setAccess, deleteContainer func(container string)
+	setAccess       func(container string) error
+	copyChunks      func(names []string) error
+	deleteContainer func(container string)
 }
 
 func (m *meddling) SetAccess(ctx context.Context, p stacksync.SetAccessParams) (stacksync.SetAccessResult, error) {
 	if m.setAccess != nil {
-		m.setAccess(p.Container)
+		if err := m.setAccess(p.Container); err != nil {
+			return stacksync.SetAccessResult{}, err
+		}
 	}
 	return m.accounts.SetAccess(ctx, p)
+}
+
+func (m *meddling) CopyChunks(ctx context.Context, p stacksync.CopyChunksParams) (stacksync.CopyChunksResult, error) {
+	if m.copyChunks != nil {
+		if err := m.copyChunks(p.Names); err != nil {
+			return stacksync.CopyChunksResult{}, err
+		}
+	}
+	return m.accounts.CopyChunks(ctx, p)
 }
 
 func (m *meddling) DeleteContainer(ctx context.Context, p stacksync.DeleteContainerParams) (stacksync.DeleteContainerResult, error) {
@@ -155,6 +168,38 @@ func TestDeletedItemsReturn(t *testing.T) {
 	})
 }
 
+// Tombstones that came over in a transaction of which nobody was told are not brought a second time, under other ids.
+func TestDeletedItemsReturnOnce(t *testing.T) {
+	store := &afterwards{MetadataStore: memory.New()}
+	w := newWorld(t, store)
+	bob, _ := w.join("bob")
+	s := w.shelf()
+	w.share(s.folder.Item, stacksync.Invitee{User: "bob"})
+	theirs := w.at(bob, w.mounts()[0])
+	theirs.must(deletion(s.first), deletion(s.sub))
+	hidden := 0
+	store.saved = func(p stacksync.PutParams) bool {
+		if hidden == 0 && slices.ContainsFunc(p.Items, func(row stacksync.ItemRow) bool {
+			return row.Workspace == w.ws && row.ID == s.first.Item && row.Deleted && row.MovedTo.IsZero()
+		}) {
+			hidden++
+			return true
+		}
+		return false
+	}
+	require.NoError(t, theirs.leave())
+	require.Equal(t, 1, hidden)
+	names := map[string]int{}
+	res, err := w.store.Changes(t.Context(), stacksync.ChangesParams{Workspace: w.ws, PageBound: stacksync.PageBound{Limit: 100}})
+	require.NoError(t, err)
+	for _, row := range res.Items {
+		names[row.Name]++
+	}
+	for _, name := range []string{"first.txt", "below", "deep.txt"} {
+		require.Equal(t, 1, names[name], "tombstones of %q", name)
+	}
+}
+
 // A chunk of an old version that is lost is not said to be in the new container.
 func TestLostChunkOfAnOldVersion(t *testing.T) {
 	w := newWorld(t, memory.New())
@@ -179,12 +224,13 @@ func TestGrantIsLookedAtAgain(t *testing.T) {
 	w.join("eve")
 	shared := w.share(w.shelf().folder.Item, stacksync.Invitee{User: "bob"}, stacksync.Invitee{User: "eve"}).Workspace
 	ctx, cancel := context.WithCancel(t.Context())
-	m.setAccess = func(container string) {
+	m.setAccess = func(container string) error {
 		if container == shared.Container {
 			m.setAccess = nil
 			require.NoError(t, w.at(w.actor, shared.ID).unshare("bob"))
 			cancel()
 		}
+		return nil
 	}
 	_, _ = w.svc.StorageAccount(ctx, stacksync.StorageAccountRequest{Actor: bob}) // whatever it is told
 	require.Error(t, ctx.Err())

@@ -1,7 +1,6 @@
 package stacksync_test
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -105,33 +104,20 @@ func TestStoppedShareIsUndone(t *testing.T) {
 	})
 }
 
-// copying is a storage whose copies can be broken.
-type copying struct {
-	*accounts
-	before func(p stacksync.CopyChunksParams) error
-}
-
-func (c *copying) CopyChunks(ctx context.Context, p stacksync.CopyChunksParams) (stacksync.CopyChunksResult, error) {
-	if err := c.before(p); err != nil {
-		return stacksync.CopyChunksResult{}, err
-	}
-	return c.accounts.CopyChunks(ctx, p)
-}
-
 // A share that stops when items have moved is taken back by bringing them home.
 func TestShareIsUndoneHalfWay(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(testing.TB) stacksync.MetadataStore) {
-		c := &copying{accounts: newAccounts()}
+		c := &meddling{accounts: newAccounts()}
 		one := func(c *stacksync.Config) { c.Limits.PageChunks = 1 } // files move one by one
 		w := newWorld(t, open(t), onStorage(c), withKey, one)
 		bob, bobs := w.join("bob")
 		s := w.shelf()
 		late := w.file(s.folder.Item, "late.txt", "late")
-		c.before = func(p stacksync.CopyChunksParams) error {
+		c.copyChunks = func(names []string) error {
 			switch {
-			case slices.Contains(p.Names, late.Chunks[0].Name):
+			case slices.Contains(names, late.Chunks[0].Name):
 				return &stacksync.ChunksMissingError{Names: []string{late.Chunks[0].Name}}
-			case slices.Contains(p.Names, s.deep.Chunks[0].Name) && w.rowsOf(late.Item) == 0:
+			case slices.Contains(names, s.deep.Chunks[0].Name) && !w.has(late.Item):
 				w.must(late) // the level above was read before: it is met when first.txt has moved
 			}
 			return nil
@@ -159,16 +145,49 @@ func TestShareIsUndoneHalfWay(t *testing.T) {
 	})
 }
 
-func (w *world) rowsOf(id stacksync.ItemID) int {
-	return len(w.rows(stacksync.LoadParams{Items: []stacksync.ItemKey{{Workspace: w.ws, Item: id}}}).Items)
+func (w *world) has(id stacksync.ItemID) bool {
+	return len(w.rows(stacksync.LoadParams{Items: []stacksync.ItemKey{{Workspace: w.ws, Item: id}}}).Items) > 0
+}
+
+// Whoever waits for a share that the host turns back half-way is told so.
+func TestShareIsUndoneWhileItsCallerWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &meddling{accounts: newAccounts()}
+		w := newWorld(t, memory.New(), onStorage(m), withKey)
+		w.join("bob")
+		s := w.shelf()
+		late := w.file(s.folder.Item, "late.txt", "late")
+		m.copyChunks = func(names []string) error {
+			switch {
+			case !w.has(late.Item):
+				w.must(late) // after all was read: it is left to the step that moves
+			case slices.Contains(names, late.Chunks[0].Name):
+				ops, err := w.svc.ListOperations(t.Context(), stacksync.ListOperationsRequest{Actor: w.actor})
+				require.NoError(t, err)
+				_, err = w.settle(ops.Operations[0].ID, true)
+				require.NoError(t, err)
+			}
+			return nil
+		}
+		_, err := w.shareErr(s.folder.Item, stacksync.Invitee{User: "bob"})
+		require.ErrorIs(t, err, stacksync.ErrUndone)
+		require.Equal(t, joined(beside, in("docs", shelfTree), map[string]string{"docs/late.txt": "late"}), w.tree())
+		require.Empty(t, w.mounts())
+	})
 }
 
 // What is shared is not undone, but unshared; and other operations only go forward.
 func TestNoWayBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := newAccounts()
+		m := &meddling{accounts: newAccounts()}
 		down := true
-		w := newWorld(t, memory.New(), onStorage(&refusing{a, &down}), withKey)
+		m.setAccess = func(string) error {
+			if !down {
+				return nil
+			}
+			return fmt.Errorf("%w: caf\xe9 \x00 %s", stacksync.ErrForbidden, strings.Repeat("é", 4<<10)) // in no language
+		}
+		w := newWorld(t, memory.New(), onStorage(m), withKey)
 		w.join("bob")
 		s := w.shelf()
 		_, err := w.shareErr(s.folder.Item, stacksync.Invitee{User: "bob"})
@@ -198,17 +217,4 @@ func TestNoWayBack(t *testing.T) {
 		_, err = w.settle(stacksync.OperationID{UUID: uuid.New()}, false)
 		require.ErrorIs(t, err, stacksync.ErrOperationNotFound)
 	})
-}
-
-// refusing is a storage that does not let us set access, and says so in no language.
-type refusing struct {
-	*accounts
-	down *bool
-}
-
-func (r *refusing) SetAccess(ctx context.Context, p stacksync.SetAccessParams) (stacksync.SetAccessResult, error) {
-	if *r.down {
-		return stacksync.SetAccessResult{}, fmt.Errorf("%w: caf\xe9 \x00 %s", stacksync.ErrForbidden, strings.Repeat("é", 4<<10))
-	}
-	return r.accounts.SetAccess(ctx, p)
 }

@@ -68,6 +68,7 @@ func newStore(write, read *bun.DB) *Store {
 		Placeholder: func(int, string) string { return "?" },
 		ID:          func(id *uuid.UUID) any { return id[:] },
 		Retryable:   busy,
+		PlansLimit:  true,
 		Begin: func(ctx context.Context, db *bun.DB, mode sqlstore.Mode) (sqlstore.Session, error) {
 			return sqlstore.BeginTx(ctx, db, &sql.TxOptions{ReadOnly: mode != sqlstore.Write}) // a reader takes no lock
 		},

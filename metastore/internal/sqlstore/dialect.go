@@ -34,6 +34,8 @@ type Dialect struct {
 	Lock func(ctx context.Context, tx Conn, p stacksync.LockParams) error
 	// Combined makes Load, Changes and Put one statement each. It needs arrays as PostgreSQL has them.
 	Combined bool
+	// PlansLimit says that a statement whose LIMIT is a bare argument is planned anew whenever 0 or 1 is bound to it.
+	PlansLimit bool
 	// RowLocks says that statements may lock rows (FOR UPDATE), and lock users by PostgreSQL's advisory locks, which have two keys: this
 	// number, and hashtext of the user's id. Lock does both in this way.
 	RowLocks  bool

@@ -205,14 +205,14 @@ func (b builder) keyedText(types []string, text func(values string, placeholders
 	return k
 }
 
-// limit returns the argument of a LIMIT. SQLite looks at what is bound to a bare one when it plans a statement, and plans it anew whenever
-// that was 0 or 1, which takes longer than to read one row.
+// limit returns the argument of a LIMIT, in a form that the database does not look into when it plans: see Dialect.PlansLimit. Planning takes
+// longer than to read one row.
 func (b builder) limit(arg int) string {
 	bound := b.dialect.Placeholder(arg, "bigint")
-	if b.dialect.Combined {
-		return bound
+	if b.dialect.PlansLimit {
+		return bound + " + 0"
 	}
-	return bound + " + 0"
+	return bound
 }
 
 // table returns the name of a table with its schema.
