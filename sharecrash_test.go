@@ -89,7 +89,7 @@ func (s powered) View(ctx context.Context, fn func(context.Context, stacksync.Re
 type plugged struct {
 	*accounts
 	*power
-	stuck *atomic.Bool // it copies nothing
+	meets *atomic.Pointer[func(names []string) error] // what copying meets before it is done, if set
 }
 
 func (s plugged) CreateContainer(ctx context.Context, p stacksync.CreateContainerParams) (r stacksync.CreateContainerResult, err error) {
@@ -106,8 +106,10 @@ func (s plugged) StatChunks(ctx context.Context, p stacksync.StatChunksParams) (
 }
 
 func (s plugged) CopyChunks(ctx context.Context, p stacksync.CopyChunksParams) (r stacksync.CopyChunksResult, err error) {
-	if s.stuck.Load() {
-		return r, errCut
+	if meet := s.meets.Load(); meet != nil {
+		if err := (*meet)(p.Names); err != nil {
+			return r, err
+		}
 	}
 	return r, s.do("CopyChunks", func() error { _, err := s.accounts.CopyChunks(ctx, p); return err })
 }
@@ -147,7 +149,7 @@ type crashWorld struct {
 	ctx       context.Context // of the calls that break off
 	power     *power
 	accounts  *accounts
-	stuck     *atomic.Bool // the storage copies nothing
+	meets     *atomic.Pointer[func(names []string) error] // see plugged
 	folder    shelf
 	actors    map[stacksync.UserID]stacksync.Actor
 	phone     stacksync.Actor       // of ada, with the secret that it knows, where the story has one
@@ -161,12 +163,13 @@ type crashWorld struct {
 // crashInterval is the relays' of the process that breaks off: nobody else takes anything on before it has stopped.
 const crashInterval = 15 * time.Minute
 
-func newCrashWorld(t testing.TB, open func(testing.TB) stacksync.MetadataStore, share bool) *crashWorld {
-	c := &crashWorld{power: &power{}, accounts: newAccounts(), stuck: &atomic.Bool{}}
+func newCrashWorld(t testing.TB, open func(testing.TB) stacksync.MetadataStore, s *story) *crashWorld {
+	c := &crashWorld{power: &power{}, accounts: newAccounts(), meets: &atomic.Pointer[func([]string) error]{}}
 	store := open(t)
-	c.world = newWorld(t, powered{store, c.power}, onStorage(plugged{c.accounts, c.power, c.stuck}), withKey, func(cfg *stacksync.Config) {
+	c.world = newWorld(t, powered{store, c.power}, onStorage(plugged{c.accounts, c.power, c.meets}), withKey, func(cfg *stacksync.Config) {
 		cfg.RelayInterval, cfg.PollInterval = crashInterval, 24*time.Hour
 		cfg.Logger = slog.New(slog.DiscardHandler)
+		cfg.Limits.PageChunks = s.pageChunks
 		c.cfg = *cfg
 		cfg.Notifier = poweredNotifier{cfg.Notifier, c.power}
 	})
@@ -174,7 +177,7 @@ func newCrashWorld(t testing.TB, open func(testing.TB) stacksync.MetadataStore, 
 	eve, _ := c.join("eve")
 	c.actors = map[stacksync.UserID]stacksync.Actor{"ada": c.actor, "bob": bob, "eve": eve}
 	c.folder = c.shelf()
-	if share {
+	if s.share {
 		c.shared = c.world.share(c.folder.folder.Item, stacksync.Invitee{User: "bob"}, stacksync.Invitee{User: "eve", Role: stacksync.Viewer}).Workspace.ID
 	}
 	return c
@@ -183,7 +186,7 @@ func newCrashWorld(t testing.TB, open func(testing.TB) stacksync.MetadataStore, 
 // process makes another service on the store, which has power.
 func (c *crashWorld) process(t testing.TB, relayInterval time.Duration) *stacksync.Service {
 	cfg := c.cfg
-	cfg.Storage, cfg.RelayInterval = plugged{c.accounts, &power{}, c.stuck}, relayInterval
+	cfg.Storage, cfg.RelayInterval = plugged{c.accounts, &power{}, c.meets}, relayInterval
 	svc, err := stacksync.New(c.store.(powered).MetadataStore, cfg)
 	require.NoError(t, err)
 	return svc
@@ -327,7 +330,7 @@ func breakOffAnywhere(t *testing.T, s *story, mode powerMode, stride int, open f
 
 // breakOff runs a story of which one call breaks off, and returns what call that was.
 func breakOff(t *testing.T, s *story, mode powerMode, at int, open func(testing.TB) stacksync.MetadataStore) string {
-	c := newCrashWorld(t, open, s.share)
+	c := newCrashWorld(t, open, s)
 	if s.before != nil {
 		s.before(c)
 	}

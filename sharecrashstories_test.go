@@ -14,13 +14,14 @@ import (
 
 // story is an operation that can break off anywhere.
 type story struct {
-	name   string
-	share  bool                                             // before
-	before func(c *crashWorld)                              // what else has happened before, if not nil
-	do     func(c *crashWorld) error                        //
-	undone func(c *crashWorld, svc *stacksync.Service) bool // whether the caller, who had no answer, has to ask again
-	also   func(c *crashWorld, svc *stacksync.Service)      // checks the rest, if not nil
-	state  stacksync.OperationState                         // of all operations afterwards
+	name       string
+	share      bool                                             // before
+	pageChunks int                                              // Limits.PageChunks
+	before     func(c *crashWorld)                              // what else has happened before, if not nil
+	do         func(c *crashWorld) error                        //
+	undone     func(c *crashWorld, svc *stacksync.Service) bool // whether the caller, who had no answer, has to ask again
+	also       func(c *crashWorld, svc *stacksync.Service)      // checks the rest, if not nil
+	state      stacksync.OperationState                         // of all operations afterwards
 	// What is so afterwards.
 	home, common map[string]string // ada's default workspace, and the shared one: nil if there is none
 	owner, gone  stacksync.UserID  // of the shared one; who is no user any more
@@ -123,6 +124,17 @@ var (
 			},
 			undone: notUndone,
 		},
+		{
+			name: "bring home what has moved", pageChunks: 1, home: joined(beside, in("docs", shelfTree), map[string]string{"docs/late.txt": "late"}),
+			before: (*crashWorld).stopHalfWay,
+			do: func(c *crashWorld) error {
+				_, err := c.svc.SettleOperation(c.ctx, stacksync.SettleOperationRequest{Operation: c.operations(c.svc)[0].ID, Undo: true})
+				return err
+			},
+			undone: func(c *crashWorld, svc *stacksync.Service) bool {
+				return c.operations(svc)[0].State == stacksync.OperationStopped
+			},
+		},
 	}
 )
 
@@ -143,11 +155,33 @@ func (c *crashWorld) shareIt(ctx context.Context) error {
 // beginSharing shares the folder while the storage copies nothing, so that it comes no further until it is taken back.
 func (c *crashWorld) beginSharing() {
 	c.Helper()
-	c.stuck.Store(true)
+	c.meets.Store(&nothing)
 	ctx, cancel := context.WithTimeout(c.Context(), 10*time.Second)
 	defer cancel()
 	require.ErrorIs(c, c.shareIt(ctx), context.DeadlineExceeded)
 	require.Equal(c, "copy", c.operations(c.svc)[0].Step)
+}
+
+var nothing = func([]string) error { return errCut }
+
+// stopHalfWay shares the folder until some of it has moved, and then nothing can ever be copied again of what was added meanwhile.
+func (c *crashWorld) stopHalfWay() {
+	c.Helper()
+	late := c.file(c.folder.folder.Item, "late.txt", "late")
+	meet := func(names []string) error {
+		switch {
+		case slices.Contains(names, late.Chunks[0].Name):
+			return &stacksync.ChunksMissingError{Names: names}
+		case slices.Contains(names, c.folder.deep.Chunks[0].Name) && !c.has(late.Item):
+			c.must(late) // the level above was read before: it is met when first.txt has moved
+		}
+		return nil
+	}
+	c.meets.Store(&meet)
+	var stopped *stacksync.OperationError
+	require.ErrorAs(c, c.shareIt(c.Context()), &stopped)
+	require.Equal(c, "move", stopped.Operation.Step)
+	require.NotZero(c, c.item(c.folder.first.Item).MovedTo, "some of it has moved")
 }
 
 func (c *crashWorld) operations(svc *stacksync.Service) []stacksync.Operation {
