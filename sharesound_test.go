@@ -222,14 +222,16 @@ func (a *arena) estate() estate {
 		users: map[stacksync.UserID]stacksync.User{}, spaces: map[stacksync.WorkspaceID]stacksync.Workspace{},
 		members: map[stacksync.WorkspaceID][]stacksync.Member{}, items: map[stacksync.WorkspaceID]map[stacksync.ItemID]stacksync.ItemRow{},
 	}
-	var load stacksync.LoadParams
-	var ops stacksync.OperationsParams
-	for _, id := range a.made.list() {
-		load.Access = append(load.Access, stacksync.AccessKey{Workspace: stacksync.WorkspaceID{UUID: id}})
-		ops.IDs = append(ops.IDs, stacksync.OperationID{UUID: id})
-	}
-	ops.Limit = len(ops.IDs) + 1
 	require.NoError(a, a.store.View(a.Context(), func(ctx context.Context, r stacksync.Reader) error {
+		_, err := r.Load(ctx, stacksync.LoadParams{Access: []stacksync.AccessKey{{Workspace: a.ws}}})
+		require.NoError(a, err)
+		var load stacksync.LoadParams
+		var ops stacksync.OperationsParams
+		for _, id := range a.made.list() { // which now has all that there was at the moment of the first read
+			load.Access = append(load.Access, stacksync.AccessKey{Workspace: stacksync.WorkspaceID{UUID: id}})
+			ops.IDs = append(ops.IDs, stacksync.OperationID{UUID: id})
+		}
+		ops.Limit = len(ops.IDs) + 1
 		rows, err := r.Load(ctx, load)
 		require.NoError(a, err)
 		for _, u := range rows.Owners {
@@ -300,9 +302,9 @@ func (e estate) faults(end bool) (faults []string) {
 	}
 	for id, n := range lives {
 		for ws := range e.spaces {
-			row := e.items[ws][id]
+			row, there := e.items[ws][id]
 			switch {
-			case n < 2 || row.Deleted:
+			case n < 2 || !there || row.Deleted:
 			case row.Kind == stacksync.File:
 				fault("file %q lives in several workspaces, one of them %v", row.Name, ws)
 			case end && !e.spaces[ws].Folder.IsZero() && !e.filled(row):

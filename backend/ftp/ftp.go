@@ -95,7 +95,7 @@ func newStorage(c Config) (*Storage, error) {
 	password := c.Password
 	s := &Storage{
 		folder: path.Join("/", c.Folder), maxConns: c.MaxConns, log: c.Logger, reading: semaphore.NewWeighted(int64(c.MaxConns / 2)),
-		pool: pool{permits: semaphore.NewWeighted(int64(c.MaxConns)), keep: c.IdleTimeout, server: server{
+		pool: pool{permits: semaphore.NewWeighted(int64(c.MaxConns)), keep: c.IdleTimeout, tries: usualTries, server: server{
 			addr: c.Addr, user: c.User, password: func() stacksync.Secret { return password }, tls: tlsConfig, dialer: net.Dialer{Timeout: dialTimeout}, silence: c.Silence,
 		}},
 	}

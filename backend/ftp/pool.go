@@ -74,6 +74,7 @@ type pool struct {
 	server  server
 	permits *semaphore.Weighted
 	keep    time.Duration
+	tries   int // to open one
 
 	mu     sync.Mutex
 	idle   []*conn // the longest idle first
@@ -81,10 +82,12 @@ type pool struct {
 	closed bool
 }
 
-// get returns an idle connection, or a new one. The caller has a permit. Before a server that is full or starts, it tries again for about
-// a second and a half, and takes what has become idle meanwhile.
+// usualTries are enough for about a second and a half.
+const usualTries = 6
+
+// get returns an idle connection, or a new one. The caller has a permit. Before a server that is full or starts, it tries again for a while,
+// and takes what has become idle meanwhile.
 func (p *pool) get(ctx context.Context, fresh bool) (c *conn, isFresh bool, err error) {
-	const tries = 6
 	for try := 0; ; try++ {
 		if !fresh || try > 0 {
 			if c = p.takeIdle(); c != nil {
@@ -96,7 +99,7 @@ func (p *pool) get(ctx context.Context, fresh bool) (c *conn, isFresh bool, err 
 			isFresh = true
 			break
 		}
-		if try == tries-1 || !mayPass(err) {
+		if try == p.tries-1 || !mayPass(err) {
 			return nil, true, err
 		}
 		pause := 50 * time.Millisecond << try
