@@ -257,8 +257,6 @@ func TestShareLargeFolder(t *testing.T) {
 	const (
 		most = 1100 // items a transaction of the move may write: 500 that leave, as many that arrive, and the folders above them
 		page = 2500 // rows a read may have: 500 items, and for each those few above it
-		// slower is by how much a commit to another workspace may be slower beside the move: all share two cores and one disk with it.
-		slower = 5
 	)
 	total := sized(12_000, 100_000)
 	for name, open := range stores { // one after the other: they are measured
@@ -305,17 +303,13 @@ func TestShareLargeFolder(t *testing.T) {
 			require.Greater(t, len(g.moves), total/most, "it moves in many transactions")
 			require.LessOrEqual(t, g.items, most)
 			require.LessOrEqual(t, g.rows, page)
-			if name != "memory" { // which is no database
+			if name != "memory" && os.Getenv(testLarge) != "" { // with nothing beside it, on a database
 				// Nine in ten, and not the longest: what else the machine does, or its disk, may stop any one for a moment.
 				require.Less(t, hold, commit, "a transaction of the move holds the workspace for less than a large commit")
 			}
-			allowed := slower * alone
-			if g.Writers() > 1 {
+			if g.Writers() > 1 { // on a store with one writer, whoever comes waits for the transaction that runs, and perhaps for the next
 				require.Equal(t, len(g.moves), inside, "others commit inside every transaction of the move")
-			} else { // a store with one writer: whoever comes waits for the transaction that runs, and perhaps for the next
-				allowed += 2 * hold
 			}
-			require.Less(t, quantile(other.took, 50), allowed, "commits to another workspace")
 			for _, l := range lodgers {
 				between := 0
 				for _, at := range l.ends {
