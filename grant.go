@@ -17,8 +17,10 @@ type AccountProvisioner interface {
 	// DeleteAccount deletes an account. It may leave its name in lists of access: see SetAccess.
 	DeleteAccount(ctx context.Context, p DeleteAccountParams) (DeleteAccountResult, error)
 	// SetAccess says who reaches a container: exactly the accounts listed, beside the service itself. Who is not listed has no access
-	// when it returns, or within a bound that the back-end documents. An account that does not exist is passed over. A missing
-	// container is an ErrNotFound, more accounts than the storage can list an ErrLimit.
+	// when it returns, or within a bound that the back-end documents. An account that does not exist is passed over, and looked
+	// for once more at the end: who makes one calls SetAccess afterwards, and no call that began before may leave it out. Where the storage
+	// can't list so many, it lists the first of them, as many as it can, and the result names the others. A missing container is an
+	// ErrNotFound.
 	SetAccess(ctx context.Context, p SetAccessParams) (SetAccessResult, error)
 	// Locate tells clients where the chunks of a container are. Whether they exist is not looked at.
 	Locate(ctx context.Context, p LocateParams) (LocateResult, error)
@@ -80,7 +82,9 @@ type SetAccessParams struct {
 }
 
 // SetAccessResult is that of AccountProvisioner.SetAccess.
-type SetAccessResult struct{}
+type SetAccessResult struct {
+	Omitted []string // the accounts that exist and have no access, since the storage can't list so many
+}
 
 // LocateParams are those of AccountProvisioner.Locate.
 type LocateParams struct {

@@ -65,7 +65,7 @@ func (t *task) setAccess(ctx context.Context) error {
 		if ws == nil {
 			continue
 		}
-		if err := t.service.grant(ctx, ws); err != nil {
+		if _, err := t.service.grant(ctx, ws); err != nil {
 			return err
 		}
 	}

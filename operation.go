@@ -36,6 +36,8 @@ const (
 	OperationAccess OperationKind = "access"
 	// OperationKey: the storage account of a user gets another secret, as a device was revoked.
 	OperationKey OperationKind = "key"
+	// OperationAccount: StorageAccount.
+	OperationAccount OperationKind = "account"
 	// OperationDelete: DeleteUser.
 	OperationDelete OperationKind = "delete"
 )
@@ -78,6 +80,9 @@ type task struct {
 	Operation
 	data   operationData
 	unread bool // Data could not be read: it stays as it is
+	// What an OperationAccount has found out; read after ended.
+	login    string
+	unlisted []WorkspaceID
 
 	mu          sync.Mutex // held by the transactions of the worker and of its beat, and where others read Operation
 	done, total atomic.Int64
@@ -103,6 +108,8 @@ func steps(kind OperationKind) []step {
 		return []step{{"access", (*task).setAccess}}
 	case OperationKey:
 		return []step{{"key", (*task).newKey}}
+	case OperationAccount:
+		return []step{{"key", (*task).newKey}, {"access", (*task).listAccount}}
 	case OperationDelete:
 		return []step{{"account", (*task).deleteAccount}, {"access", (*task).setAccess}, {"purge", (*task).purge}, {"user", (*task).removeUser}}
 	}

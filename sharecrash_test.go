@@ -115,7 +115,8 @@ func (s plugged) CopyChunks(ctx context.Context, p stacksync.CopyChunksParams) (
 }
 
 func (s plugged) SetAccess(ctx context.Context, p stacksync.SetAccessParams) (r stacksync.SetAccessResult, err error) {
-	return r, s.do("SetAccess", func() error { _, err := s.accounts.SetAccess(ctx, p); return err })
+	err = s.do("SetAccess", func() (err error) { r, err = s.accounts.SetAccess(ctx, p); return err })
+	return r, err
 }
 
 func (s plugged) PutAccount(ctx context.Context, p stacksync.PutAccountParams) (r stacksync.PutAccountResult, err error) {

@@ -3,6 +3,7 @@ package stacksync_test
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -107,6 +108,48 @@ var (
 			},
 		},
 		{
+			name: "ask for an account while the device is revoked", share: true, home: beside, common: shelfTree, owner: "ada", members: club3,
+			before: func(c *crashWorld) {
+				c.phone = c.device("ada")
+				c.known = c.account(c.phone).Secret
+			},
+			do: func(c *crashWorld) error {
+				revoke := c.beside(func(svc *stacksync.Service) error {
+					_, err := svc.RevokeDevice(c.Context(), stacksync.RevokeDeviceRequest{Actor: c.actor, ID: c.phone.Device})
+					return err
+				})
+				c.accounts.put = func(stacksync.PutAccountParams) error { return revoke() }
+				_, err := c.svc.StorageAccount(c.ctx, stacksync.StorageAccountRequest{Actor: c.phone})
+				if errors.Is(err, stacksync.ErrDeviceRevoked) {
+					err = nil
+				}
+				return cmp.Or(revoke(), err)
+			},
+			undone: func(*crashWorld, *stacksync.Service) bool { return false },
+			also: func(c *crashWorld, _ *stacksync.Service) {
+				require.NotEqual(c, c.known, c.accounts.secrets[accountOf("ada")], "the device knows that one")
+			},
+		},
+		{
+			name: "ask for an account while a member goes", share: true, home: beside, common: shelfTree, owner: "ada",
+			members: permissions{"ada": stacksync.ReadWrite, "bob": stacksync.ReadWrite},
+			do: func(c *crashWorld) error {
+				unshare := c.beside(func(svc *stacksync.Service) error {
+					_, err := svc.Unshare(c.Context(), stacksync.UnshareRequest{Actor: c.actor, Workspace: c.shared, Users: []stacksync.UserID{"eve"}})
+					return err
+				})
+				c.accounts.set = func(p stacksync.SetAccessParams) error {
+					if len(p.Grants) < 3 { // the default workspace
+						return nil
+					}
+					return unshare()
+				}
+				_, err := c.svc.StorageAccount(c.ctx, stacksync.StorageAccountRequest{Actor: c.actor})
+				return cmp.Or(unshare(), err)
+			},
+			undone: func(*crashWorld, *stacksync.Service) bool { return false },
+		},
+		{
 			name: "cancel a share", home: joined(beside, in("docs", shelfTree)), state: stacksync.OperationUndone,
 			before: (*crashWorld).beginSharing,
 			do: func(c *crashWorld) error {
@@ -182,6 +225,19 @@ func (c *crashWorld) stopHalfWay() {
 	require.ErrorAs(c, c.shareIt(c.Context()), &stopped)
 	require.Equal(c, "move", stopped.Operation.Step)
 	require.NotZero(c, c.item(c.folder.first.Item).MovedTo, "some of it has moved")
+}
+
+// beside returns a func that does something once, and whole, in another process.
+func (c *crashWorld) beside(f func(*stacksync.Service) error) func() error {
+	svc, begun := c.process(c, crashInterval), false
+	c.Cleanup(func() { require.NoError(c, svc.Close()) })
+	return func() error {
+		if begun {
+			return nil
+		}
+		begun = true
+		return f(svc)
+	}
 }
 
 func (c *crashWorld) operations(svc *stacksync.Service) []stacksync.Operation {

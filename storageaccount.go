@@ -1,6 +1,7 @@
 package stacksync
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -22,10 +23,17 @@ type StorageAccountRequest struct {
 type StorageAccountResult struct {
 	Login  string `json:"login"`
 	Secret Secret `json:"secret"`
+	// Unlisted are workspaces of which the storage does not let the account in, since it can't list so many, or refuses to: the client
+	// reaches their chunks in another way.
+	Unlisted []WorkspaceID `json:"unlisted,omitempty"`
 }
 
-// keyTimeout bounds what the storage takes to change a secret.
-const keyTimeout = time.Minute
+const (
+	// keyTimeout bounds what the storage takes to change a secret, or who reaches a container.
+	keyTimeout = time.Minute
+	// maxAccountOperations bounds how many operations make the account of one user: a storage that is down lets them wait.
+	maxAccountOperations = 8
+)
 
 // minAccountKey is the least length of Config.AccountKey in bytes: that of the hash.
 const minAccountKey = sha256.Size
@@ -38,6 +46,8 @@ func (s *Service) StorageAccount(ctx context.Context, r StorageAccountRequest) (
 	})
 }
 
+// storageAccount has an operation make the account: what is begun is brought to its end by somebody, or a secret that a revoked device knows
+// might be the last to be set, and a list with somebody who has gone.
 func (s *Service) storageAccount(ctx context.Context, actor Actor) (StorageAccountResult, error) {
 	none := StorageAccountResult{}
 	if _, err := s.choose(ViaAccount); err != nil {
@@ -46,66 +56,163 @@ func (s *Service) storageAccount(ctx context.Context, actor Actor) (StorageAccou
 	if err := actor.check(needs{device: true}); err != nil {
 		return none, err
 	}
-	res, err := s.keyAccount(ctx, actor, false)
+	op, err := s.recordAccount(ctx, actor)
 	if err != nil {
 		return none, err
 	}
-	var mounts MembershipsResult
-	err = s.store.View(ctx, func(ctx context.Context, rd Reader) (err error) {
-		mounts, err = rd.Memberships(ctx, MembershipsParams{User: actor.User})
+	t := s.start(op)
+	if err := t.await(ctx); err != nil {
+		return none, err
+	}
+	if t.login == "" { // another process has done it
+		return none, fmt.Errorf("storage account: %w", ErrBusy)
+	}
+	res := StorageAccountResult{Login: t.login, Unlisted: t.unlisted}
+	err = s.store.View(ctx, func(ctx context.Context, rd Reader) error {
+		_, devices, err := devicesOf(ctx, rd, actor)
+		res.Secret = s.accountSecret(actor.User, revokedOf(devices))
 		return err
 	})
 	if err != nil {
 		return none, err
 	}
-	for i := range mounts.Workspaces {
-		if mounts.Members[i].Pending {
-			continue
-		}
-		if err := s.grant(ctx, &mounts.Workspaces[i]); err != nil {
-			return none, err
-		}
-	}
 	return res, nil
 }
 
-// grant tells the storage who reaches the container of a workspace.
-func (s *Service) grant(ctx context.Context, w *Workspace) error {
+// recordAccount records the operation that makes an actor's account. It takes the place of those that have stopped.
+func (s *Service) recordAccount(ctx context.Context, actor Actor) (op Operation, err error) {
+	var stopped []OperationID
+	err = s.store.View(ctx, func(ctx context.Context, rd Reader) error {
+		if _, _, err := devicesOf(ctx, rd, actor); err != nil {
+			return err
+		}
+		stopped, err = accountOperations(ctx, rd, actor.User, OperationStopped)
+		return err
+	})
+	if err != nil {
+		return op, err
+	}
+	err = s.write(ctx, LockParams{Users: []UserID{actor.User}, Operations: stopped}, func(ctx context.Context, w *write) error {
+		if _, _, err := devicesOf(ctx, w, actor); err != nil {
+			return err
+		}
+		running, err := accountOperations(ctx, w, actor.User, OperationRunning)
+		if err != nil {
+			return err
+		}
+		if len(running) >= maxAccountOperations {
+			return fmt.Errorf("%w: %d operations make the account", ErrBusy, len(running))
+		}
+		still, err := accountOperations(ctx, w, actor.User, OperationStopped)
+		if err != nil {
+			return err
+		}
+		replaced := slices.DeleteFunc(still, func(id OperationID) bool { return !slices.Contains(stopped, id) })
+		if _, err := w.Remove(ctx, RemoveParams{Operations: replaced}); err != nil {
+			return err
+		}
+		op, err = w.record(OperationAccount, actor.User, WorkspaceID{}, WorkspaceID{}, operationData{})
+		return err
+	})
+	return op, err
+}
+
+func accountOperations(ctx context.Context, r JournalReader, user UserID, state OperationState) ([]OperationID, error) {
+	res, err := r.Operations(ctx, OperationsParams{Users: []UserID{user}, State: state, Limit: maxOperations})
+	var ids []OperationID
+	for i := range res.Operations {
+		if res.Operations[i].Kind == OperationAccount {
+			ids = append(ids, res.Operations[i].ID)
+		}
+	}
+	return ids, err
+}
+
+// listAccount lets the account reach the containers of all workspaces its user is a member of. One that the storage won't have on a list
+// keeps it off no other.
+func (t *task) listAccount(ctx context.Context) error {
+	if t.service.accounts == nil {
+		return nil
+	}
+	var mounts MembershipsResult
+	err := t.service.store.View(ctx, func(ctx context.Context, rd Reader) (err error) {
+		mounts, err = rd.Memberships(ctx, MembershipsParams{User: t.User})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	t.unlisted = nil
+	var again error
+	for i := range mounts.Workspaces {
+		ws := &mounts.Workspaces[i]
+		if mounts.Members[i].Pending {
+			continue
+		}
+		omitted, err := t.service.grant(ctx, ws)
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil && !final(err):
+			again = err
+		case err != nil:
+			t.service.log.Error("the storage refuses to let an account reach a workspace", "user", t.User, "workspace", ws.ID, "error", err)
+			t.unlisted = append(t.unlisted, ws.ID)
+		case slices.Contains(omitted, accountOf(t.User)):
+			t.unlisted = append(t.unlisted, ws.ID)
+		}
+	}
+	return again
+}
+
+// grant tells the storage who reaches the container of a workspace. It returns the accounts of members that the storage can't list.
+// Only operations call it: when it fails the storage may still do what it was told, and has to be told again.
+func (s *Service) grant(ctx context.Context, w *Workspace) (omitted []string, err error) {
 	if err := s.provisioned(ctx, w); err != nil {
-		return err
+		return nil, err
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	// A caller that goes away must not keep the second look from being taken.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keyTimeout)
+	ctx, cancel := context.WithTimeout(ctx, keyTimeout)
 	defer cancel()
 	const tries = 100 // more than anybody comes or goes meanwhile
 	var told []Grant
 	for i := range tries {
 		grants, err := s.grants(ctx, w.ID)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		// Read once more afterwards: who tells the storage last must have told it what is so.
 		if i > 0 && slices.Equal(grants, told) {
-			return nil
+			if len(omitted) > 0 {
+				s.log.Warn("the storage can't list all members of a workspace: some reach its chunks only in other ways",
+					"workspace", w.ID, "members", len(grants), "omitted", len(omitted))
+			}
+			return omitted, nil
 		}
-		if _, err := s.accounts.SetAccess(ctx, SetAccessParams{Container: w.Container, Grants: grants}); err != nil {
-			return fmt.Errorf("set access to workspace %v: %w", w.ID, err)
+		res, err := s.accounts.SetAccess(ctx, SetAccessParams{Container: w.Container, Grants: grants})
+		if err != nil {
+			return nil, fmt.Errorf("set access to workspace %v: %w", w.ID, err)
 		}
-		told = grants
+		told, omitted = grants, res.Omitted
 	}
-	return fmt.Errorf("set access to workspace %v: members keep changing: %w", w.ID, ErrBusy)
+	return nil, fmt.Errorf("set access to workspace %v: members keep changing: %w", w.ID, ErrBusy)
 }
 
-// grants are those of the members of a workspace.
+// grants are those of the members of a workspace: the owner first, and then who has been in it longest.
 func (s *Service) grants(ctx context.Context, id WorkspaceID) (grants []Grant, err error) {
 	err = s.store.View(ctx, func(ctx context.Context, r Reader) error {
 		res, err := r.Members(ctx, MembersParams{Workspaces: []WorkspaceID{id}})
 		grants = nil
-		for i := range res.Members {
-			m := &res.Members[i]
+		since := func(m *Member) time.Time {
+			if m.Role == Owner {
+				return time.Time{}
+			}
+			return m.JoinedAt
+		}
+		members := slices.SortedFunc(slices.Values(res.Members), func(a, b Member) int {
+			return cmp.Or(since(&a).Compare(since(&b)), cmp.Compare(a.User, b.User))
+		})
+		for i := range members {
+			m := &members[i]
 			switch {
 			case m.Pending:
 			case m.Role == Viewer:
@@ -119,43 +226,38 @@ func (s *Service) grants(ctx context.Context, id WorkspaceID) (grants []Grant, e
 	return grants, err
 }
 
-// keyAccount gives the account of the actor the secret that belongs to the devices the user has. It looks at the devices again after
-// that: if one was revoked meanwhile, the secret that it knows may have been set last.
-func (s *Service) keyAccount(ctx context.Context, actor Actor, ifExists bool) (StorageAccountResult, error) {
+// keyAccount gives the account of a user the secret that belongs to the devices the user has, and returns its login. It looks at the
+// devices again after that: if one was revoked meanwhile, the secret that it knows may have been set last. Only operations call it, as grant.
+func (s *Service) keyAccount(ctx context.Context, user UserID, ifExists bool) (login string, err error) {
 	const tries = 100 // more than anybody revokes meanwhile
-	if err := ctx.Err(); err != nil {
-		return StorageAccountResult{}, err
-	}
-	// A caller that goes away must not keep the second look from being taken.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keyTimeout)
+	ctx, cancel := context.WithTimeout(ctx, keyTimeout)
 	defer cancel()
-	var res StorageAccountResult
 	var set []byte // what the secret was made of
 	for range tries {
 		var revoked []byte
 		err := s.store.View(ctx, func(ctx context.Context, rd Reader) error {
-			_, devices, err := devicesOf(ctx, rd, actor)
+			_, devices, err := devicesOf(ctx, rd, Actor{User: user})
 			revoked = revokedOf(devices)
 			return err
 		})
 		if set != nil && errors.Is(err, ErrUserNotFound) { // deleted meanwhile: the account was made after it had gone
-			_, gone := s.accounts.DeleteAccount(ctx, DeleteAccountParams{Account: accountOf(actor.User)})
+			_, gone := s.accounts.DeleteAccount(ctx, DeleteAccountParams{Account: accountOf(user)})
 			err = errors.Join(err, gone)
 		}
 		if err != nil {
-			return StorageAccountResult{}, err
+			return "", err
 		}
 		if set != nil && slices.Equal(set, revoked) {
-			return res, nil
+			return login, nil
 		}
-		set, res.Secret = revoked, s.accountSecret(actor.User, revoked)
-		put, err := s.accounts.PutAccount(ctx, PutAccountParams{Account: accountOf(actor.User), Secret: res.Secret, IfExists: ifExists})
+		set = revoked
+		put, err := s.accounts.PutAccount(ctx, PutAccountParams{Account: accountOf(user), Secret: s.accountSecret(user, revoked), IfExists: ifExists})
 		if err != nil {
-			return StorageAccountResult{}, fmt.Errorf("put storage account: %w", err)
+			return "", fmt.Errorf("put storage account: %w", err)
 		}
-		res.Login = put.Login
+		login = put.Login
 	}
-	return StorageAccountResult{}, fmt.Errorf("put storage account: devices are being revoked: %w", ErrBusy)
+	return "", fmt.Errorf("put storage account: devices are being revoked: %w", ErrBusy)
 }
 
 // newKey records that a user's storage account is to get the secret that belongs to the devices the user has, where accounts are offered.
@@ -167,12 +269,12 @@ func (w *write) newKey(user UserID) (*Operation, error) {
 	return &op, err
 }
 
-// newKey gives the account its secret, if there is one.
-func (t *task) newKey(ctx context.Context) error {
+// newKey gives the account its secret. A revocation makes no account for who has none.
+func (t *task) newKey(ctx context.Context) (err error) {
 	if t.service.accounts == nil {
 		return nil
 	}
-	_, err := t.service.keyAccount(ctx, Actor{User: t.User}, true)
+	t.login, err = t.service.keyAccount(ctx, t.User, t.Kind == OperationKey)
 	if errors.Is(err, ErrUserNotFound) { // deleted meanwhile, with the account
 		return nil
 	}

@@ -108,8 +108,13 @@ func TestRevokeDeviceTellsTheStorage(t *testing.T) {
 	})
 }
 
-// The secret that a revoked device knows is not the last one to be set, however the calls overtake each other.
+// The secret that a revoked device knows is not the last one to be set, however the calls overtake each other, and whoever asks.
 func TestStorageAccountBesideRevocation(t *testing.T) {
+	t.Run("of another", func(t *testing.T) { testAccountBesideRevocation(t, false) })
+	t.Run("of its own", func(t *testing.T) { testAccountBesideRevocation(t, true) })
+}
+
+func testAccountBesideRevocation(t *testing.T, own bool) {
 	a := newAccounts()
 	w := newWorld(t, memory.New(), onStorage(a), withKey)
 	phone := w.device(w.actor.User)
@@ -122,33 +127,132 @@ func TestStorageAccountBesideRevocation(t *testing.T) {
 		}
 		return nil
 	}
-	res := w.account(w.actor)
-	require.NotEqual(t, known, res.Secret)
-	for _, secret := range a.secrets {
-		require.Equal(t, res.Secret, secret)
+	asks := w.actor
+	if own {
+		asks = phone
 	}
+	res, err := w.svc.StorageAccount(t.Context(), stacksync.StorageAccountRequest{Actor: asks})
+	if own {
+		require.ErrorIs(t, err, stacksync.ErrDeviceRevoked)
+		require.Zero(t, res)
+	} else {
+		require.NoError(t, err)
+		require.Equal(t, a.secrets[accountOf(w.actor.User)], res.Secret)
+	}
+	require.NotEqual(t, known, a.secrets[accountOf(w.actor.User)])
 }
 
 // A caller who goes away does not leave a secret that a revoked device knows: what was begun is brought to its end.
 func TestStorageAccountCallerGoesAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAccounts()
+		w := newWorld(t, memory.New(), onStorage(a), withKey)
+		phone := w.device(w.actor.User)
+		known := w.account(phone).Secret
+		ctx, cancel := context.WithCancel(t.Context())
+		calls := 0
+		a.put = func(stacksync.PutAccountParams) error {
+			if calls++; calls == 1 {
+				cancel()
+				return w.revoke(phone.Device)
+			}
+			return nil
+		}
+		_, err := w.svc.StorageAccount(ctx, stacksync.StorageAccountRequest{Actor: w.actor})
+		require.ErrorIs(t, err, context.Canceled)
+		synctest.Wait()
+		require.Greater(t, calls, 2)
+		for _, secret := range a.secrets {
+			require.NotEqual(t, known, secret)
+		}
+	})
+}
+
+// A storage that is down holds up the caller no longer than the caller wants, and is told when it is back. One that refuses leaves one
+// operation behind, however often a device asks.
+func TestStorageAccountOfAStorageThatIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAccounts()
+		w := newWorld(t, memory.New(), onStorage(a), withKey)
+		fault := atomic.Pointer[error]{}
+		fault.Store(&errCut)
+		a.put = func(stacksync.PutAccountParams) error { return *fault.Load() }
+		ask := func() error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, err := w.svc.StorageAccount(ctx, stacksync.StorageAccountRequest{Actor: w.actor})
+			return err
+		}
+		operations := func() int {
+			ops, err := w.svc.ListOperations(t.Context(), stacksync.ListOperationsRequest{Actor: w.actor})
+			require.NoError(t, err)
+			return len(ops.Operations)
+		}
+		var operation *stacksync.OperationError
+		for range 8 {
+			err := ask()
+			require.ErrorAs(t, err, &operation)
+			require.Equal(t, stacksync.OperationAccount, operation.Operation.Kind)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+		}
+		require.ErrorIs(t, ask(), stacksync.ErrBusy)
+		require.Equal(t, 8, operations())
+		none := error(nil)
+		fault.Store(&none)
+		time.Sleep(10 * time.Minute)
+		require.Zero(t, operations())
+		require.Len(t, a.secrets, 1)
+
+		refusal := fmt.Errorf("%w: by policy", stacksync.ErrForbidden)
+		fault.Store(&refusal)
+		for range 3 {
+			require.ErrorIs(t, ask(), stacksync.ErrForbidden)
+			require.Equal(t, 1, operations())
+		}
+		fault.Store(&none)
+		require.NoError(t, ask())
+		require.Zero(t, operations())
+	})
+}
+
+// Where the storage can't list all members, the first ones are listed, the others are told; who goes is listed no more.
+func TestLongListsOfAccess(t *testing.T) {
 	a := newAccounts()
+	a.most = 2
 	w := newWorld(t, memory.New(), onStorage(a), withKey)
-	phone := w.device(w.actor.User)
-	known := w.account(phone).Secret
-	ctx, cancel := context.WithCancel(t.Context())
-	calls := 0
-	a.put = func(stacksync.PutAccountParams) error {
-		if calls++; calls == 1 {
-			cancel()
-			return w.revoke(phone.Device)
+	bob, _ := w.join("bob")
+	eve, _ := w.join("eve")
+	w.join("zoe")
+	s := w.shelf()
+	ws := w.share(s.folder.Item, stacksync.Invitee{User: "bob"}).Workspace
+	shared := w.at(w.actor, ws.ID)
+	_, err := shared.invite(stacksync.Invitee{User: "eve"}, stacksync.Invitee{User: "zoe"})
+	require.NoError(t, err, "they reach it in other ways")
+	listed := func() (accounts []string) {
+		for _, g := range a.grants[ws.Container] {
+			accounts = append(accounts, g.Account)
+		}
+		return accounts
+	}
+	require.Equal(t, []string{accountOf("ada"), accountOf("bob")}, listed(), "the owner, and who came first")
+	require.Empty(t, w.account(bob).Unlisted)
+	require.Equal(t, []stacksync.WorkspaceID{ws.ID}, w.account(eve).Unlisted)
+	require.NoError(t, shared.unshare("bob"))
+	require.Equal(t, []string{accountOf("ada"), accountOf("eve")}, listed())
+	require.Empty(t, w.account(eve).Unlisted)
+	require.NoError(t, shared.unshare("eve"))
+	require.Equal(t, []string{accountOf("ada"), accountOf("zoe")}, listed())
+
+	// A workspace for which the storage refuses the list keeps an account off no other.
+	a.set = func(p stacksync.SetAccessParams) error {
+		if p.Container == ws.Container {
+			return fmt.Errorf("%w: by policy", stacksync.ErrForbidden)
 		}
 		return nil
 	}
-	_, _ = w.svc.StorageAccount(ctx, stacksync.StorageAccountRequest{Actor: w.actor})
-	require.Greater(t, calls, 2)
-	for _, secret := range a.secrets {
-		require.NotEqual(t, known, secret)
-	}
+	res := w.account(w.actor)
+	require.Equal(t, []stacksync.WorkspaceID{ws.ID}, res.Unlisted)
+	require.Equal(t, a.secrets[accountOf("ada")], res.Secret)
 }
 
 // Secrets differ by user and by key, and are shown nowhere but in JSON for the client.

@@ -137,7 +137,9 @@ func (t *task) change(ctx context.Context, lock LockParams, f func(ctx context.C
 }
 
 // vanishes reports whether nothing is kept of an operation that is done: of those there are many, and nothing to see.
-func (o *Operation) vanishes() bool { return o.Kind == OperationAccess || o.Kind == OperationKey }
+func (o *Operation) vanishes() bool {
+	return o.Kind == OperationAccess || o.Kind == OperationKey || o.Kind == OperationAccount
+}
 
 // beat keeps the lease, and shows the progress.
 func (t *task) beat(ctx context.Context, lost context.CancelCauseFunc) {

@@ -50,12 +50,14 @@ type accounts struct {
 	grants  map[string][]stacksync.Grant
 	made    map[string]bool                          // containers
 	put     func(p stacksync.PutAccountParams) error // called before an account is put
+	set     func(p stacksync.SetAccessParams) error  // called before a list is set
+	most    int                                      // accounts a list has room for
 }
 
 func newAccounts() *accounts {
 	return &accounts{
 		readerWriter: storage.New(storage.Config{}), secrets: map[string]stacksync.Secret{}, grants: map[string][]stacksync.Grant{}, made: map[string]bool{},
-		put: func(stacksync.PutAccountParams) error { return nil },
+		put: func(stacksync.PutAccountParams) error { return nil }, set: func(stacksync.SetAccessParams) error { return nil }, most: 1000,
 	}
 }
 
@@ -76,10 +78,18 @@ func (a *accounts) DeleteAccount(context.Context, stacksync.DeleteAccountParams)
 }
 
 func (a *accounts) SetAccess(_ context.Context, p stacksync.SetAccessParams) (stacksync.SetAccessResult, error) {
+	if err := a.set(p); err != nil {
+		return stacksync.SetAccessResult{}, err
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.grants[p.Container] = p.Grants
-	return stacksync.SetAccessResult{}, nil
+	listed := min(len(p.Grants), a.most)
+	a.grants[p.Container] = p.Grants[:listed]
+	var res stacksync.SetAccessResult
+	for _, g := range p.Grants[listed:] {
+		res.Omitted = append(res.Omitted, g.Account)
+	}
+	return res, nil
 }
 
 func (a *accounts) CreateContainer(ctx context.Context, p stacksync.CreateContainerParams) (stacksync.CreateContainerResult, error) {
