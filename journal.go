@@ -60,6 +60,9 @@ type JournalReader interface {
 	// Operations returns those with one of the IDs, those whose Workspace or Source is one of Workspaces, and those of the Users: each once,
 	// newest first (CreatedAt, then id, descending), at most Limit.
 	Operations(ctx context.Context, p OperationsParams) (OperationsResult, error)
+	// StoppedOperations returns those in the state OperationStopped, whoever's they are: oldest first (CreatedAt, then id, ascending), at most
+	// Limit.
+	StoppedOperations(ctx context.Context, p StoppedOperationsParams) (StoppedOperationsResult, error)
 }
 
 // Journal hands out operations to those who work on them. They are Put like all rows.
@@ -81,6 +84,14 @@ type OperationsParams struct {
 
 // OperationsResult is that of JournalReader.Operations.
 type OperationsResult struct{ Operations []Operation }
+
+// StoppedOperationsParams are those of JournalReader.StoppedOperations.
+type StoppedOperationsParams struct {
+	Limit int // at least 1
+}
+
+// StoppedOperationsResult is that of JournalReader.StoppedOperations.
+type StoppedOperationsResult struct{ Operations []Operation }
 
 // ClaimOperationsParams are those of Journal.ClaimOperations.
 type ClaimOperationsParams struct {

@@ -53,6 +53,9 @@ type ResumeOperationResult struct {
 	Operation Operation `json:"operation"`
 }
 
+// usualOperations is the Limit of lists of operations that give none.
+const usualOperations = 100
+
 // ListOperations implements Operations.
 func (s *Service) ListOperations(ctx context.Context, r ListOperationsRequest) (ListOperationsResult, error) {
 	return call(ctx, s, "ListOperations", func(ctx context.Context) (ListOperationsResult, int, error) {
@@ -60,21 +63,19 @@ func (s *Service) ListOperations(ctx context.Context, r ListOperationsRequest) (
 		if err := r.check(needs{}); err != nil {
 			return res, 0, err
 		}
-		if r.Limit == 0 {
-			r.Limit = 100
-		}
-		if r.Limit < 0 || r.Limit > s.cfg.Limits.Page {
-			return res, 0, &FieldError{Field: "Limit", Reason: fmt.Sprintf("is not within 0 to %d", s.cfg.Limits.Page), Err: ErrLimit}
+		limit, err := s.cfg.Limits.rows(r.Limit, usualOperations)
+		if err != nil {
+			return res, 0, err
 		}
 		if _, ok := operationStates[r.State]; !ok && r.State != 0 {
 			return res, 0, &FieldError{Field: "State", Reason: fmt.Sprintf("has no value %d", r.State)}
 		}
-		err := s.store.View(ctx, func(ctx context.Context, rd Reader) error {
+		err = s.store.View(ctx, func(ctx context.Context, rd Reader) error {
 			owned, err := ownedBy(ctx, rd, r.Actor)
 			if err != nil {
 				return err
 			}
-			p := OperationsParams{State: r.State, Users: []UserID{r.User}, Limit: r.Limit}
+			p := OperationsParams{State: r.State, Users: []UserID{r.User}, Limit: limit}
 			if !r.Workspace.IsZero() {
 				p.Limit = maxOperations // of which some are about others
 			}
@@ -87,7 +88,7 @@ func (s *Service) ListOperations(ctx context.Context, r ListOperationsRequest) (
 			res.Operations = slices.DeleteFunc(rows.Operations, func(op Operation) bool {
 				return !r.Workspace.IsZero() && op.Workspace != r.Workspace && op.Source != r.Workspace
 			})
-			res.Operations = res.Operations[:min(len(res.Operations), r.Limit)]
+			res.Operations = res.Operations[:min(len(res.Operations), limit)]
 			return err
 		})
 		return res, len(res.Operations), err

@@ -5,14 +5,28 @@ import (
 	"fmt"
 )
 
-// OperationsAdmin are calls of the host itself, for its operators: a transport must not pass them on. The ids of operations that have
-// stopped are in the log, at level Error.
+// OperationsAdmin are calls of the host itself, for its operators: a transport must not pass them on. When an operation stops, the
+// log says so, too, at level Error.
 type OperationsAdmin interface {
+	// ListStoppedOperations returns anybody's operations that have stopped, oldest first (CreatedAt, then id).
+	ListStoppedOperations(ctx context.Context, r ListStoppedOperationsRequest) (ListStoppedOperationsResult, error)
 	// GetOperation reads anybody's operation. ErrOperationNotFound.
 	GetOperation(ctx context.Context, r GetOperationRequest) (GetOperationResult, error)
 	// SettleOperation goes on with anybody's operation that has stopped, or that waits for its next try, or takes it back. On one that is done,
 	// or undone, it does nothing. The error is an *OperationError if it stops again. ErrOperationNotFound; ErrConflict where there is no way back.
 	SettleOperation(ctx context.Context, r SettleOperationRequest) (SettleOperationResult, error)
+}
+
+// ListStoppedOperationsRequest is that of OperationsAdmin.ListStoppedOperations.
+type ListStoppedOperationsRequest struct {
+	Limit int // 0 means 100; at most Limits.Page
+}
+
+// ListStoppedOperationsResult is that of OperationsAdmin.ListStoppedOperations.
+type ListStoppedOperationsResult struct {
+	Operations []Operation
+	// More says that there are others, not as old as these.
+	More bool
 }
 
 // GetOperationRequest is that of OperationsAdmin.GetOperation.
@@ -31,6 +45,23 @@ type SettleOperationRequest struct {
 
 // SettleOperationResult is that of OperationsAdmin.SettleOperation.
 type SettleOperationResult struct{ Operation Operation }
+
+// ListStoppedOperations implements OperationsAdmin.
+func (s *Service) ListStoppedOperations(ctx context.Context, r ListStoppedOperationsRequest) (ListStoppedOperationsResult, error) {
+	return call(ctx, s, "ListStoppedOperations", func(ctx context.Context) (res ListStoppedOperationsResult, n int, err error) {
+		limit, err := s.cfg.Limits.rows(r.Limit, usualOperations)
+		if err != nil {
+			return res, 0, err
+		}
+		err = s.store.View(ctx, func(ctx context.Context, rd Reader) error {
+			rows, err := rd.StoppedOperations(ctx, StoppedOperationsParams{Limit: limit + 1})
+			n = min(len(rows.Operations), limit)
+			res.Operations, res.More = rows.Operations[:n], len(rows.Operations) > n
+			return err
+		})
+		return res, n, err
+	})
+}
 
 // GetOperation implements OperationsAdmin.
 func (s *Service) GetOperation(ctx context.Context, r GetOperationRequest) (GetOperationResult, error) {

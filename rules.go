@@ -190,13 +190,17 @@ func (p *Proposal) normalise() {
 
 // page applies the default and the bounds of a page.
 func (l *Limits) page(limit int) (PageBound, error) {
-	const usual = 1000
-	b := PageBound{Limit: limit, Chunks: l.PageChunks}
+	n, err := l.rows(limit, 1000)
+	return PageBound{Limit: n, Chunks: l.PageChunks}, err
+}
+
+// rows is page for lists whose rows have no chunks, and that have a default of their own.
+func (l *Limits) rows(limit, usual int) (int, error) {
 	switch {
 	case limit < 0 || limit > l.Page:
-		return b, &FieldError{Field: "Limit", Reason: fmt.Sprintf("is not within 0 to %d", l.Page), Err: ErrLimit}
+		return 0, &FieldError{Field: "Limit", Reason: fmt.Sprintf("is not within 0 to %d", l.Page), Err: ErrLimit}
 	case limit == 0:
-		b.Limit = min(usual, l.Page)
+		return min(usual, l.Page), nil
 	}
-	return b, nil
+	return limit, nil
 }

@@ -249,6 +249,10 @@ var matrix = map[string]struct {
 		_, err := c.svc.GetOperation(c.Context(), stacksync.GetOperationRequest{Operation: c.cast.op})
 		return err
 	}},
+	"ListStoppedOperations": {anybody, func(c tried) error {
+		_, err := c.svc.ListStoppedOperations(c.Context(), stacksync.ListStoppedOperationsRequest{})
+		return err
+	}},
 	"SettleOperation": {anybody, func(c tried) error {
 		_, err := c.svc.SettleOperation(c.Context(), stacksync.SettleOperationRequest{Operation: c.cast.op})
 		return err

@@ -1,11 +1,13 @@
 package stacksync_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -36,6 +38,19 @@ func (w *world) settle(id stacksync.OperationID, undo bool) (stacksync.Operation
 	return res.Operation, err
 }
 
+// stopped returns the ids of all operations that have stopped.
+func (w *world) stopped() (ids []stacksync.OperationID) {
+	w.Helper()
+	res, err := w.svc.ListStoppedOperations(w.Context(), stacksync.ListStoppedOperationsRequest{})
+	require.NoError(w, err)
+	require.False(w, res.More)
+	for _, op := range res.Operations {
+		require.Equal(w, stacksync.OperationStopped, op.State)
+		ids = append(ids, op.ID)
+	}
+	return ids
+}
+
 // An operation that can't go on stops and says why; whoever asked for it, or the host, resumes it when the cause is gone.
 func TestStoppedShareIsResumed(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(testing.TB) stacksync.MetadataStore) {
@@ -51,8 +66,10 @@ func TestStoppedShareIsResumed(t *testing.T) {
 				w := newWorld(t, open(t), onStorage(a), withKey)
 				bob, _ := w.join("bob")
 				s := w.shelf()
+				require.Empty(t, w.stopped())
 				op, back := w.losing(a, "first", func() error { _, err := w.shareErr(s.folder.Item, stacksync.Invitee{User: "bob"}); return err })
 				require.Equal(t, "copy", op.Step)
+				require.Equal(t, []stacksync.OperationID{op.ID}, w.stopped())
 				require.False(t, w.item(s.first.Item).Deleted, "nothing has moved")
 
 				got, err := w.svc.GetOperation(t.Context(), stacksync.GetOperationRequest{Operation: op.ID})
@@ -60,9 +77,11 @@ func TestStoppedShareIsResumed(t *testing.T) {
 				require.Equal(t, stacksync.OperationStopped, got.Operation.State)
 				_, err = resume(w, op.ID)
 				require.ErrorIs(t, err, stacksync.ErrChunksMissing, "the cause is not gone")
+				require.Equal(t, []stacksync.OperationID{op.ID}, w.stopped())
 				back()
 				done, err := resume(w, op.ID)
 				require.NoError(t, err)
+				require.Empty(t, w.stopped())
 				require.Equal(t, stacksync.OperationDone, done.State)
 				require.Empty(t, done.Error)
 				require.Equal(t, shelfTree, w.at(bob, op.Workspace).tree())
@@ -70,6 +89,61 @@ func TestStoppedShareIsResumed(t *testing.T) {
 				require.NoError(t, err, "once more does nothing")
 				require.Equal(t, stacksync.OperationDone, done.State)
 			})
+		}
+	})
+}
+
+// A host finds what has stopped of all users, the oldest first, as many as it asks for.
+func TestStoppedOperationsAreListed(t *testing.T) {
+	onEachStore(t, func(t *testing.T, open func(testing.TB) stacksync.MetadataStore) {
+		w := newWorld(t, open(t), func(c *stacksync.Config) { c.Limits.Page = 3 })
+		save := func(ops ...stacksync.Operation) {
+			require.NoError(t, w.store.Update(t.Context(), func(ctx context.Context, tx stacksync.Tx) error {
+				_, err := tx.Put(ctx, stacksync.PutParams{Operations: ops})
+				return err
+			}))
+		}
+		var oldest []stacksync.Operation
+		for i, user := range []stacksync.UserID{"ada", "bob", "nobody", "ada"} {
+			at := time.Date(2026, 1, 4-i, 0, 0, 0, 0, time.UTC) // the last one is the oldest
+			stopped := stacksync.Operation{
+				ID: stacksync.OperationID{UUID: uuid.New()}, Kind: stacksync.OperationShare, User: user, State: stacksync.OperationStopped, CreatedAt: at, UpdatedAt: at,
+			}
+			done := stopped
+			done.ID.UUID, done.State = uuid.New(), stacksync.OperationDone
+			save(stopped, done)
+			oldest = slices.Insert(oldest, 0, stopped)
+		}
+		list := func(limit, most int) {
+			res, err := w.svc.ListStoppedOperations(t.Context(), stacksync.ListStoppedOperationsRequest{Limit: limit})
+			require.NoError(t, err)
+			require.Len(t, res.Operations, min(most, len(oldest)))
+			for i, op := range res.Operations {
+				require.Equal(t, oldest[i].ID, op.ID)
+			}
+			require.Equal(t, len(oldest) > most, res.More)
+			own, err := w.svc.ListOperations(t.Context(), stacksync.ListOperationsRequest{Actor: w.actor, Limit: limit})
+			require.NoError(t, err)
+			require.Len(t, own.Operations, most, "of four")
+		}
+		for limit, most := range map[int]int{0: 3, 1: 1, 3: 3} { // 0: no more than a page
+			list(limit, most)
+		}
+		settled := oldest[3]
+		settled.State = stacksync.OperationDone
+		save(settled)
+		oldest = oldest[:3]
+		list(3, 3)
+		list(2, 2)
+		for _, limit := range []int{-1, 4} {
+			_, all := w.svc.ListStoppedOperations(t.Context(), stacksync.ListStoppedOperationsRequest{Limit: limit})
+			_, own := w.svc.ListOperations(t.Context(), stacksync.ListOperationsRequest{Actor: w.actor, Limit: limit})
+			for _, err := range []error{all, own} {
+				var field *stacksync.FieldError
+				require.ErrorAs(t, err, &field)
+				require.Equal(t, "Limit", field.Field)
+				require.ErrorIs(t, err, stacksync.ErrLimit)
+			}
 		}
 	})
 }
@@ -93,6 +167,7 @@ func TestStoppedShareIsUndone(t *testing.T) {
 				undone, err := undo(w, op.ID)
 				require.NoError(t, err)
 				require.Equal(t, stacksync.OperationUndone, undone.State)
+				require.Empty(t, w.stopped())
 				back()
 				require.Equal(t, before, w.tree())
 				require.Empty(t, w.at(bob, bobs).mounts())

@@ -36,6 +36,21 @@ func (r *reader) Operations(ctx context.Context, p stacksync.OperationsParams) (
 	return stacksync.OperationsResult{Operations: ops[:min(p.Limit, len(ops))]}, nil
 }
 
+// StoppedOperations is documented at stacksync.JournalReader.
+func (r *reader) StoppedOperations(ctx context.Context, p stacksync.StoppedOperationsParams) (stacksync.StoppedOperationsResult, error) {
+	if err := r.checkPage(ctx, p.Limit); err != nil {
+		return stacksync.StoppedOperationsResult{}, err
+	}
+	var result stacksync.StoppedOperationsResult
+	for key, op := range r.tables.filed.from(filedKey{under: underStopped, created: math.MinInt64}) {
+		if key.under != underStopped || len(result.Operations) == p.Limit {
+			break
+		}
+		result.Operations = append(result.Operations, *op)
+	}
+	return result, nil
+}
+
 // newest adds the newest operations that are filed under a name: at most limit.
 func (t *tables) newest(found map[stacksync.OperationID]*stacksync.Operation, under string, state stacksync.OperationState, limit int) {
 	for key, op := range t.filed.below(filedKey{under: under, created: math.MaxInt64}) {
@@ -71,9 +86,9 @@ func (t *tx) ClaimOperations(ctx context.Context, p stacksync.ClaimOperationsPar
 	return result, nil
 }
 
-// filedKey is what an operation is found by: a workspace or a user, and then its age.
+// filedKey is what an operation is found by: a workspace, a user, or that it has stopped, and then its age.
 type filedKey struct {
-	under   string // underWorkspace or underUser
+	under   string // underWorkspace, underUser or underStopped
 	created int64  // microseconds since 1970
 	id      stacksync.OperationID
 }
@@ -92,12 +107,17 @@ func underWorkspace(w stacksync.WorkspaceID) string { return "w" + string(w.UUID
 
 func underUser(u stacksync.UserID) string { return "u" + string(u) }
 
+const underStopped = "s"
+
 // filedAs returns the keys under which an operation is filed. Some may come twice.
 func filedAs(op *stacksync.Operation) []filedKey {
 	created := op.CreatedAt.UnixMicro()
 	keys := []filedKey{{underUser(op.User), created, op.ID}, {underWorkspace(op.Workspace), created, op.ID}}
 	if !op.Source.IsZero() {
 		keys = append(keys, filedKey{underWorkspace(op.Source), created, op.ID})
+	}
+	if op.State == stacksync.OperationStopped {
+		keys = append(keys, filedKey{underStopped, created, op.ID})
 	}
 	return keys
 }

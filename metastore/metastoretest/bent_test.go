@@ -20,6 +20,7 @@ type bent struct {
 	memberships    func(r *stacksync.MembershipsResult)
 	members        func(p stacksync.MembersParams, r *stacksync.MembersResult)
 	operations     func(ctx context.Context, below stacksync.Reader, p stacksync.OperationsParams) (stacksync.OperationsResult, error)
+	stopped        func(ctx context.Context, below stacksync.Reader, p stacksync.StoppedOperationsParams) (stacksync.StoppedOperationsResult, error)
 	loadParams     func(p *stacksync.LoadParams)
 	load           func(ctx context.Context, below stacksync.Reader, p stacksync.LoadParams, r *stacksync.LoadResult) error
 	childrenParams func(ctx context.Context, below stacksync.Reader, p *stacksync.ChildrenParams)
@@ -132,6 +133,13 @@ func (r bentReader) Operations(ctx context.Context, p stacksync.OperationsParams
 		return r.b.operations(ctx, r.Reader, p)
 	}
 	return r.Reader.Operations(ctx, p)
+}
+
+func (r bentReader) StoppedOperations(ctx context.Context, p stacksync.StoppedOperationsParams) (stacksync.StoppedOperationsResult, error) {
+	if r.b.stopped != nil {
+		return r.b.stopped(ctx, r.Reader, p)
+	}
+	return r.Reader.StoppedOperations(ctx, p)
 }
 
 func (r bentReader) Load(ctx context.Context, p stacksync.LoadParams) (stacksync.LoadResult, error) {

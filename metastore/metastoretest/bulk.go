@@ -40,7 +40,7 @@ func manyOfAKind(t T, s Suite) {
 		w := r.workspace(u.ID)
 		m, d := r.member(w.ID, u.ID, stacksync.Owner), r.device(u.ID)
 		p.Users, p.Workspaces, p.Members, p.Devices = append(p.Users, u), append(p.Workspaces, w), append(p.Members, m), append(p.Devices, d)
-		p.Operations = append(p.Operations, r.operation(w.ID, u.ID))
+		p.Operations = append(p.Operations, r.stopped(w.ID, u.ID))
 		workspaces = append(workspaces, w.ID)
 		load.Access = append(load.Access, accessKey(w.ID, u.ID, d.ID))
 		ids = append(ids, u.ID)
@@ -64,6 +64,7 @@ func manyOfAKind(t T, s Suite) {
 		} {
 			sameOnce(t, promise, p.Operations, l.operations(asked))
 		}
+		sameList(t, promise, p.Operations, l.stopped(n))
 		loaded := l.load(load)
 		sameAccess(t, promise, stacksync.AccessRows{Workspaces: p.Workspaces, Owners: p.Users, Members: p.Members, Devices: p.Devices}, loaded.AccessRows)
 		sameSet(t, promise, p.Items, loaded.Items)

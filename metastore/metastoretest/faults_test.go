@@ -29,8 +29,8 @@ type fault struct {
 
 func faults() []fault {
 	return slices.Concat(accountFaults(), memberFaults(), loadFaults(), pageFaults(), putFaults(), valueFaults(), directFaults(), outboxFaults(),
-		outboxUserFaults(), journalFaults(), journalClaimFaults(), removeFaults(), purgeFaults(), txFaults(), lockFaults(), outboxLockFaults(),
-		journalLockFaults(), busyFaults())
+		outboxUserFaults(), journalFaults(), journalStoppedFaults(), journalClaimFaults(), removeFaults(), purgeFaults(), txFaults(), lockFaults(),
+		outboxLockFaults(), journalLockFaults(), busyFaults())
 }
 
 // TestFaultsAreFound runs each check on a store that breaks what it checks.

@@ -26,6 +26,7 @@ const (
 	AtVersions        Point = "Versions"
 	AtChanges         Point = "Changes"
 	AtOperations      Point = "Operations"
+	AtStopped         Point = "StoppedOperations"
 	AtPut             Point = "Put"
 	AtRemove          Point = "Remove"
 	AtPurge           Point = "Purge"
@@ -157,6 +158,10 @@ func (f faultyReader) Changes(ctx context.Context, p stacksync.ChangesParams) (s
 
 func (f faultyReader) Operations(ctx context.Context, p stacksync.OperationsParams) (stacksync.OperationsResult, error) {
 	return pass(ctx, f.fail, AtOperations, p, f.r.Operations)
+}
+
+func (f faultyReader) StoppedOperations(ctx context.Context, p stacksync.StoppedOperationsParams) (stacksync.StoppedOperationsResult, error) {
+	return pass(ctx, f.fail, AtStopped, p, f.r.StoppedOperations)
 }
 
 type faultyTx struct {

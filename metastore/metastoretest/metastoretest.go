@@ -67,7 +67,8 @@ func checks() []check {
 	return slices.Concat(
 		accountChecks(), memberChecks(), accessChecks(), loadChecks(), treeChecks(), pageChecks(), changesChecks(), changesAccessChecks(),
 		directChecks(), putChecks(), valueChecks(), sharingValueChecks(), outboxChecks(), outboxLockChecks(), outboxUserChecks(),
-		outboxUserLockChecks(), journalChecks(), journalClaimChecks(), journalLockChecks(), removeChecks(), purgeChecks(), bulkChecks(), bulkWriteChecks(),
-		txChecks(), lockChecks(), busyChecks(), handleChecks(), concurrencyChecks(), gapChecks(), deadlockChecks(), modelChecks(),
+		outboxUserLockChecks(), journalChecks(), journalStoppedChecks(), journalClaimChecks(), journalLockChecks(), removeChecks(), purgeChecks(),
+		bulkChecks(), bulkWriteChecks(), txChecks(), lockChecks(), busyChecks(), handleChecks(), concurrencyChecks(), gapChecks(), deadlockChecks(),
+		modelChecks(),
 	)
 }

@@ -98,6 +98,11 @@ func (m *model) operationsPage(p stacksync.OperationsParams) []stacksync.Operati
 	return asked[:min(p.Limit, len(asked))]
 }
 
+func (m *model) stopped(limit int) []stacksync.Operation {
+	stopped := oldestFirst(filter(m.operations, func(op stacksync.Operation) bool { return op.State == stacksync.OperationStopped })...)
+	return stopped[:min(limit, len(stopped))]
+}
+
 func (m *model) access(keys ...stacksync.AccessKey) (result stacksync.AccessRows) {
 	for _, k := range keys {
 		if w, ok := m.workspaces[k.Workspace]; ok {

@@ -101,6 +101,8 @@ func (w *world) compare(t *rapid.T, l look) {
 		operations.Users = []stacksync.UserID{w.user(index(t, worldUsers+1, "user"))}
 	}
 	sameList(t, "Operations as in the model", w.model.operationsPage(operations), l.operations(operations))
+	stopped := rapid.IntRange(1, worldOperations+1).Draw(t, "stopped")
+	sameList(t, "StoppedOperations as in the model", w.model.stopped(stopped), filterSlice(l.stopped(stopped), w.owns))
 	w.comparePages(t, l)
 
 	w.compareLoads(t, l)

@@ -1,6 +1,7 @@
 package metastoretest
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"time"
@@ -42,7 +43,7 @@ func (w *world) workspace(n int) stacksync.WorkspaceID {
 }
 
 // time returns times of the round's own hour, which comes before those of the rounds so far: what they have left can't
-// be claimed.
+// be claimed, and has stopped later.
 func (w *world) time(n int) time.Time {
 	return time.Date(2024, 1, 1, -w.round, 0, n, n*1000, time.UTC)
 }
@@ -60,6 +61,12 @@ func (w *world) operations(ns ...int) (ids []stacksync.OperationID) {
 		ids = append(ids, stacksync.OperationID{UUID: w.uuid('o', n)})
 	}
 	return ids
+}
+
+// owns reports whether an operation is one of the round's.
+func (w *world) owns(op stacksync.Operation) bool {
+	id := w.uuid('o', 0)
+	return bytes.Equal(id[:3], op.ID.UUID[:3])
 }
 
 func (w *world) name(n int) string  { return []string{"a", "B", "á", "z'%"}[n] }

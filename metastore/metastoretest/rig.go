@@ -119,6 +119,10 @@ func (l look) operations(p stacksync.OperationsParams) []stacksync.Operation {
 	return must(l.r.Operations(l.ctx, p)).Operations
 }
 
+func (l look) stopped(limit int) []stacksync.Operation {
+	return must(l.r.StoppedOperations(l.ctx, stacksync.StoppedOperationsParams{Limit: limit})).Operations
+}
+
 func (l look) load(p stacksync.LoadParams) stacksync.LoadResult { return must(l.r.Load(l.ctx, p)) }
 
 // workspaces reads workspaces as they are now.

@@ -120,6 +120,13 @@ func (r *rig) operation(w stacksync.WorkspaceID, u stacksync.UserID) stacksync.O
 	}
 }
 
+// stopped makes an operation that has stopped.
+func (r *rig) stopped(w stacksync.WorkspaceID, u stacksync.UserID) stacksync.Operation {
+	op := r.operation(w, u)
+	op.State = stacksync.OperationStopped
+	return op
+}
+
 // item makes a first version at the next revision. The name key is not the name, nor made of it by a rule a store could know.
 func (r *rig) item(w stacksync.WorkspaceID, parent stacksync.ItemID, kind stacksync.Kind) stacksync.ItemRow {
 	id := stacksync.ItemID{UUID: r.uuid()}

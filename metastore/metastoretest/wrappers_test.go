@@ -18,8 +18,8 @@ import (
 func TestWrappersKeepTheContract(t *testing.T) {
 	touched := slices.Concat(accountChecks(), memberChecks(), accessChecks(), loadChecks(), pageChecks(), changesChecks(), changesAccessChecks(),
 		directChecks(), putChecks(), outboxChecks(), outboxLockChecks(), outboxUserChecks(), outboxUserLockChecks(), journalChecks(),
-		journalClaimChecks(), journalLockChecks(), removeChecks(), purgeChecks(), txChecks(), lockChecks(), busyChecks(), handleChecks(),
-		gapChecks(), concurrencyChecks())
+		journalStoppedChecks(), journalClaimChecks(), journalLockChecks(), removeChecks(), purgeChecks(), txChecks(), lockChecks(), busyChecks(),
+		handleChecks(), gapChecks(), concurrencyChecks())
 	const reason = "each handle is a store of its own"
 	skips := map[string]string{SecondHandle: reason, SecondHandleLocks: reason, Reopened: reason}
 	for name, wrap := range map[string]func(stacksync.MetadataStore) stacksync.MetadataStore{
@@ -92,8 +92,8 @@ func TestFaultyFailsAtEachPoint(t *testing.T) {
 	view := func(store stacksync.MetadataStore) error { return tryView(t.Context(), store, readAll) }
 
 	for _, at := range []Point{
-		AtUpdate, AtLock, AtUsers, AtDevices, AtMemberships, AtMembers, AtLoad, AtChildren, AtVersions, AtChanges, AtOperations, AtPut,
-		AtRemove, AtPurge, AtClaim, AtMark, AtClaimOperations, AtCommit, AfterCommit,
+		AtUpdate, AtLock, AtUsers, AtDevices, AtMemberships, AtMembers, AtLoad, AtChildren, AtVersions, AtChanges, AtOperations, AtStopped,
+		AtPut, AtRemove, AtPurge, AtClaim, AtMark, AtClaimOperations, AtCommit, AfterCommit,
 	} {
 		below := memory.New()
 		store := Faulty(below, FailNth(1, reason, at))
@@ -111,7 +111,7 @@ func TestFaultyFailsAtEachPoint(t *testing.T) {
 		require.NoError(t, store.Close())
 	}
 	for _, at := range []Point{
-		AtView, AtUsers, AtDevices, AtMemberships, AtMembers, AtLoad, AtChildren, AtVersions, AtChanges, AtOperations,
+		AtView, AtUsers, AtDevices, AtMemberships, AtMembers, AtLoad, AtChildren, AtVersions, AtChanges, AtOperations, AtStopped,
 	} {
 		store := Faulty(memory.New(), FailNth(2, reason, at))
 		require.NoError(t, view(store), "%s", at)
@@ -163,6 +163,7 @@ func readAll(l look) {
 	l.memberships("ann")
 	l.members()
 	l.operations(stacksync.OperationsParams{Limit: 1})
+	l.stopped(1)
 	l.load(stacksync.LoadParams{})
 	l.children(stacksync.ChildrenParams{PageBound: stacksync.PageBound{Limit: 1}})
 	l.versions(stacksync.VersionsParams{PageBound: stacksync.PageBound{Limit: 1}})

@@ -38,7 +38,7 @@ const (
 )
 
 // fill makes one workspace with many items, in folders of 1,000, with a tenth as many old versions and chunks, and many
-// workspaces with one item or two. A tenth of the operations are about the large one.
+// workspaces with one item or two. A tenth of the operations are about the large one; one of fifty runs, and one of fifty has stopped.
 func fill(t *testing.T, server *pgtest.Server, schema string) {
 	t.Helper()
 	server.Exec(t, fmt.Sprintf(`SET search_path = %[1]s;
@@ -62,7 +62,7 @@ func fill(t *testing.T, server *pgtest.Server, schema string) {
 			chunks, media_type, modified_at, attrs, user_id, device_id, committed_at FROM items WHERE version = 2 AND revision <= %[3]d / 10;
 		INSERT INTO chunks SELECT md5('w0')::uuid, decode(md5('c' || n), 'hex'), 1 FROM generate_series(1, %[3]d / 10) AS n;
 		INSERT INTO operations SELECT md5('o' || n)::uuid, 'share', 'filled-' || n %% 10 * n %% %[2]d, md5('w' || n %% 10 * n %% %[2]d)::uuid,
-			CASE WHEN n %% 2 = 0 THEN md5('w' || n %% 10)::uuid END, 1 + (n %% 50 > 0)::int, '', 0, 0, 0, '', n, n, '{}', n, 0
+			CASE WHEN n %% 2 = 0 THEN md5('w' || n %% 10)::uuid END, CASE n %% 50 WHEN 0 THEN 1 WHEN 1 THEN 3 ELSE 2 END, '', 0, 0, 0, '', n, n, '{}', n, 0
 			FROM generate_series(1, %[3]d / 10) AS n`, schema, workspaces, manyItems))
 }
 
@@ -99,6 +99,7 @@ func readAll(ctx context.Context, tx stacksync.Tx) error {
 	call(tx.Memberships(ctx, stacksync.MembershipsParams{User: "user-1"}))
 	call(tx.Members(ctx, stacksync.MembersParams{Workspaces: []stacksync.WorkspaceID{w}}))
 	call(tx.Operations(ctx, stacksync.OperationsParams{IDs: []stacksync.OperationID{operation}, Limit: 10}))
+	call(tx.StoppedOperations(ctx, stacksync.StoppedOperationsParams{Limit: 10}))
 	call(tx.Children(ctx, stacksync.ChildrenParams{Workspace: w, PageBound: page}))
 	call(tx.Children(ctx, stacksync.ChildrenParams{Workspace: w, After: "a", PageBound: page}))
 	call(tx.Versions(ctx, stacksync.VersionsParams{Workspace: w, Item: row.ID, PageBound: page}))
@@ -200,6 +201,7 @@ var keys = map[string][]string{
 
 	"operations_pkey":      {"id"},
 	"operations_running":   {"due"},
+	"operations_stopped":   {}, // read from its beginning
 	"operations_workspace": {"workspace_id"},
 	"operations_source":    {"source_id"},
 	"operations_user":      {"user_id"},
@@ -243,6 +245,9 @@ func checkPlan(t *testing.T, when, text string, lines []string) {
 	}
 	if i := strings.Index(plan, "CTE claimed_users"); i >= 0 && strings.Contains(plan[i:], "Sort") {
 		fail("users are sorted after they were locked")
+	}
+	if strings.Contains(text, "o.state = 3") && (!strings.Contains(plan, "operations_stopped") || strings.Contains(plan, "Sort")) {
+		fail("what has stopped does not come out of its index in order")
 	}
 	if strings.Contains(text, "i.name_key = k.name") && !strings.Contains(plan, "(name_key = (k.name)::text)") {
 		fail("names are not searched by the index")

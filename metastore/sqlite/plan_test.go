@@ -64,6 +64,10 @@ func read(ctx context.Context, r stacksync.Reader, keys int) error {
 		},
 		func() error { _, err := r.Operations(ctx, operations); return err },
 		func() error {
+			_, err := r.StoppedOperations(ctx, stacksync.StoppedOperationsParams{Limit: 10})
+			return err
+		},
+		func() error {
 			_, err := r.Children(ctx, stacksync.ChildrenParams{Workspace: w, PageBound: stacksync.PageBound{Limit: 10}})
 			return err
 		},
@@ -143,6 +147,9 @@ func TestPlans(t *testing.T) {
 			}
 			require.NoError(t, explained.Err())
 			for _, step := range plan {
+				if step == "SCAN o USING INDEX operations_stopped" { // all of a partial index is asked for
+					continue
+				}
 				for _, slow := range []string{"TEMP B-TREE", "AUTOMATIC", "SCAN i", "SCAN c", "SCAN d", "SCAN m", "SCAN u", "SCAN w ", "SCAN workspaces", "SCAN o", "SCAN p "} {
 					assert.NotContains(t, step+" ", slow, "%.300s\n%s", text, strings.Join(plan, "\n"))
 				}

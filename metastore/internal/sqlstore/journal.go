@@ -29,6 +29,8 @@ const (
 func (t *tables) journal(b builder) {
 	columns := strings.Join(t.operations.names(), ", ")
 	t.claimOperations = b.claim(t.qualified.operations, "due", fmt.Sprintf(" AND state = %d", stacksync.OperationRunning), ", fence = fence + 1", columns)
+	t.stoppedOperations = fmt.Sprintf("SELECT %s FROM %s AS o WHERE o.state = %d ORDER BY o.created_at, o.id LIMIT %s",
+		strings.Join(t.operations.columns("o"), ", "), t.qualified.operations, stacksync.OperationStopped, b.limit(1))
 	names := [operationColumns]string{byID: "id", byWorkspace: "workspace_id", bySource: "source_id", byUser: "user_id"}
 	types := [operationColumns]string{byID: "uuid", byWorkspace: "uuid", bySource: "uuid", byUser: "text"}
 	newest := func(column, key, state, limit string) string {
@@ -133,6 +135,16 @@ func findOperations[K any](
 			return true
 		})
 	})
+}
+
+// StoppedOperations is that of stacksync.JournalReader.
+func (r *reader) StoppedOperations(ctx context.Context, p stacksync.StoppedOperationsParams) (stacksync.StoppedOperationsResult, error) {
+	if err := checkLimit(p.Limit); err != nil {
+		return stacksync.StoppedOperationsResult{}, err
+	}
+	var res stacksync.StoppedOperationsResult
+	err := r.tables.operations.query(ctx, r.transaction, r.tables.stoppedOperations, []any{int64(p.Limit)}, &res.Operations)
+	return res, err
 }
 
 // ClaimOperations is that of stacksync.Journal.

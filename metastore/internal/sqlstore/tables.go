@@ -43,7 +43,7 @@ type tables struct {
 	markUserArrays                                                 string
 	operationByID                                                  keyed
 	operationsOf                                                   [operationColumns]keyed
-	operationsOfArrays                                             string
+	operationsOfArrays, stoppedOperations                          string
 	removeMembers, removeDevices, removeWorkspaces                 keyed
 	removeUsers, removeOperations                                  keyed
 	purges                                                         [3]string

@@ -48,6 +48,7 @@ CREATE TABLE operations (
 ) STRICT;
 
 CREATE INDEX operations_running ON operations (due, id) WHERE state = 1;
+CREATE INDEX operations_stopped ON operations (created_at, id) WHERE state = 3;
 CREATE INDEX operations_workspace ON operations (workspace_id, created_at, id);
 CREATE INDEX operations_source ON operations (source_id, created_at, id) WHERE source_id IS NOT NULL;
 CREATE INDEX operations_user ON operations (user_id, created_at, id);
