@@ -3,7 +3,6 @@ package stacksync
 import (
 	"context"
 	"fmt"
-	"slices"
 )
 
 // Operations are the journaled operations. They are seen by who asked for them, and by the owners of the workspaces they are about.
@@ -85,10 +84,13 @@ func (s *Service) ListOperations(ctx context.Context, r ListOperationsRequest) (
 				}
 			}
 			rows, err := rd.Operations(ctx, p)
-			res.Operations = slices.DeleteFunc(rows.Operations, func(op Operation) bool {
-				return !r.Workspace.IsZero() && op.Workspace != r.Workspace && op.Source != r.Workspace
-			})
-			res.Operations = res.Operations[:min(len(res.Operations), limit)]
+			res.Operations = nil
+			for _, op := range rows.Operations {
+				about := r.Workspace.IsZero() || op.Workspace == r.Workspace || op.Source == r.Workspace
+				if about && len(res.Operations) < limit {
+					res.Operations = append(res.Operations, op)
+				}
+			}
 			return err
 		})
 		return res, len(res.Operations), err

@@ -20,7 +20,8 @@ type Transfers interface {
 	// StorageAccount gives the actor's account at the storage, for transfers by ViaAccount: it makes the account, or mends it, and sees
 	// to it that it reaches the workspaces the actor is a member of. All devices of a user have the same account; its secret changes
 	// when one of them is revoked. A device asks once, and again when the storage refuses its login. Needs a device.
-	// errors.ErrUnsupported where the service offers no ViaAccount.
+	// errors.ErrUnsupported where the service offers no ViaAccount. A storage that is down makes it an *OperationError when ctx ends, and the
+	// operation goes on without the caller; while many of the user's do, it is an ErrBusy.
 	StorageAccount(ctx context.Context, r StorageAccountRequest) (StorageAccountResult, error)
 	// UploadChunk writes a chunk through the host. Needs role Editor and a device. Content of another length is an ErrSize;
 	// content whose hash is not its name an ErrInvalid, where Config.ChunkHash is set.

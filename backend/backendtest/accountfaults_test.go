@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stacksync/stacksync-go"
@@ -226,6 +227,32 @@ var accessMutants = map[string]cloudMutant{
 	}},
 	"a list has fifteen places": {caught: []string{"AccountsAtOnce"}, change: func(c *cloud) {
 		before(&c.setAccess, func(p *stacksync.SetAccessParams) { p.Grants = p.Grants[:min(len(p.Grants), 15)] })
+	}},
+	"who is made while a list is written is left out": {caught: []string{"AccountsAtOnce"}, change: func(c *cloud) {
+		var puts, lists, through atomic.Int32
+		looked := make(chan struct{})
+		before(&c.putAccount, func(*stacksync.PutAccountParams) {
+			if puts.Add(1) > 1 {
+				<-looked
+			}
+		})
+		around(&c.setAccess, func(ctx context.Context, next setAccessCall, p stacksync.SetAccessParams) (stacksync.SetAccessResult, error) {
+			all := len(p.Grants)
+			if lists.Add(1) == 1 {
+				c.vault.mu.Lock()
+				p.Grants = slices.DeleteFunc(slices.Clone(p.Grants), func(g stacksync.Grant) bool {
+					_, exists := c.vault.accounts[g.Account]
+					return !exists
+				})
+				c.vault.mu.Unlock()
+				close(looked)
+				for through.Load() < int32(all)-1 { // the others come before it
+					time.Sleep(time.Millisecond)
+				}
+			}
+			defer through.Add(1)
+			return next(ctx, p)
+		})
 	}},
 	"who writes last, writes all": {caught: []string{"AccountGrantsAtOnce"}, change: func(c *cloud) {
 		around(&c.setAccess, func(ctx context.Context, next setAccessCall, p stacksync.SetAccessParams) (stacksync.SetAccessResult, error) {

@@ -219,6 +219,7 @@ func accountCancelled(t T, s Suite) {
 	f.requireReads(f.open(m, c), "chunk")
 }
 
+// accountsAtOnce: whoever makes an account and then sets the access is on the list, and those before, in whatever order the calls end.
 func accountsAtOnce(t T, s Suite) {
 	const count = 20
 	f := newTenancy(t, s)
@@ -231,10 +232,13 @@ func accountsAtOnce(t T, s Suite) {
 	}
 	require.NoError(f, inParallel(count, func(i int) error {
 		r, err := f.accounts.PutAccount(f.Context(), stacksync.PutAccountParams{Account: members[i].account, Secret: members[i].secret})
+		if err != nil {
+			return err
+		}
 		members[i].login = r.Login
+		_, err = f.accounts.SetAccess(f.Context(), stacksync.SetAccessParams{Container: c, Grants: grants})
 		return err
 	}))
-	f.grant(c, grants...)
 	sessions := make([]*session, count)
 	for i, m := range members {
 		sessions[i] = f.open(m, c)

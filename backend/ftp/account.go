@@ -17,9 +17,9 @@ type Access interface {
 	PutAccount(ctx context.Context, account string, secret stacksync.Secret, ifExists bool) (login string, err error)
 	// DeleteAccount deletes an account; a missing one is no error.
 	DeleteAccount(ctx context.Context, account string) error
-	// SetAccess gives the folder of a container to exactly these accounts, beside the service's own. It is not called twice at a time
-	// for one folder by one process.
-	SetAccess(ctx context.Context, f Folder, grants []stacksync.Grant) error
+	// SetAccess is that of stacksync.AccountProvisioner, for the folder of a container. It returns the accounts that are omitted. It is not
+	// called twice at a time for one folder by one process.
+	SetAccess(ctx context.Context, f Folder, grants []stacksync.Grant) (omitted []string, err error)
 }
 
 // Folder is the folder of a container, to an Access.
@@ -95,23 +95,23 @@ func (a *accounts) DeleteAccount(ctx context.Context, p stacksync.DeleteAccountP
 }
 
 // SetAccess implements stacksync.AccountProvisioner.
-func (a *accounts) SetAccess(ctx context.Context, p stacksync.SetAccessParams) (stacksync.SetAccessResult, error) {
-	err := check.SetAccess(ctx, p)
+func (a *accounts) SetAccess(ctx context.Context, p stacksync.SetAccessParams) (r stacksync.SetAccessResult, err error) {
+	err = check.SetAccess(ctx, p)
 	for _, g := range p.Grants {
 		if err == nil {
 			err = a.checkAccount(g.Account)
 		}
 	}
 	if err == nil {
-		err = a.setAccess(ctx, p)
+		r.Omitted, err = a.setAccess(ctx, p)
 	}
 	if err != nil {
 		return stacksync.SetAccessResult{}, fmt.Errorf("set access to container %.63q: %w", p.Container, err)
 	}
-	return stacksync.SetAccessResult{}, nil
+	return r, nil
 }
 
-func (a *accounts) setAccess(ctx context.Context, p stacksync.SetAccessParams) error {
+func (a *accounts) setAccess(ctx context.Context, p stacksync.SetAccessParams) (omitted []string, err error) {
 	ctx, done := a.join(ctx)
 	defer done()
 	var sum int

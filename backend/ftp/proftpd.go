@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/stacksync/stacksync-go"
@@ -116,29 +117,48 @@ func (a ProFTPD) endSessions(ctx context.Context, login string) error {
 }
 
 // SetAccess implements Access.
-func (a ProFTPD) SetAccess(ctx context.Context, f Folder, grants []stacksync.Grant) error {
-	if len(grants) > mostGrants {
-		return &stacksync.FieldError{Field: "Grants", Reason: fmt.Sprintf("are more than %d", mostGrants), Err: stacksync.ErrLimit}
+func (a ProFTPD) SetAccess(ctx context.Context, f Folder, grants []stacksync.Grant) (omitted []string, err error) {
+	const tries = 100 // more accounts than are made meanwhile
+	var listed []stacksync.Grant
+	for try := range tries {
+		existing, err := a.existing(grants)
+		if err != nil || try > 0 && slices.Equal(existing, listed) {
+			return omitted, err
+		}
+		listed, omitted = existing, nil // and look for the others once more: they may have been made meanwhile
+		var readers, writers []string
+		for i, g := range existing {
+			switch {
+			case i >= mostGrants:
+				omitted = append(omitted, g.Account)
+			case g.Permission == stacksync.ReadWrite:
+				writers = append(writers, g.Account)
+				fallthrough
+			default:
+				readers = append(readers, g.Account)
+			}
+		}
+		// The inner one first: without it, what others upload is open to readers.
+		if err := f.Put(ctx, tempFolder+"/"+accessFile, tempLimits(f.Service(), writers)); err != nil {
+			return nil, err
+		}
+		if err := f.Put(ctx, accessFile, containerLimits(f.Service(), readers, writers)); err != nil {
+			return nil, err
+		}
 	}
+	return nil, fmt.Errorf("accounts come and go: %w", stacksync.ErrBusy)
+}
+
+// existing returns the grants of the accounts that exist: the name of another must not wait in a list for whoever gets it.
+func (a ProFTPD) existing(grants []stacksync.Grant) ([]stacksync.Grant, error) {
 	known, err := readUsers(a.Users)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var readers, writers []string
-	for _, g := range grants {
-		if u, ok := known.find(g.Account); !ok || u.mark() == markDeleted {
-			continue // its name must not wait here for whoever gets it
-		}
-		readers = append(readers, g.Account)
-		if g.Permission == stacksync.ReadWrite {
-			writers = append(writers, g.Account)
-		}
-	}
-	// The inner one first: without it, what others upload is open to readers.
-	if err := f.Put(ctx, tempFolder+"/"+accessFile, tempLimits(f.Service(), writers)); err != nil {
-		return err
-	}
-	return f.Put(ctx, accessFile, containerLimits(f.Service(), readers, writers))
+	return slices.DeleteFunc(slices.Clone(grants), func(g stacksync.Grant) bool {
+		u, ok := known.find(g.Account)
+		return !ok || u.mark() == markDeleted
+	}), nil
 }
 
 // What commands do is in RFC 959 and 3659. RNFR counts as reading to ProFTPD's own groups of commands, but takes a file away.

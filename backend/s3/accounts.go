@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
 
 	"github.com/minio/minio-go/v7"
@@ -72,48 +73,63 @@ func (s *AccountStorage) DeleteAccount(ctx context.Context, p stacksync.DeleteAc
 // SetAccess implements stacksync.AccountProvisioner: it writes the bucket's policy, in the place of another one. Read lets an account get
 // and list chunks, ReadWrite also put them, which can replace stored ones, but not delete them. S3 takes a policy of 20 KiB, about 500
 // accounts.
-func (s *AccountStorage) SetAccess(ctx context.Context, p stacksync.SetAccessParams) (stacksync.SetAccessResult, error) {
-	err := check.SetAccess(ctx, p)
-	if err == nil {
-		err = s.setAccess(ctx, p)
+func (s *AccountStorage) SetAccess(ctx context.Context, p stacksync.SetAccessParams) (r stacksync.SetAccessResult, err error) {
+	if err = check.SetAccess(ctx, p); err == nil {
+		r.Omitted, err = s.setAccess(ctx, p)
 	}
 	if err != nil {
 		return stacksync.SetAccessResult{}, fmt.Errorf("set access to container %.63q: %w", p.Container, err)
 	}
-	return stacksync.SetAccessResult{}, nil
+	return r, nil
 }
 
-func (s *AccountStorage) setAccess(ctx context.Context, p stacksync.SetAccessParams) error {
-	const tries = 4
+func (s *AccountStorage) setAccess(ctx context.Context, p stacksync.SetAccessParams) (omitted []string, err error) {
+	const tries = 100 // more accounts than are made meanwhile
 	at := s.layout.place(p.Container)
-	names := make([]string, len(p.Grants))
-	for i, g := range p.Grants {
-		names[i] = g.Account
-	}
-	var err error
+	var listed map[string]string // those that there were at the last write, by their names
 	for range tries {
-		var principals map[string]string
-		if len(names) > 0 {
-			if principals, err = s.users.Principals(ctx, names); err != nil {
-				return err
-			}
+		principals, err := s.principals(ctx, p.Grants, listed)
+		if err != nil || listed != nil && len(principals) == len(listed) {
+			return omitted, err
 		}
+		listed = nil
 		var text string
-		if text, err = policyOf(at.bucket, s.cfg.Region, p.Grants, principals); err != nil {
-			return err
+		if text, omitted, err = policyOf(at.bucket, s.cfg.Region, p.Grants, principals); err != nil {
+			return nil, err
 		}
 		err = s.try(ctx, "set bucket policy", func(ctx context.Context) error { return s.client.SetBucketPolicy(ctx, at.bucket, text) })
 		switch {
 		case is(err, minio.NoSuchBucket):
-			return missingContainer(p.Container)
-		case is(err, minio.NoSuchBucketPolicy):
-			return nil
-		case !is(err, minio.MalformedPolicy):
-			return err
+			return nil, missingContainer(p.Container)
+		case is(err, minio.MalformedPolicy):
+			// One of the accounts was deleted since it was looked for: servers refuse policies that name who does not exist.
+		case err != nil && !is(err, minio.NoSuchBucketPolicy):
+			return nil, err
+		default:
+			listed = principals
 		}
-		// One of the accounts was deleted since it was looked for: servers refuse policies that name who does not exist.
 	}
-	return err
+	return nil, fmt.Errorf("accounts come and go: %w", stacksync.ErrBusy)
+}
+
+// principals returns what policies call the accounts that exist. Those that are known are not looked for again.
+func (s *AccountStorage) principals(ctx context.Context, grants []stacksync.Grant, known map[string]string) (map[string]string, error) {
+	var names []string
+	for _, g := range grants {
+		if known[g.Account] == "" {
+			names = append(names, g.Account)
+		}
+	}
+	all := map[string]string{}
+	if len(names) > 0 {
+		found, err := s.users.Principals(ctx, names)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(all, found)
+	}
+	maps.Copy(all, known)
+	return all, nil
 }
 
 // Locate implements stacksync.AccountProvisioner. The protocol is "s3", and the settings are

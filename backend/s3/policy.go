@@ -2,7 +2,6 @@ package s3
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -28,18 +27,33 @@ type statement struct {
 	Resource  []string
 }
 
-// policyOf returns the policy that grants what is asked for to those accounts that exist; empty if there are none. Each account is
-// named once, since the size is limited.
-func policyOf(bucket, region string, grants []stacksync.Grant, principals map[string]string) (string, error) {
+// policyOf returns the policy that grants what is asked for to those accounts that exist, the first of them where S3 takes no more, and
+// which it leaves out; an empty one if there are none. Each account is named once, since the size is limited.
+func policyOf(bucket, region string, grants []stacksync.Grant, principals map[string]string) (text string, omitted []string, err error) {
+	existing := slices.DeleteFunc(slices.Clone(grants), func(g stacksync.Grant) bool { return principals[g.Account] == "" })
+	for n := len(existing); n > 0; {
+		data, err := json.Marshal(policyFor(bucket, region, existing[:n], principals))
+		if err != nil {
+			return "", nil, err
+		}
+		if len(data) <= mostPolicy {
+			for _, g := range existing[n:] {
+				omitted = append(omitted, g.Account)
+			}
+			return string(data), omitted, nil
+		}
+		n = min(n-1, n*mostPolicy/len(data)+1)
+	}
+	return "", nil, nil
+}
+
+func policyFor(bucket, region string, grants []stacksync.Grant, principals map[string]string) policy {
 	var readers, writers []string
 	for _, g := range grants {
-		principal, exists := principals[g.Account]
-		switch {
-		case !exists:
-		case g.Permission == stacksync.ReadWrite:
-			writers = append(writers, principal)
-		default:
-			readers = append(readers, principal)
+		if g.Permission == stacksync.ReadWrite {
+			writers = append(writers, principals[g.Account])
+		} else {
+			readers = append(readers, principals[g.Account])
 		}
 	}
 	arn := "arn:" + partition(region) + ":s3:::" + bucket
@@ -60,17 +74,7 @@ func policyOf(bucket, region string, grants []stacksync.Grant, principals map[st
 		st.Principal.AWS = s.who
 		p.Statement = append(p.Statement, st)
 	}
-	if p.Statement == nil {
-		return "", nil
-	}
-	text, err := json.Marshal(p)
-	if err == nil && len(text) > mostPolicy {
-		err = &stacksync.FieldError{
-			Field: "Grants", Reason: fmt.Sprintf("names %d accounts that exist, for which a bucket's policy has %d bytes; S3 takes %d",
-				len(readers)+len(writers), len(text), mostPolicy), Err: stacksync.ErrLimit,
-		}
-	}
-	return string(text), err
+	return p
 }
 
 // partition is Amazon's name for the part of its cloud that a region is in.

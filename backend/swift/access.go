@@ -16,65 +16,99 @@ const (
 	writeHeader = "X-Container-Write"
 )
 
-// SetAccess implements stacksync.AccountProvisioner: one request to Swift, and one to Keystone for each account not seen in the last minute.
-// Both lists change at once. See Accounts for what ReadWrite allows, and how many accounts a list holds.
-func (a *accounts) SetAccess(ctx context.Context, p stacksync.SetAccessParams) (stacksync.SetAccessResult, error) {
-	err := check.SetAccess(ctx, p)
-	if err == nil {
-		err = a.setAccess(ctx, p)
+// SetAccess implements stacksync.AccountProvisioner: one request to Swift, and one to Keystone for each account not seen in the last minute,
+// two for one that does not exist. Both lists change at once. See Accounts for what ReadWrite allows, and how many accounts a list holds.
+func (a *accounts) SetAccess(ctx context.Context, p stacksync.SetAccessParams) (r stacksync.SetAccessResult, err error) {
+	if err = check.SetAccess(ctx, p); err == nil {
+		r.Omitted, err = a.setAccess(ctx, p)
 	}
 	if err != nil {
 		return stacksync.SetAccessResult{}, fmt.Errorf("set the access to container %.63q: %w", p.Container, err)
 	}
-	return stacksync.SetAccessResult{}, nil
+	return r, nil
 }
 
-func (a *accounts) setAccess(ctx context.Context, p stacksync.SetAccessParams) error {
-	users := make([]string, len(p.Grants))
-	err := a.s.each(ctx, len(users), func(ctx context.Context, i int) error {
-		id, ok, err := a.find(ctx, a.cfg.Prefix+p.Grants[i].Account)
+func (a *accounts) setAccess(ctx context.Context, p stacksync.SetAccessParams) (omitted []string, err error) {
+	const tries = 100 // more accounts than are made meanwhile
+	users, listed := make([]string, len(p.Grants)), -1
+	for range tries {
+		found, err := a.findAll(ctx, p.Grants, users)
+		if err != nil || found == listed {
+			return omitted, err
+		}
+		if omitted, err = a.list(ctx, p, users); err != nil {
+			return nil, err
+		}
+		listed = found // and look for the others once more: they may have been made meanwhile
+	}
+	return nil, fmt.Errorf("accounts come and go: %w", stacksync.ErrBusy)
+}
+
+// findAll fills in those users that are not known yet, and returns how many exist.
+func (a *accounts) findAll(ctx context.Context, grants []stacksync.Grant, users []string) (found int, err error) {
+	err = a.s.each(ctx, len(users), func(ctx context.Context, i int) error {
+		if users[i] != "" {
+			return nil
+		}
+		id, ok, err := a.find(ctx, a.cfg.Prefix+grants[i].Account)
 		if ok {
 			users[i] = a.project + ":" + id
 		}
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	var readers, writers []string
-	for i, user := range users {
-		if user == "" {
-			continue
-		}
-		readers = append(readers, user)
-		if p.Grants[i].Permission == stacksync.ReadWrite {
-			writers = append(writers, user)
+	for _, user := range users {
+		if user != "" {
+			found++
 		}
 	}
-	header := map[string]string{readHeader: strings.Join(readers, ","), writeHeader: strings.Join(writers, ",")}
-	for name, value := range header {
-		if line := len(name) + len(": \r\n") + len(value); line > a.s.info.Swift.MaxHeaderSize {
-			return tooMany(p, len(readers))
-		}
-	}
-	_, err = a.s.do(ctx, request{
-		method: http.MethodPost, container: a.s.container(p.Container), header: header,
-		ok: []int{http.StatusCreated, http.StatusAccepted, http.StatusNoContent},
-	})
-	switch {
-	case isStatus(err, http.StatusNotFound):
-		return missingContainer(p.Container)
-	case isStatus(err, http.StatusBadRequest, http.StatusRequestHeaderFieldsTooLarge) && len(users) > 1: // some proxy before Swift takes less
-		return fmt.Errorf("%w: %w", tooMany(p, len(readers)), err)
-	}
-	return err
+	return found, err
 }
 
-func tooMany(p stacksync.SetAccessParams, n int) error {
-	return &stacksync.FieldError{
-		Field: "Grants", Reason: fmt.Sprintf("name %d accounts that exist (of %d), more than a container's list in Swift holds", n, len(p.Grants)),
-		Err: stacksync.ErrLimit,
+// list writes the lists of a container, with the first of those who exist, as many as Swift takes. It returns the accounts of the others.
+func (a *accounts) list(ctx context.Context, p stacksync.SetAccessParams, users []string) (omitted []string, err error) {
+	var existing []int
+	for i, user := range users {
+		if user != "" {
+			existing = append(existing, i)
+		}
 	}
+	for n := a.fitting(existing, users); ; n /= 2 {
+		var readers, writers []string
+		for _, i := range existing[:n] {
+			readers = append(readers, users[i])
+			if p.Grants[i].Permission == stacksync.ReadWrite {
+				writers = append(writers, users[i])
+			}
+		}
+		_, err = a.s.do(ctx, request{
+			method: http.MethodPost, container: a.s.container(p.Container),
+			header: map[string]string{readHeader: strings.Join(readers, ","), writeHeader: strings.Join(writers, ",")},
+			ok:     []int{http.StatusCreated, http.StatusAccepted, http.StatusNoContent},
+		})
+		switch {
+		case isStatus(err, http.StatusNotFound):
+			return nil, missingContainer(p.Container)
+		case isStatus(err, http.StatusBadRequest, http.StatusRequestHeaderFieldsTooLarge) && n > 1:
+			continue // some proxy before Swift takes less
+		case err != nil:
+			return nil, err
+		}
+		for _, i := range existing[n:] {
+			omitted = append(omitted, p.Grants[i].Account)
+		}
+		return omitted, nil
+	}
+}
+
+// fitting returns how many users a header holds, as Swift bounds its line. That of the writers, whose name is longer, may have them all.
+func (a *accounts) fitting(existing []int, users []string) int {
+	line := len(writeHeader) + len(": \r\n") - len(",")
+	for n, i := range existing {
+		if line += len(",") + len(users[i]); line > a.s.info.Swift.MaxHeaderSize {
+			return n
+		}
+	}
+	return len(existing)
 }
 
 // Locate implements stacksync.AccountProvisioner. See Accounts for the settings. It makes no request.

@@ -27,7 +27,7 @@ import (
 // (recheck_container_existence). A former secret, and tokens got with it, are refused by Keystone at once, by Swift when it asks Keystone again:
 // after token_cache_time of its authtoken middleware, 5 minutes by default.
 //
-// A container's list holds about 120 accounts in a cluster with Swift's default max_header_size of 8192; more are a stacksync.ErrLimit.
+// A container's list holds about 120 accounts in a cluster with Swift's default max_header_size of 8192; further ones are omitted.
 //
 // Locate tells clients the protocol "swift" with the settings auth_url (Keystone's version 3), region, user_domain, project and
 // project_domain to log in with, storage_url (of the account in Swift that has the containers, without a slash at its end; it need not be
