@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
 
@@ -49,4 +50,97 @@ func TestHashedContentCanBeSentAgain(t *testing.T) {
 	require.NoError(t, upload(chunkOf("content"), from))
 	require.ErrorIs(t, upload(chunkOf("contents"), strings.NewReader("stnetnoc")), stacksync.ErrInvalid)
 	require.ErrorContains(t, upload(chunkOf("other"), io.MultiReader(strings.NewReader("other"))), "can't be sent again")
+}
+
+// damaging is a storage whose disk gives other content than was stored.
+type damaging struct {
+	readerWriter
+	give   func() io.Reader
+	size   int64
+	closed int
+}
+
+func (d *damaging) ReadChunk(context.Context, stacksync.ReadChunkParams) (stacksync.ReadChunkResult, error) {
+	return stacksync.ReadChunkResult{Size: d.size, Content: struct {
+		io.Reader
+		io.Closer
+	}{d.give(), closer(func() { d.closed++ })}}, nil
+}
+
+type closer func()
+
+func (c closer) Close() error {
+	c()
+	return nil
+}
+
+func TestDownloadChecksContent(t *testing.T) {
+	const content = "content"
+	text := func(s string) func() io.Reader { return func() io.Reader { return strings.NewReader(s) } }
+	for _, row := range []struct {
+		name string
+		give func() io.Reader
+		size int64
+		want error
+	}{
+		{"sound", text(content), 7, nil},
+		{"sound, in bytes", func() io.Reader { return iotest.OneByteReader(strings.NewReader(content)) }, 7, nil},
+		{"sound, the end comes with the last bytes", func() io.Reader { return iotest.DataErrReader(strings.NewReader(content)) }, 7, nil},
+		{"damaged", text("CONTENT"), 7, stacksync.ErrDamaged},
+		{"damaged, in bytes", func() io.Reader { return iotest.OneByteReader(strings.NewReader("contenT")) }, 7, stacksync.ErrDamaged},
+		{"damaged, the end comes with the last bytes", func() io.Reader { return iotest.DataErrReader(strings.NewReader("Content")) }, 7, stacksync.ErrDamaged},
+		{"empty", text(""), 0, stacksync.ErrDamaged},
+		{"of another size", text("contents"), 8, stacksync.ErrDamaged},
+		{"longer than its size", text("contents"), 7, stacksync.ErrDamaged},
+		{"shorter than its size", text("conten"), 7, io.ErrUnexpectedEOF},
+		{"broken off", func() io.Reader { return io.MultiReader(strings.NewReader("con"), iotest.ErrReader(errCut)) }, 7, errCut},
+		{"broken off at the end", func() io.Reader { return io.MultiReader(strings.NewReader(content), iotest.ErrReader(errCut)) }, 7, errCut},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := &damaging{readerWriter: storage.New(storage.Config{}), give: row.give, size: row.size}
+			w := newWorld(t, memory.New(), onStorage(s), func(c *stacksync.Config) { c.ChunkHash = sha256.New })
+			download := func() stacksync.DownloadChunkResult {
+				res, err := w.svc.DownloadChunk(t.Context(), stacksync.DownloadChunkRequest{Actor: w.actor, Workspace: w.ws, Name: chunkOf(content).Name})
+				require.NoError(t, err)
+				require.Equal(t, row.size, res.Size)
+				return res
+			}
+			res := download()
+			got, err := io.ReadAll(res.Content)
+			require.ErrorIs(t, err, row.want)
+			if row.want == nil {
+				require.Equal(t, content, string(got))
+			} else {
+				require.Less(t, len(got), max(int(row.size), 1), "the last bytes are held back")
+			}
+			if err == nil {
+				err = io.EOF
+			}
+			_, again := res.Content.Read(make([]byte, 1))
+			require.Equal(t, err, again, "it stays so")
+			require.NoError(t, res.Content.Close())
+			require.Equal(t, 1, s.closed)
+
+			res = download()
+			_, err = io.ReadFull(res.Content, make([]byte, row.size))
+			if row.want == nil || row.size == 0 {
+				require.NoError(t, err)
+			} else {
+				require.ErrorIs(t, err, row.want, "who knows the size reads no further")
+			}
+			require.NoError(t, res.Content.Close())
+		})
+	}
+}
+
+// Where names mean nothing content is what the storage gives.
+func TestDownloadWithoutHash(t *testing.T) {
+	s := &damaging{readerWriter: storage.New(storage.Config{}), give: func() io.Reader { return strings.NewReader("CONTENT") }, size: 7}
+	w := newWorld(t, memory.New(), onStorage(s))
+	res, err := w.svc.DownloadChunk(t.Context(), stacksync.DownloadChunkRequest{Actor: w.actor, Workspace: w.ws, Name: chunkOf("content").Name})
+	require.NoError(t, err)
+	got, err := io.ReadAll(res.Content)
+	require.NoError(t, err)
+	require.Equal(t, "CONTENT", string(got))
+	require.NoError(t, res.Content.Close())
 }

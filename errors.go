@@ -30,6 +30,8 @@ var (
 	// ErrUncertain: the connection to the database broke in such a way that nobody can tell whether the call was saved. Send it again: a
 	// commit that was saved answers as it would have.
 	ErrUncertain = errors.New("can't tell whether it was saved")
+	// ErrDamaged: the storage has other content than the name of the chunk says (Config.ChunkHash). Nobody but the host can mend that.
+	ErrDamaged = errors.New("stored content is damaged")
 	// ErrClosed: the service, store, notifier or subscription is closed.
 	ErrClosed = errors.New("closed")
 )

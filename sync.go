@@ -93,8 +93,8 @@ type Config struct {
 	// that was made with another setting are refused with ErrFoldCase. Defaults to false.
 	FoldCase bool
 
-	// ChunkHash says that chunk names are the lower-case hexadecimal hash of their content, so that UploadChunk can check
-	// them. Defaults to nil: names mean nothing to the service.
+	// ChunkHash says that chunk names are the lower-case hexadecimal hash of their content, so that UploadChunk and DownloadChunk can
+	// check it. Defaults to nil: names mean nothing to the service.
 	ChunkHash func() hash.Hash
 
 	// Limits bounds what clients may ask for. Each zero field has the default that its comment says.

@@ -27,7 +27,8 @@ type Transfers interface {
 	// content whose hash is not its name an ErrInvalid, where Config.ChunkHash is set.
 	UploadChunk(ctx context.Context, r UploadChunkRequest) (UploadChunkResult, error)
 	// DownloadChunk reads a chunk through the host; the caller closes Content. Needs role Viewer and a device.
-	// ErrChunkNotFound.
+	// ErrChunkNotFound. Where Config.ChunkHash is set, Content whose hash is not its name ends with an ErrDamaged in place of its last
+	// bytes and io.EOF.
 	DownloadChunk(ctx context.Context, r DownloadChunkRequest) (DownloadChunkResult, error)
 }
 

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/backend/s3"
+	"github.com/stacksync/stacksync-go/internal/storagetest"
 	"github.com/stacksync/stacksync-go/internal/versitygw"
 )
 
@@ -110,4 +113,38 @@ func BenchmarkSignChunks(b *testing.B) {
 		require.NoError(b, err)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(chunks)), "ns/chunk")
+}
+
+// BenchmarkPrepareUpload tells how many requests the service makes for 1,000 chunks, and how long they take.
+func BenchmarkPrepareUpload(b *testing.B) {
+	c := config(b, server(b))
+	transport := &http.Transport{MaxIdleConnsPerHost: 32}
+	b.Cleanup(transport.CloseIdleConnections)
+	m := &middle{to: transport}
+	c.Transport = m
+	n := 0
+	storagetest.PrepareUpload(b, open(b, c), func() int {
+		n += len(m.taken())
+		return n
+	})
+}
+
+// BenchmarkStatChunks asks for 1,000 chunks, of which half are stored, of a container that has many others, whose server answers at once:
+// what matters is how many requests that takes.
+func BenchmarkStatChunks(b *testing.B) {
+	c := config(b, server(b))
+	missing, all := hashes("missing", 500), hashes("stored", 50_000)
+	asked := slices.Concat(missing, all[:500])
+	for _, stored := range []int{500, 10_000, 50_000} {
+		b.Run(fmt.Sprint(stored), func(b *testing.B) {
+			s, m, _ := throughMiddle(b, c)
+			require.NoError(b, write(b.Context(), s, container, "chunk", ""))
+			m.set((&catalogue{sorted(slices.Clone(all[:stored]))}).act(c.Prefix+container+"/"), nil)
+			m.taken()
+			for b.Loop() {
+				require.Len(b, stat(b, s, container, asked...), 500)
+			}
+			b.ReportMetric(float64(len(m.taken()))/float64(b.N), "requests/op")
+		})
+	}
 }

@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/backend/swift"
+	"github.com/stacksync/stacksync-go/internal/storagetest"
 )
 
 // BenchmarkChunk compares writing and reading chunks of 1 MiB with gophercloud doing the same, in turns: "x-raw" above 1 is faster.
@@ -88,5 +91,30 @@ func BenchmarkSignChunks(b *testing.B) {
 	for b.Loop() {
 		_, err := g.SignChunks(b.Context(), p)
 		require.NoError(b, err)
+	}
+}
+
+// counted counts requests to Swift and Keystone.
+type counted struct {
+	http.RoundTripper
+	n atomic.Int64
+}
+
+func (c *counted) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.n.Add(1)
+	return c.RoundTripper.RoundTrip(r)
+}
+
+// BenchmarkPrepareUpload tells how many requests the service makes for 1,000 chunks, and how long they take.
+func BenchmarkPrepareUpload(b *testing.B) {
+	for name, listings := range map[string]bool{"exact": false, "listings": true} {
+		b.Run(name, func(b *testing.B) {
+			transport := &http.Transport{ExpectContinueTimeout: time.Minute, MaxIdleConnsPerHost: 32}
+			b.Cleanup(transport.CloseIdleConnections)
+			n := &counted{RoundTripper: transport}
+			c := configOf(sharedServer(b))
+			c.Transport, c.Listings, c.Signing = n, listings, &swift.Signing{Keys: []stacksync.Secret{masterKey}}
+			storagetest.PrepareUpload(b, open(b, c), func() int { return int(n.n.Load()) })
+		})
 	}
 }

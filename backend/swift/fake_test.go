@@ -17,7 +17,7 @@ import (
 	"github.com/stacksync/stacksync-go/backend/swift"
 )
 
-// fake is a Keystone and a Swift that answer what a test says, and count. They take only the last token they gave, where strict.
+// fake is a Keystone and a Swift that answer what a test says, and count. They take only the tokens that they gave since the last expire, where strict.
 type fake struct {
 	*httptest.Server
 	life time.Duration
@@ -26,6 +26,7 @@ type fake struct {
 	mu       sync.Mutex
 	strict   bool
 	logins   int
+	valid    int      // the first token that is
 	requests []string // to Swift: method and path
 	// answer answers for Swift.
 	answer http.HandlerFunc
@@ -37,7 +38,7 @@ const password stacksync.Secret = "the-password-of-the-service"
 
 func newFake(t *testing.T, answer http.HandlerFunc) *fake {
 	t.Helper()
-	f := &fake{life: time.Hour, answer: answer, strict: true, info: `{"tempurl":{"methods":["GET","PUT"],"allowed_digests":["sha256"]},"bulk_delete":{"max_deletes_per_request":100}}`}
+	f := &fake{life: time.Hour, answer: answer, strict: true, valid: 1, info: `{"tempurl":{"methods":["GET","PUT"],"allowed_digests":["sha256"]},"bulk_delete":{"max_deletes_per_request":100}}`}
 	f.Server = httptest.NewServer(http.HandlerFunc(f.serve))
 	t.Cleanup(f.Close)
 	return f
@@ -45,7 +46,9 @@ func newFake(t *testing.T, answer http.HandlerFunc) *fake {
 
 func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
-	token := fmt.Sprintf("token-%d", f.logins)
+	var token int
+	_, _ = fmt.Sscanf(r.Header.Get("X-Auth-Token"), "token-%d", &token)
+	refused := f.strict && (token < f.valid || token > f.logins)
 	switch r.URL.Path {
 	case "/v3/auth/tokens":
 		defer f.mu.Unlock()
@@ -71,20 +74,27 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.requests = append(f.requests, r.Method+" "+r.URL.Path)
-	strict := f.strict
 	f.mu.Unlock()
-	if strict && r.Header.Get("X-Auth-Token") != token {
+	if refused {
 		http.Error(w, "secret text of the answer: "+string(password), http.StatusUnauthorized)
 		return
 	}
 	f.answer(w, r)
 }
 
-// expire makes the present token worthless.
+// expire makes the present tokens worthless.
 func (f *fake) expire() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.logins += 100
+	f.valid = f.logins + 1
+}
+
+// only makes tokens before the given one worthless.
+func (f *fake) only(token int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.valid = token
 }
 
 func (f *fake) count() (logins, requests int) {

@@ -138,19 +138,6 @@ func TestOneLoginForAll(t *testing.T) {
 	require.Equal(t, before+1, after)
 }
 
-func TestTokenIsRenewedEarly(t *testing.T) {
-	t.Parallel()
-	f := newFake(t, created)
-	f.life = 5 * time.Second // by whole seconds of Date it is 5 to 6
-	s := openFake(t, f, nil)
-	time.Sleep(4900 * time.Millisecond)
-	_, before := f.count()
-	require.NoError(t, write(t.Context(), s, "c", "a", io.MultiReader(strings.NewReader("x")), 1))
-	logins, after := f.count()
-	require.Equal(t, 2, logins)
-	require.Equal(t, before+1, after, "no request was refused")
-}
-
 func TestCallerGivesUpOnLogin(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, created)

@@ -34,8 +34,9 @@ type session struct {
 	mu      sync.Mutex
 	closed  bool
 	ongoing *renewal
-	// renewAt is when to renew the token early, since a write that can't be sent again had better not meet its end; zero for never.
-	renewAt time.Time
+	// renewAt is when to renew the token early, since a write that can't be sent again had better not meet its end; zero for never. Calls
+	// go on with the old one meanwhile, up to endsAt.
+	renewAt, endsAt time.Time
 }
 
 // renewal is a login that is under way: err is set when done is closed.
@@ -67,21 +68,24 @@ func newSession(c *Config, wire *gophercloud.ProviderClient) (*session, error) {
 	return s, nil
 }
 
-// token returns a token that is good for a while.
+// token returns a token that is good for a while. It waits for a login only where there is no such token.
 func (s *session) token(ctx context.Context) (string, error) {
-	token := s.provider.Token()
 	s.mu.Lock()
-	early := !s.renewAt.IsZero() && time.Now().After(s.renewAt)
+	token, now := s.provider.Token(), time.Now()
+	early := token != "" && !s.renewAt.IsZero() && now.After(s.renewAt)
+	good := token != "" && (!early || now.Before(s.endsAt))
+	if early && good && !s.closed {
+		s.begin(token)
+	}
 	s.mu.Unlock()
-	if token != "" && !early {
+	if good {
 		return token, nil
 	}
 	err := s.renew(ctx, token)
 	if err != nil && token == "" {
 		return "", err
 	}
-	if err != nil && ctx.Err() == nil { // the old one may do
-		s.log.Warn("early login to Keystone failed", "err", err)
+	if err != nil && ctx.Err() == nil { // the old one may do, if clocks differ
 		return token, nil
 	}
 	return s.provider.Token(), ctx.Err()
@@ -98,12 +102,7 @@ func (s *session) renew(ctx context.Context, old string) error {
 		s.mu.Unlock()
 		return fmt.Errorf("log in: storage is %w", stacksync.ErrClosed)
 	}
-	r := s.ongoing
-	if r == nil {
-		r = &renewal{done: make(chan struct{})}
-		s.ongoing = r
-		s.running.Go(func() { s.run(r, old) })
-	}
+	r := s.begin(old)
 	s.mu.Unlock()
 	select {
 	case <-r.done:
@@ -111,6 +110,16 @@ func (s *session) renew(ctx context.Context, old string) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// begin returns the login that is under way, or begins one in place of old. Its caller holds mu, and has found the session open.
+func (s *session) begin(old string) *renewal {
+	if s.ongoing == nil {
+		r := &renewal{done: make(chan struct{})}
+		s.ongoing = r
+		s.running.Go(func() { s.run(r, old) })
+	}
+	return s.ongoing
 }
 
 func (s *session) run(r *renewal, old string) {
@@ -130,6 +139,9 @@ func (s *session) run(r *renewal, old string) {
 	case s.provider.Token() == old:
 		err = fmt.Errorf("log in: %w", &StatusError{Method: http.MethodPost, Status: http.StatusUnauthorized, Text: "the token can't be renewed"})
 	}
+	if err != nil && old != "" && s.life.Err() == nil { // nobody may be waiting
+		s.log.Warn("login to Keystone for a new token failed", "err", err)
+	}
 	s.mu.Lock()
 	if err == nil {
 		s.plan()
@@ -142,7 +154,8 @@ func (s *session) run(r *renewal, old string) {
 	close(r.done)
 }
 
-// plan sets renewAt to when four fifths of the token's life are over, by this machine's clock. Its caller holds mu.
+// plan sets endsAt to the end of the token's life, and renewAt to when four fifths of it are over, by this machine's clock. Its caller
+// holds mu.
 func (s *session) plan() {
 	s.renewAt = time.Time{}
 	issued, ok := s.provider.GetAuthResult().(interface {
@@ -162,7 +175,7 @@ func (s *session) plan() {
 			life = token.ExpiresAt.Sub(date)
 		}
 	}
-	s.renewAt = now.Add(life * 4 / 5)
+	s.renewAt, s.endsAt = now.Add(life*4/5), now.Add(life)
 }
 
 func (s *session) close() {

@@ -22,8 +22,9 @@
 //
 // A request that fails for a reason that may pass (no connection, a timeout, 408, 429, 498, 5xx) is sent up to 6 times, with growing random
 // delays, or that of the answer's Retry-After up to 30 seconds; a longer one is an error at once. A write is sent again only
-// where its content is an io.Seeker or has not been read from. Tokens are renewed ahead of their end, and once for all
-// callers when Swift refuses one. An answer from Swift that is an error is a *StatusError.
+// where its content is an io.Seeker or has not been read from. Tokens are renewed ahead of their end, while calls go on with the old one;
+// calls wait for a login, one for all, only when the token has ended or Swift refuses it. An answer from Swift that is an error is a
+// *StatusError.
 package swift
 
 import (
