@@ -12,13 +12,13 @@ func (m *mover) bringChunks(ctx context.Context, files []ItemRow) error {
 	if m.service.storage == nil {
 		return nil
 	}
-	needed := make(map[string]bool) // of present versions
+	needed := make(map[Chunk]bool) // of present versions
 	for i := range files {
 		if files[i].Deleted {
 			continue
 		}
 		for _, c := range files[i].Chunks {
-			needed[c.Name] = true
+			needed[c] = true
 		}
 	}
 	if err := m.bring(ctx, files, needed); err != nil {
@@ -28,7 +28,7 @@ func (m *mover) bringChunks(ctx context.Context, files []ItemRow) error {
 }
 
 // bring copies what is not noted yet.
-func (m *mover) bring(ctx context.Context, rows []ItemRow, needed map[string]bool) error {
+func (m *mover) bring(ctx context.Context, rows []ItemRow, needed map[Chunk]bool) error {
 	seen := make(map[string]bool)
 	var chunks []Chunk
 	for i := range rows {
@@ -47,7 +47,7 @@ func (m *mover) bring(ctx context.Context, rows []ItemRow, needed map[string]boo
 	return nil
 }
 
-func (m *mover) bringPage(ctx context.Context, chunks []Chunk, needed map[string]bool) error {
+func (m *mover) bringPage(ctx context.Context, chunks []Chunk, needed map[Chunk]bool) error {
 	var p LoadParams
 	for i := range chunks {
 		p.Chunks = append(p.Chunks, ChunkKey{m.to.ID, chunks[i].Name})
@@ -56,51 +56,76 @@ func (m *mover) bringPage(ctx context.Context, chunks []Chunk, needed map[string
 	if err != nil {
 		return fmt.Errorf("look up chunks: %w", err)
 	}
-	there := make(map[string]bool, len(noted.Chunks))
+	sizes := make(map[string]int64, len(noted.Chunks))
 	for i := range noted.Chunks {
-		there[noted.Chunks[i].Name] = true
+		sizes[noted.Chunks[i].Name] = noted.Chunks[i].Size
 	}
-	chunks = slices.DeleteFunc(slices.Clone(chunks), func(c Chunk) bool { return there[c.Name] })
-	if len(chunks) == 0 {
-		return nil
-	}
-	names := make([]string, len(chunks))
-	for i := range chunks {
-		names[i] = chunks[i].Name
-	}
-	if names, err = m.absent(ctx, names); err != nil {
+	if _, chunks, err = split(chunks, sizes, needed); err != nil || len(chunks) == 0 {
 		return err
 	}
-	if len(names) > 0 {
-		_, err = m.service.storage.CopyChunks(ctx, CopyChunksParams{From: m.from.Container, To: m.to.Container, Names: names})
+	if sizes, err = m.stored(ctx, chunks); err != nil {
+		return err
+	}
+	stored, lacking, err := split(chunks, sizes, needed)
+	if err != nil {
+		return err
+	}
+	if len(lacking) > 0 {
+		_, err = m.service.storage.CopyChunks(ctx, CopyChunksParams{From: m.from.Container, To: m.to.Container, Names: chunkNames(lacking)})
 		var missing *ChunksMissingError
+		isMissing := func(c Chunk) bool { return slices.Contains(missing.Names, c.Name) }
 		switch {
-		case errors.As(err, &missing) && !slices.ContainsFunc(missing.Names, func(name string) bool { return needed[name] }):
+		case errors.As(err, &missing) && !slices.ContainsFunc(lacking, func(c Chunk) bool { return needed[c] && isMissing(c) }):
 			// Of an old version: there is nothing that could move.
-			chunks = slices.DeleteFunc(chunks, func(c Chunk) bool { return slices.Contains(missing.Names, c.Name) })
+			lacking = slices.DeleteFunc(lacking, isMissing)
 		case err != nil:
 			return fmt.Errorf("copy chunks: %w", err)
 		}
 	}
 	return m.change(ctx, LockParams{Workspaces: []WorkspaceID{m.to.ID}}, func(_ context.Context, w *write) error {
-		for _, c := range chunks {
+		for _, c := range slices.Concat(stored, lacking) {
 			w.put.Chunks = append(w.put.Chunks, ChunkRow{Workspace: m.to.ID, Chunk: c})
 		}
 		return nil
 	})
 }
 
-// absent leaves the names of what the new container lacks.
-func (m *mover) absent(ctx context.Context, names []string) ([]string, error) {
-	there, err := m.service.storage.StatChunks(ctx, StatChunksParams{Container: m.to.Container, Names: names})
+// stored returns the sizes of those chunks that the new container has.
+func (m *mover) stored(ctx context.Context, chunks []Chunk) (map[string]int64, error) {
+	there, err := m.service.storage.StatChunks(ctx, StatChunksParams{Container: m.to.Container, Names: chunkNames(chunks)})
 	if err != nil {
 		return nil, fmt.Errorf("stat chunks: %w", err)
 	}
-	stored := make(map[string]bool, len(there.Chunks))
+	sizes := make(map[string]int64, len(there.Chunks))
 	for _, c := range there.Chunks {
-		stored[c.Name] = true
+		sizes[c.Name] = c.Size
 	}
-	return slices.DeleteFunc(names, func(name string) bool { return stored[name] }), nil
+	return sizes, nil
+}
+
+// split tells the chunks that are there, as sizes says by their names, from those that are not. One of another size is not the same: where
+// a present version needs it, that is an ErrSize, and an old one goes without.
+func split(chunks []Chunk, sizes map[string]int64, needed map[Chunk]bool) (there, lacking []Chunk, err error) {
+	for _, c := range chunks {
+		size, ok := sizes[c.Name]
+		switch {
+		case !ok:
+			lacking = append(lacking, c)
+		case size == c.Size:
+			there = append(there, c)
+		case needed[c]:
+			return nil, nil, fmt.Errorf("chunk %q: %w: there is one of %d bytes already where one of %d bytes is to move", c.Name, ErrSize, size, c.Size)
+		}
+	}
+	return there, lacking, nil
+}
+
+func chunkNames(chunks []Chunk) []string {
+	names := make([]string, len(chunks))
+	for i := range chunks {
+		names[i] = chunks[i].Name
+	}
+	return names
 }
 
 // history calls each with the superseded versions of items, in pages.

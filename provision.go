@@ -28,7 +28,8 @@ type StorageProvisioner interface {
 	// StatChunks tells which chunks are stored, and how large they are. Missing ones are left out of the answer.
 	StatChunks(ctx context.Context, p StatChunksParams) (StatChunksResult, error)
 	// CopyChunks copies chunks between containers of this back-end. A missing source chunk is named in the
-	// *ChunksMissingError that is returned after the others have been copied.
+	// *ChunksMissingError that is returned after the others have been copied. Where To has a chunk of the name with another size, it stays
+	// as it is, and the call is an ErrSize: the others may be copied or not.
 	CopyChunks(ctx context.Context, p CopyChunksParams) (CopyChunksResult, error)
 	// DeleteChunks deletes chunks; missing ones count as deleted.
 	DeleteChunks(ctx context.Context, p DeleteChunksParams) (DeleteChunksResult, error)
@@ -40,9 +41,11 @@ type StorageProvisioner interface {
 // ChunkWriter is a StorageProvisioner through which the host can write content.
 type ChunkWriter interface {
 	// WriteChunk stores p.Size bytes of p.Content under p.Name. Content that is shorter or longer is an ErrSize, as is a chunk that is stored
-	// already with another size, a missing
-	// container an ErrNotFound; then, and after any other error or a crash, nothing is visible, unless the storage had finished and
-	// only its answer was lost. A back-end tries again by itself only where Content is an io.Seeker.
+	// already with another size, a missing container an ErrNotFound; then, and after any other error or a crash, nothing is visible, unless
+	// the storage had finished and only its answer was lost. A back-end tries again by itself only where Content is an io.Seeker.
+	//
+	// It returns soon after ctx has ended, also while Content blocks. Then one Read of Content may still go on, and none follows it: what
+	// else uses Content afterwards, or closes it, must wait for that Read, or be made for both at once, as files and connections are.
 	WriteChunk(ctx context.Context, p WriteChunkParams) (WriteChunkResult, error)
 }
 

@@ -112,7 +112,11 @@ func alter(value string) string {
 		return "1"
 	}
 	b := []byte(value)
-	switch c := &b[len(b)/2]; {
+	middle := len(b) / 2
+	for middle > 0 && b[middle] == '9' { // else a time would become an earlier one, which is refused for that
+		middle--
+	}
+	switch c := &b[middle]; {
 	case '0' <= *c && *c <= '8':
 		*c++
 	case *c == '9':

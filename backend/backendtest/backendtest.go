@@ -95,6 +95,8 @@ type Suite struct {
 	// SecretBound is how long after PutAccount or DeleteAccount has returned a former secret, or a session begun with it, may go on
 	// working, as the back-end documents it. Defaults to 0: not at all.
 	SecretBound time.Duration
+
+	patience time.Duration // with a call that should return soon; defaults to usualPatience
 }
 
 // Instance is a back-end under test.
@@ -183,6 +185,7 @@ var checks = []check{
 	{Name: "FailingAtTheEnd", Run: failingAtTheEnd},
 	{Name: "UnfinishedIsInvisible", Run: unfinishedIsInvisible},
 	{Name: "CancelledWrite", Run: cancelledWrite},
+	{Name: "BlockedContent", Run: blockedContent},
 	{Name: "CancelledContext", Run: cancelledContext},
 
 	{Name: "WriteAgain", Run: writeAgain},
@@ -198,6 +201,7 @@ var checks = []check{
 	{Name: "Copy", Run: copyChunks},
 	{Name: "CopyMissing", Run: copyMissing},
 	{Name: "CopyOnto", Run: copyOnto},
+	{Name: "CopyOntoOther", Run: copyOntoOther},
 	{Name: "CopyToItself", Run: copyToItself},
 
 	{Name: "Reopen", Run: reopen},

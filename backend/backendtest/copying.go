@@ -55,6 +55,27 @@ func copyOnto(t T, s Suite) {
 	f.requireChunks(a, "both", "one")
 }
 
+// copyOntoOther: a chunk that is stored does not become another one, nor is it taken for that.
+func copyOntoOther(t T, s Suite) {
+	f := newFixture(t, s)
+	a, b := f.container(), f.container()
+	f.put(a, "chunk")
+	require.NoError(f, f.write(a, "empty there", "x"))
+	f.put(b, "chunk")
+	require.NoError(f, f.write(b, "empty there", ""))
+	for _, names := range [][]string{{"empty there"}, {"chunk", "empty there", "chunk"}, {"missing", "empty there"}} {
+		_, err := f.CopyChunks(f.Context(), stacksync.CopyChunksParams{From: a, To: b, Names: names})
+		require.ErrorIs(f, err, stacksync.ErrSize)
+		got, err := f.read(b, "empty there")
+		require.NoError(f, err)
+		require.Empty(f, got)
+	}
+	require.Equal(f, map[string]int64{"chunk": int64(len(contentOf("chunk"))), "empty there": 0}, f.stat(b, "chunk", "empty there", "missing"))
+	got, err := f.read(a, "empty there")
+	require.NoError(f, err)
+	require.Equal(f, "x", got)
+}
+
 func copyToItself(t T, s Suite) {
 	f := newFixture(t, s)
 	c := f.container()

@@ -147,6 +147,24 @@ var mutants = map[string]mutant{
 			return stacksync.CopyChunksResult{}, nil
 		})
 	}},
+	"copying replaces": {caught: []string{"CopyOntoOther"}, change: func(b *broken) {
+		before(&b.copy, func(p *stacksync.CopyChunksParams) {
+			for _, name := range p.Names {
+				if _, ok := b.size(p.From, name); ok && p.From != p.To {
+					_, _ = b.Storage.DeleteChunks(context.Background(), stacksync.DeleteChunksParams{Container: p.To, Names: []string{name}})
+				}
+			}
+		})
+	}},
+	"copying takes another chunk for a copy": {caught: []string{"CopyOntoOther"}, change: func(b *broken) {
+		around(&b.copy, func(ctx context.Context, next copyCall, p stacksync.CopyChunksParams) (stacksync.CopyChunksResult, error) {
+			r, err := next(ctx, p)
+			if errors.Is(err, stacksync.ErrSize) {
+				err = nil
+			}
+			return r, err
+		})
+	}},
 	"copying moves": {caught: []string{"Copy", "CopyOnto", "CopyToItself"}, change: func(b *broken) {
 		after(&b.copy, func(p stacksync.CopyChunksParams, _ *stacksync.CopyChunksResult) {
 			_, _ = b.Storage.DeleteChunks(context.Background(), stacksync.DeleteChunksParams{Container: p.From, Names: p.Names})
@@ -226,6 +244,31 @@ var mutants = map[string]mutant{
 			return next(context.WithoutCancel(ctx), p)
 		})
 	}},
+	"content is fetched first, however long that takes": {caught: []string{"BlockedContent"}, change: func(b *broken) {
+		around(&b.write, func(ctx context.Context, next writeCall, p stacksync.WriteChunkParams) (stacksync.WriteChunkResult, error) {
+			content, err := io.ReadAll(p.Content)
+			if err != nil {
+				return stacksync.WriteChunkResult{}, err
+			}
+			p.Content = bytes.NewReader(content)
+			return next(ctx, p)
+		})
+	}},
+	"content that blocks stops the others": {caught: []string{"BlockedContent"}, change: func(b *broken) {
+		free := make(chan struct{}, blockedWrites)
+		around(&b.write, func(ctx context.Context, next writeCall, p stacksync.WriteChunkParams) (stacksync.WriteChunkResult, error) {
+			select {
+			case free <- struct{}{}:
+			default:
+				return stacksync.WriteChunkResult{}, errFault
+			}
+			r, err := next(ctx, p)
+			if !errors.Is(err, context.Canceled) {
+				<-free
+			}
+			return r, err
+		})
+	}},
 	"a placeholder shows": {caught: []string{"UnfinishedIsInvisible"}, change: func(b *broken) {
 		around(&b.write, func(ctx context.Context, next writeCall, p stacksync.WriteChunkParams) (stacksync.WriteChunkResult, error) {
 			_, _ = next(ctx, stacksync.WriteChunkParams{Container: p.Container, Chunk: stacksync.Chunk{Name: p.Name}, Content: strings.NewReader("")})
@@ -264,74 +307,4 @@ var mutants = map[string]mutant{
 		})
 	}},
 	"another instance knows nothing": {caught: []string{"Reopen"}, forgets: true, change: func(*broken) {}},
-}
-
-// renames returns a mutant that writes and reads chunks under other names than it is told.
-func renames(caught []string, to func(string) string) mutant {
-	return mutant{caught: caught, change: func(b *broken) {
-		before(&b.write, func(p *stacksync.WriteChunkParams) { p.Name = to(p.Name) })
-		before(&b.read, func(p *stacksync.ReadChunkParams) { p.Name = to(p.Name) })
-		before(&b.stat, func(p *stacksync.StatChunksParams) {
-			names := make([]string, len(p.Names))
-			for i, n := range p.Names {
-				names[i] = to(n)
-			}
-			p.Names = names
-		})
-	}}
-}
-
-// lists returns a mutant whose pages are changed.
-func lists(caught []string, change func(stacksync.ListChunksParams, *stacksync.ListChunksResult)) mutant {
-	return mutant{caught: caught, change: func(b *broken) { after(&b.list, change) }}
-}
-
-// keeps returns a mutant that stores what came before content failed, and answers what result makes of the error.
-func keeps(caught []string, result func(error) error) mutant {
-	return mutant{caught: caught, change: func(b *broken) {
-		around(&b.write, func(ctx context.Context, next writeCall, p stacksync.WriteChunkParams) (stacksync.WriteChunkResult, error) {
-			var got bytes.Buffer
-			p.Content = io.TeeReader(p.Content, &got)
-			r, err := next(ctx, p)
-			if err == nil {
-				return r, nil
-			}
-			p.Size, p.Content = int64(got.Len()), &got
-			_, _ = next(context.WithoutCancel(ctx), p)
-			return r, result(err)
-		})
-	}}
-}
-
-// rereader looks its chunk up again at each Read, and takes one that is gone for one that ends.
-type rereader struct {
-	b   *broken
-	p   stacksync.ReadChunkParams
-	off int64
-}
-
-func (r *rereader) Read(p []byte) (int, error) {
-	now, err := r.b.Storage.ReadChunk(context.Background(), r.p)
-	if err != nil {
-		return 0, io.EOF
-	}
-	if _, err := io.CopyN(io.Discard, now.Content, r.off); err != nil {
-		return 0, err
-	}
-	n, err := now.Content.Read(p)
-	r.off += int64(n)
-	return n, err
-}
-
-func (b *broken) empty(container string) bool {
-	r, err := b.Storage.ListChunks(context.Background(), stacksync.ListChunksParams{Container: container})
-	return err == nil && len(r.Chunks) == 0
-}
-
-func (b *broken) size(container, name string) (int64, bool) {
-	r, err := b.Storage.StatChunks(context.Background(), stacksync.StatChunksParams{Container: container, Names: []string{name}})
-	if err != nil || len(r.Chunks) == 0 {
-		return 0, false
-	}
-	return r.Chunks[0].Size, true
 }

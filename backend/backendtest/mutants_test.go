@@ -3,6 +3,7 @@ package backendtest
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -20,7 +21,7 @@ func TestMutants(t *testing.T) {
 	for name, m := range mutants {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			suite := Suite{New: func(T) Instance {
+			suite := Suite{patience: 100 * time.Millisecond, New: func(T) Instance {
 				storage := newMutant(m.change)
 				return Instance{Storage: storage, Reopen: func() stacksync.StorageProvisioner {
 					if m.forgets {

@@ -82,17 +82,25 @@ func (s *Storage) stat(c *os.Root, name string) (stacksync.StoredChunk, bool, er
 	return stacksync.StoredChunk{Chunk: stacksync.Chunk{Name: name, Size: size}, StoredAt: info.ModTime().UTC()}, true, nil
 }
 
-// touch is stat, and makes the chunk count as stored now.
-func (s *Storage) touch(c *os.Root, name string) (stacksync.StoredChunk, bool, error) {
-	chunk, ok, err := s.stat(c, name)
+// touchSame is touch of a chunk that has to have the size of another one: else it is a stacksync.ErrSize.
+func (s *Storage) touchSame(c *os.Root, as stacksync.Chunk) (bool, error) {
+	chunk, ok, err := s.stat(c, as.Name)
 	if !ok {
-		return chunk, false, err
+		return false, err
 	}
-	err = c.Chtimes(placeOf(name).path(), time.Time{}, time.Now())
+	if chunk.Size != as.Size {
+		return false, fmt.Errorf("%w: the stored chunk has %d bytes, not %d", stacksync.ErrSize, chunk.Size, as.Size)
+	}
+	return s.touch(c, as.Name)
+}
+
+// touch makes a chunk that stat has seen count as stored now, and reports whether it is there.
+func (s *Storage) touch(c *os.Root, name string) (bool, error) {
+	err := c.Chtimes(placeOf(name).path(), time.Time{}, time.Now())
 	if errors.Is(err, fs.ErrNotExist) { // deleted meanwhile
-		return chunk, false, nil
+		return false, nil
 	}
-	return chunk, err == nil, err
+	return err == nil, err
 }
 
 // DeleteChunks implements stacksync.StorageProvisioner.

@@ -14,7 +14,7 @@ import (
 )
 
 // CopyChunks implements stacksync.StorageProvisioner. The copies take no space where the file system has hard links.
-// Copying to a missing container is a stacksync.ErrNotFound.
+// Copying to a missing container is a stacksync.ErrNotFound, onto a chunk of another size a stacksync.ErrSize.
 func (s *Storage) CopyChunks(ctx context.Context, p stacksync.CopyChunksParams) (stacksync.CopyChunksResult, error) {
 	err := check.CopyChunks(ctx, p)
 	if err == nil {
@@ -76,23 +76,24 @@ func (s *Storage) copyChunks(ctx context.Context, p stacksync.CopyChunksParams) 
 
 // copyChunk reports whether there was a chunk to copy.
 func (s *Storage) copyChunk(ctx context.Context, p stacksync.CopyChunksParams, from, to *os.Root, name string) (bool, error) {
-	if _, ok, err := s.stat(from, name); !ok {
+	chunk, ok, err := s.stat(from, name)
+	if !ok {
 		return false, err
 	}
-	if _, ok, err := s.touch(to, name); ok || err != nil {
+	if ok, err := s.touchSame(to, chunk.Chunk); ok || err != nil {
 		return ok, err
 	}
 	// The copy is going to have the time of the original, and must not look old: garbage collection spares what is new.
-	if _, ok, err := s.touch(from, name); !ok {
+	if ok, err := s.touch(from, name); !ok {
 		return false, err
 	}
 	source := containerPath(p.From) + "/" + placeOf(name).path()
-	err := s.put(p.To, placeOf(name), func(target string) error { return s.link(source, target) })
+	err = s.put(p.To, placeOf(name), func(target string) error { return s.link(source, target) })
 	if err == nil || errors.Is(err, stacksync.ErrNotFound) {
 		return err == nil, err
 	}
 	if errors.Is(err, fs.ErrExist) { // written meanwhile, or damaged
-		if _, ok, err := s.touch(to, name); ok || err != nil {
+		if ok, err := s.touchSame(to, chunk.Chunk); ok || err != nil {
 			return ok, err
 		}
 	}

@@ -39,12 +39,9 @@ func (s *Storage) writeChunk(ctx context.Context, p stacksync.WriteChunkParams) 
 		return missingContainer(p.Container)
 	}
 	defer c.Close()
-	chunk, stored, err := s.touch(c, p.Name)
+	stored, err := s.touchSame(c, p.Chunk)
 	if err != nil {
 		return err
-	}
-	if stored && chunk.Size != p.Size {
-		return fmt.Errorf("%w: the stored chunk has %d bytes, not %d", stacksync.ErrSize, chunk.Size, p.Size)
 	}
 	content := check.Content(ctx, p.Content, p.Size)
 	if stored {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/jlaffaye/ftp"
+
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/backend/internal/check"
 )
@@ -89,11 +91,14 @@ func (s *Storage) statShard(ctx context.Context, container, shard string, names 
 // size tells how large a file is, and whether it is there.
 func (c *conn) size(file string) (int64, bool, error) {
 	size, err := c.ftp.FileSize(file)
-	if err != nil {
-		_, err = c.isMissing(file, err)
-		return 0, false, err
+	if err == nil {
+		return size, true, nil
 	}
-	return size, true, nil
+	missing, err := c.isMissing(file, err)
+	if missing {
+		return 0, false, nil
+	}
+	return 0, false, c.orTaken(file, ftp.EntryTypeFile, err)
 }
 
 // DeleteChunks implements stacksync.StorageProvisioner.

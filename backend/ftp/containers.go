@@ -137,8 +137,11 @@ func (c *conn) entries(folder string) ([]*ftp.Entry, error) {
 	all, err := c.ftp.List(folder)
 	if err != nil {
 		missing, err := c.isMissing(folder, err)
+		if !missing {
+			err = c.orTaken(folder, ftp.EntryTypeFolder, err)
+		}
 		switch {
-		case missing:
+		case missing || err == nil:
 			return nil, nil
 		case isBroken(err):
 			return nil, fmt.Errorf("list %s: %w", folder, err)
@@ -202,8 +205,9 @@ func (s *Storage) emptyFolder(ctx context.Context, folder string) error {
 
 // remove deletes a file; a missing one counts as deleted.
 func (c *conn) remove(file string) error {
-	if err := c.ftp.Delete(file); err != nil && !isMissing(err) {
-		return err
+	err := c.ftp.Delete(file)
+	if err == nil || isMissing(err) {
+		return nil
 	}
-	return nil
+	return c.orTaken(file, ftp.EntryTypeFile, err)
 }

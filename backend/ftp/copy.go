@@ -152,5 +152,5 @@ func (s *Storage) copyThrough(ctx context.Context, p stacksync.CopyChunksParams,
 		return err
 	}
 	defer chunk.Content.Close()
-	return s.store(ctx, p.To, placeOf(name), chunk.Size, check.Content(ctx, chunk.Content, chunk.Size))
+	return s.store(ctx, p.To, placeOf(name), chunk.Size, check.ContentWithin(ctx, chunk.Content, chunk.Size, s.pool.server.silence))
 }

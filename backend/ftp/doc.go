@@ -26,7 +26,8 @@
 // allow them. A pooled connection that turns out to be dead is replaced, and what was asked is asked once more, if nothing was
 // transferred yet; so a restart of the server is not noticed. Before a server that refuses connections, or has too many, a call tries
 // for about a second and a half. ctx reaches all connections: when it ends, those of the call are closed. Half of the connections at most
-// are for content that is being read, and content that is not read on for Config.Silence is cut: readers that stall stop nobody else.
+// are for content that is being read, and content that is not read on for Config.Silence is cut: readers that stall stop nobody else. A
+// write whose content brings nothing for as long is cut, too.
 //
 // ProFTPD wants data connections to resume the TLS session of the control connection; those of this package do.
 //
@@ -36,7 +37,9 @@
 // ("explicit", or "none" for Config.Plain) and "folder"; objects are paths below the folder. A client downloads by RETR. It uploads to
 // .tmp/ and a random name of letters and digits, asks for its SIZE, makes the shard's folder, and the object's, by MKD where they are
 // missing, and renames by RNFR and RNTO. Where that is refused, and SIZE says that the object is there, it is stored already. Accounts can
-// neither replace nor delete what is stored, nor see what others upload.
+// neither replace nor delete what is stored, nor see what others upload. One that may write can make a folder where a chunk belongs, or
+// a file where a shard does: no chunk is there then. A client's account can't remove it; WriteChunk and CopyChunks do, with all that is in
+// it, when they bring the chunk.
 //
 // That holds only if the server is configured for it, since all accounts are one user to its operating system. ProFTPD needs, with
 // mod_tls, mod_auth_file and mod_ifsession, where "stacksync" is the service's account and "/srv/ftp" what Folder "/" is:

@@ -41,12 +41,13 @@ type Config struct {
 	Folder string
 	// MaxConns is the most connections at a time, 2 or more. Defaults to 8. A Content of ReadChunk holds one until it is read to its end,
 	// or closed. At most MaxConns/2 are open at a time, so that others can write, and ask, whatever readers do; further calls of
-	// ReadChunk wait. WriteChunk holds one while it reads the Content that it is given: bound by ctx how long that may take.
+	// ReadChunk wait. WriteChunk holds one while it reads the Content that it is given, but no longer than Silence where nothing comes.
 	MaxConns int
 	// IdleTimeout is after what time an idle connection is ended. It should be less than the server's own. Defaults to 1 minute.
 	IdleTimeout time.Duration
-	// Silence is how long the server may answer nothing, or take no bytes, until it counts as dead; and for how long an open Content of
-	// ReadChunk may go unread until it is cut. Defaults to 1 minute. Connecting may take 10 seconds.
+	// Silence is how long the server may answer nothing, or take no bytes, until it counts as dead; for how long an open Content of
+	// ReadChunk may go unread until it is cut; and for how long the Content that WriteChunk is given may bring nothing until it gives up.
+	// Defaults to 1 minute. Connecting may take 10 seconds.
 	Silence time.Duration
 	// Accounts makes the Storage a stacksync.AccountProvisioner. Defaults to none. See ProFTPD.
 	Accounts Access

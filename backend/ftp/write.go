@@ -16,7 +16,7 @@ import (
 // WriteChunk implements stacksync.ChunkWriter. A chunk that is stored stays, and counts as stored now, by the clock of this machine, where
 // the server can set times (MFMT); content of another size than it has is a stacksync.ErrSize. Of two that are written at the same moment
 // the later may replace the earlier. Where the connection breaks, it tries once more if it had not begun to read Content, or Content is
-// an io.Seeker.
+// an io.Seeker. It fails where Content brings nothing for as long as Config.Silence says, since others wait for its connection.
 func (s *Storage) WriteChunk(ctx context.Context, p stacksync.WriteChunkParams) (stacksync.WriteChunkResult, error) {
 	err := check.WriteChunk(ctx, p)
 	if err == nil {
@@ -33,7 +33,8 @@ func (s *Storage) writeChunk(ctx context.Context, p stacksync.WriteChunkParams) 
 	defer done()
 	seeker, start, canSeek := seekable(p.Content)
 	for again := false; ; again = true {
-		err := s.store(ctx, p.Container, placeOf(p.Name), p.Size, check.Content(ctx, p.Content, p.Size))
+		content := check.ContentWithin(ctx, p.Content, p.Size, s.pool.server.silence)
+		err := s.store(ctx, p.Container, placeOf(p.Name), p.Size, content)
 		var cut *cutError
 		if again || !canSeek || !errors.As(err, &cut) || ended(ctx) != nil {
 			return err
@@ -152,6 +153,18 @@ func (s *Storage) publish(c *conn, container, temp, place string, size int64) er
 		return err
 	}
 	if err := s.makeFolder(c, container, path.Dir(place)); err != nil { // for the first file of its shard
+		return err
+	}
+	err = c.ftp.Rename(temp, to)
+	if !isUnavailable(err) {
+		return err
+	}
+	if made, roomErr := s.makeRoom(c, container, place); roomErr != nil {
+		return roomErr
+	} else if !made {
+		return err
+	}
+	if err := s.makeFolder(c, container, path.Dir(place)); err != nil {
 		return err
 	}
 	return c.ftp.Rename(temp, to)

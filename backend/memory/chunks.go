@@ -26,7 +26,7 @@ func (s *Storage) StatChunks(ctx context.Context, p stacksync.StatChunksParams) 
 }
 
 // CopyChunks implements stacksync.StorageProvisioner. The copies take no memory for their content. Copying to a missing
-// container is a stacksync.ErrNotFound.
+// container is a stacksync.ErrNotFound, onto a chunk of another size a stacksync.ErrSize.
 func (s *Storage) CopyChunks(ctx context.Context, p stacksync.CopyChunksParams) (stacksync.CopyChunksResult, error) {
 	if err := s.copyChunks(ctx, p); err != nil {
 		return stacksync.CopyChunksResult{}, fmt.Errorf("copy chunks: %w", err)
@@ -56,7 +56,9 @@ func (s *Storage) copyChunks(ctx context.Context, p stacksync.CopyChunksParams) 
 			continue
 		}
 		ch.storedAt = s.now()
-		to.put(name, ch)
+		if err := to.put(name, ch); err != nil {
+			return fmt.Errorf("%q: %w", name, err)
+		}
 	}
 	if missing != nil {
 		return &stacksync.ChunksMissingError{Names: missing}

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"fmt"
 	"hash/maphash"
 	"slices"
 	"strings"
@@ -44,20 +45,23 @@ func (c *container) get(name string) (chunk, bool) {
 	return ch, ok
 }
 
-// put stores a chunk, and returns what is stored: where there is one of that name already, its content stays, and it
-// counts as stored now.
-func (c *container) put(name string, ch chunk) chunk {
+// put stores a chunk. Where there is one of that name already, its content stays, and it counts as stored now; one of another size is a
+// stacksync.ErrSize.
+func (c *container) put(name string, ch chunk) error {
 	s := &c.shards[c.shardOf(name)]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old, ok := s.chunks[name]; ok {
-		ch.blocks, ch.size = old.blocks, old.size
+		if old.size != ch.size {
+			return fmt.Errorf("%w: the stored chunk has %d bytes, not %d", stacksync.ErrSize, old.size, ch.size)
+		}
+		ch.blocks = old.blocks
 	}
 	if s.chunks == nil {
 		s.chunks = map[string]chunk{}
 	}
 	s.chunks[name] = ch
-	return ch
+	return nil
 }
 
 func (c *container) remove(name string) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"sync"
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/backend/internal/check"
@@ -34,10 +35,7 @@ func (s *Storage) writeChunk(ctx context.Context, p stacksync.WriteChunkParams) 
 	if err != nil {
 		return err
 	}
-	if stored := c.put(p.Name, chunk{blocks: blocks, size: p.Size, storedAt: s.now()}); stored.size != p.Size {
-		return fmt.Errorf("%w: the stored chunk has %d bytes, not %d", stacksync.ErrSize, stored.size, p.Size)
-	}
-	return nil
+	return c.put(p.Name, chunk{blocks: blocks, size: p.Size, storedAt: s.now()})
 }
 
 // readBlocks reads r to its end; size is how long it is going to be.
@@ -68,14 +66,17 @@ func (s *Storage) ReadChunk(ctx context.Context, p stacksync.ReadChunkParams) (s
 	return stacksync.ReadChunkResult{Size: ch.size, Content: &reader{blocks: ch.blocks}}, nil
 }
 
-// reader reads blocks one after the other. One goroutine uses it.
+// reader reads blocks one after the other. It may be closed while somebody reads: see stacksync.ChunkWriter.
 type reader struct {
+	mu     sync.Mutex
 	blocks [][]byte // what is left; none is empty
 	off    int      // into the first
 	closed bool
 }
 
 func (r *reader) Read(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.closed {
 		return 0, fs.ErrClosed
 	}
@@ -90,6 +91,8 @@ func (r *reader) Read(p []byte) (int, error) {
 }
 
 func (r *reader) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.closed, r.blocks = true, nil
 	return nil
 }

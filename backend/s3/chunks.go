@@ -85,7 +85,11 @@ func (s *Storage) deleteChunks(ctx context.Context, p stacksync.DeleteChunksPara
 func (s *Storage) deleteKeys(ctx context.Context, bucket string, keys []string) error {
 	return s.try(ctx, "delete objects", func(ctx context.Context) error {
 		if len(keys) == 1 {
-			return s.client.RemoveObject(ctx, bucket, keys[0], minio.RemoveObjectOptions{})
+			err := s.client.RemoveObject(ctx, bucket, keys[0], minio.RemoveObjectOptions{})
+			if is(err, minio.NoSuchKey) { // which S3 does not say, but some servers do
+				return nil
+			}
+			return err
 		}
 		results, err := s.client.RemoveObjectsWithIter(ctx, bucket, func(yield func(minio.ObjectInfo) bool) {
 			for _, key := range keys {
@@ -98,7 +102,7 @@ func (s *Storage) deleteKeys(ctx context.Context, bucket string, keys []string) 
 			return err
 		}
 		for r := range results {
-			if r.Err != nil && err == nil {
+			if r.Err != nil && err == nil && !is(r.Err, minio.NoSuchKey) { // as above
 				err = r.Err // all others were tried too; the next try brings them again
 			}
 		}

@@ -196,6 +196,9 @@ func (s *Storage) abortUploads(ctx context.Context, at place) (n int, err error)
 			page, err = s.client.ListMultipartUploads(ctx, at.bucket, at.prefix, keyMarker, idMarker, "", mostPage)
 			return err
 		})
+		if isNotImplemented(err) { // then there are none, or nobody can tell
+			return n, nil
+		}
 		if err != nil {
 			return n, err
 		}

@@ -125,3 +125,8 @@ func is(err error, codes ...string) bool {
 	}
 	return false
 }
+
+func isNotImplemented(err error) bool {
+	answer, ok := errors.AsType[minio.ErrorResponse](err)
+	return ok && (answer.Code == minio.NotImplemented || answer.StatusCode == http.StatusNotImplemented)
+}

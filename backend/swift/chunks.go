@@ -125,7 +125,8 @@ func justBefore(object string) string {
 	return object[:last] + string(object[last]-1) + "~"
 }
 
-// stat asks for one object.
+// stat asks for one object. One that would delete itself (X-Delete-At, which whoever brings an object can set) is kept from that, else it
+// counts as missing.
 func (s *Storage) stat(ctx context.Context, container, object string) (size int64, ok bool, err error) {
 	res, err := s.do(ctx, request{method: http.MethodHead, container: container, object: object, ok: []int{http.StatusOK, http.StatusNoContent}})
 	if isStatus(err, http.StatusNotFound) {
@@ -137,10 +138,15 @@ func (s *Storage) stat(ctx context.Context, container, object string) (size int6
 	if res.size < 0 {
 		return 0, false, errors.New("the answer does not tell the size")
 	}
+	if res.header.Get("X-Delete-At") != "" {
+		if ok, err := s.touch(ctx, container, object); !ok || err != nil {
+			return 0, false, err
+		}
+	}
 	return res.size, true, nil
 }
 
-// touch makes an object count as stored now, and reports whether it is there.
+// touch makes an object count as stored now, and reports whether it is there. It takes X-Delete-At away, as it names none.
 func (s *Storage) touch(ctx context.Context, container, object string) (bool, error) {
 	_, err := s.do(ctx, request{
 		method: http.MethodPost, container: container, object: object, ok: []int{http.StatusAccepted, http.StatusNoContent, http.StatusOK},

@@ -13,7 +13,7 @@ import (
 )
 
 // CopyChunks implements stacksync.StorageProvisioner. Swift copies by itself; a chunk that is stored with the same size is not copied again,
-// but counts as stored now. A missing To is a stacksync.ErrNotFound.
+// but counts as stored now. A missing To is a stacksync.ErrNotFound, a chunk that is stored there with another size a stacksync.ErrSize.
 func (s *Storage) CopyChunks(ctx context.Context, p stacksync.CopyChunksParams) (stacksync.CopyChunksResult, error) {
 	err := check.CopyChunks(ctx, p)
 	if err == nil {
@@ -65,15 +65,19 @@ func (s *Storage) copyChunk(ctx context.Context, from, to, object string) (bool,
 		if !ok || err != nil {
 			return false, err
 		}
-		if size == stored {
-			if ok, err := s.touch(ctx, to, object); ok || err != nil {
-				return ok, err
-			}
+		if size != stored {
+			return false, fmt.Errorf("%w: the stored chunk has %d bytes, not %d", stacksync.ErrSize, stored, size)
+		}
+		if ok, err := s.touch(ctx, to, object); ok || err != nil {
+			return ok, err
 		}
 	}
+	// Conditions, as If-None-Match, would be about the source. Fresh metadata leave out X-Delete-At.
 	_, err = s.do(ctx, request{
 		method: http.MethodPut, container: to, object: object, ok: []int{http.StatusCreated}, overtaken: true,
-		header: map[string]string{"X-Copy-From": "/" + from + "/" + object, "Content-Length": "0"},
+		header: map[string]string{
+			"X-Copy-From": "/" + from + "/" + object, "X-Fresh-Metadata": "true", "Content-Type": "application/octet-stream", "Content-Length": "0",
+		},
 	})
 	if isStatus(err, http.StatusNotFound) {
 		return false, nil

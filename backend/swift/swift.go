@@ -18,6 +18,10 @@
 // Where the answer matters, this package asks for the objects themselves: only ListChunks and DeleteContainer read listings, and
 // StatChunks does where Config.Listings says so.
 //
+// Whoever may bring an object, by a signed request or an account, may have it delete itself later, by X-Delete-At or X-Delete-After. Where
+// an answer about an object tells that, this package takes it away: StatChunks, and so a commit, keep the chunk, as do WriteChunk and
+// CopyChunks where it is stored already. Listings don't tell. An editor's account may say so again later, as it may delete chunks.
+//
 // # Failures
 //
 // A request that fails for a reason that may pass (no connection, a timeout, 408, 429, 498, 5xx) is sent up to 6 times, with growing random
@@ -77,7 +81,8 @@ type Config struct {
 	Parallel int
 	// Listings makes StatChunks of many names read the container's listings while that is quicker than asking for each object, which
 	// takes a thousand requests for a thousand names. A listing may lag behind the objects by moments, on an overloaded cluster by
-	// minutes: a chunk just written may then count as missing, and, worse, one just deleted as stored.
+	// minutes: a chunk just written may then count as missing, and, worse, one just deleted as stored. It does not tell which objects are
+	// going to delete themselves, so these are not kept from it.
 	// For clusters of one node, and where nothing deletes chunks but whole containers.
 	Listings bool
 

@@ -233,3 +233,54 @@ func TestTooManyAccounts(t *testing.T) {
 		require.Equal(t, grants[len(grants)-len(res.Omitted)+i].Account, account, "the first ones are listed")
 	}
 }
+
+// A chunk that was brought with an end stays once somebody has asked for it, and so do its copies.
+func TestEndOfAChunkIsTakenAway(t *testing.T) {
+	server := sharedServer(t)
+	c := configOf(server)
+	c.Prefix, c.Signing = "end-", &swift.Signing{Keys: []stacksync.Secret{masterKey}}
+	s := open(t, c)
+	create(t, s, "c")
+	create(t, s, "d")
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	send := func(method stacksync.Method, container, name, after string) http.Header {
+		r, err := signerOf(t, s).SignChunks(t.Context(), stacksync.SignChunksParams{
+			Container: container, Method: method, Chunks: []stacksync.Chunk{{Name: name, Size: 5}}, Lifetime: time.Minute,
+		})
+		require.NoError(t, err)
+		var content io.Reader = http.NoBody
+		if method == stacksync.Put {
+			content = strings.NewReader("hello")
+		}
+		req, err := http.NewRequestWithContext(t.Context(), string(method), r.Requests[0].URL, content)
+		require.NoError(t, err)
+		if after != "" {
+			req.Header.Set("X-Delete-After", after)
+		}
+		res, err := transport.RoundTrip(req)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		require.Less(t, res.StatusCode, 300)
+		return res.Header
+	}
+	end := func(container, name string) string {
+		return send(stacksync.Get, container, name, "").Get("X-Delete-At")
+	}
+	for _, name := range []string{"a", "b"} {
+		send(stacksync.Put, "c", name, "3600")
+		require.NotEmpty(t, end("c", name))
+	}
+	r, err := s.StatChunks(t.Context(), stacksync.StatChunksParams{Container: "c", Names: []string{"a"}})
+	require.NoError(t, err)
+	require.Equal(t, []stacksync.Chunk{{Name: "a", Size: 5}}, r.Chunks)
+	require.Empty(t, end("c", "a"))
+	_, err = s.CopyChunks(t.Context(), stacksync.CopyChunksParams{From: "c", To: "d", Names: []string{"a", "b"}})
+	require.NoError(t, err)
+	require.NotEmpty(t, end("c", "b"), "nobody has asked for it")
+	for _, name := range []string{"a", "b"} {
+		require.Empty(t, end("d", name))
+	}
+	require.NoError(t, write(t.Context(), s, "c", "b", strings.NewReader("hello"), 5))
+	require.Empty(t, end("c", "b"))
+}

@@ -4,17 +4,27 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/stacksync/stacksync-go"
 )
 
 // Content returns a reader of the content of a chunk of the given size. It ends with io.EOF after exactly size bytes, and
 // fails with a *stacksync.FieldError that wraps stacksync.ErrSize where r has fewer or more, with r's own error where r
-// fails, and with that of ctx once it has ended.
+// fails, and with that of ctx once it has ended, also while r blocks: see patient.
 //
 // The last bytes are handed out only when r has come to its end: a back-end that sends size bytes on and stops has seen
 // the error of content that is too long, or of a reader that checks a hash at its end, before the chunk was complete.
 func Content(ctx context.Context, r io.Reader, size int64) io.Reader {
+	return ContentWithin(ctx, r, size, 0)
+}
+
+// ContentWithin is Content that fails, too, where it is read and r brings nothing for as long as silence says; 0 means that
+// r may take its time.
+func ContentWithin(ctx context.Context, r io.Reader, size int64, silence time.Duration) io.Reader {
+	if !atHand(r) && (silence > 0 || ctx.Done() != nil) {
+		r = &patient{ctx: ctx, from: r, silence: silence}
+	}
 	return &content{ctx: ctx, r: r, size: size, left: size}
 }
 
