@@ -85,10 +85,10 @@ func canSucceed(err error) bool {
 	if _, ok := errors.AsType[final](err); ok {
 		return false
 	}
-	answer, ok := errors.AsType[minio.ErrorResponse](err)
-	if !ok {
+	if !answered(err) {
 		return !badPeer(err) // the network's
 	}
+	answer, _ := errors.AsType[minio.ErrorResponse](err)
 	switch answer.Code {
 	case "InternalError", "RequestTimeout", "SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "Throttling",
 		"ThrottlingException", "RequestLimitExceeded", "RequestThrottled", "BandwidthLimitExceeded", "OperationAborted",
@@ -101,6 +101,12 @@ func canSucceed(err error) bool {
 		return true
 	}
 	return false
+}
+
+// answered reports whether an error is the server's.
+func answered(err error) bool {
+	_, ok := errors.AsType[minio.ErrorResponse](err)
+	return ok
 }
 
 // badPeer tells errors that no second try mends: who answers is not the server.

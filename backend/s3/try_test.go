@@ -156,6 +156,28 @@ func TestCancelledWhileWaiting(t *testing.T) {
 	require.ErrorContains(t, err, "the try before failed: Service Unavailable", "why it took so long")
 }
 
+// TestRefusalThatGetsLost: a server may refuse a chunk that is stored, and close the connection, while it is still being sent.
+func TestRefusalThatGetsLost(t *testing.T) {
+	t.Parallel()
+	s, m, n := throughMiddle(t, config(t, server(t)))
+	require.NoError(t, write(t.Context(), s, container, "stored", "content"))
+	cut := func(r *http.Request) (*answer, error) {
+		if what(r) != "put" {
+			return nil, nil
+		}
+		_, _ = io.CopyN(io.Discard, r.Body, 1)
+		return nil, errCut
+	}
+	m.set(cut, nil)
+	require.NoError(t, write(t.Context(), s, container, "stored", "content"))
+	require.Empty(t, n.taken())
+	require.ErrorIs(t, write(t.Context(), s, container, "stored", "longer content"), stacksync.ErrSize)
+	require.ErrorIs(t, write(t.Context(), s, container, "new", "content"), errCut)
+	m.set(times(2, cut), nil)
+	require.NoError(t, write(t.Context(), s, container, "new", "content"))
+	requireStored(t, s, "new", "content")
+}
+
 // TestContentOnce: content that can't be read again is not sent again once something of it was read.
 func TestContentOnce(t *testing.T) {
 	t.Parallel()

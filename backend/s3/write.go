@@ -99,7 +99,9 @@ func (w *write) whole(ctx context.Context) error {
 			return nil
 		}
 		again := seeker != nil || !read || w.size == 0
-		if is(err, minio.PreconditionFailed) || !again && canSucceed(err) { // it may be that only the answer was lost
+		// It may be that only the answer was lost: a server that closes the connection when it refuses a chunk that is stored breaks off the
+		// sending, again and again.
+		if is(err, minio.PreconditionFailed) || canSucceed(err) && (!again || b.read && !answered(err)) {
 			err = w.compare(ctx, b.from, err)
 		}
 		if err != nil && !again {
