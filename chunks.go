@@ -71,8 +71,8 @@ func (s *Service) lookUpIn(ctx context.Context, from Loader, l *lookup) error {
 	return l.err
 }
 
-// stat asks the storage for those chunks of an answered lookup that the chunk table does not know.
-func (s *Service) stat(ctx context.Context, l *lookup) (stored map[string]int64, err error) {
+// stat asks the storage for those chunks of an answered lookup that the chunk table does not know. See StatChunksParams for mayLag.
+func (s *Service) stat(ctx context.Context, l *lookup, mayLag bool) (stored map[string]int64, err error) {
 	var unknown []string
 	for _, name := range l.names {
 		if _, ok := l.known[name]; !ok {
@@ -82,7 +82,7 @@ func (s *Service) stat(ctx context.Context, l *lookup) (stored map[string]int64,
 	if len(unknown) == 0 {
 		return nil, nil
 	}
-	res, err := s.storage.StatChunks(ctx, StatChunksParams{Container: l.access.workspace.Container, Names: unknown})
+	res, err := s.storage.StatChunks(ctx, StatChunksParams{Container: l.access.workspace.Container, Names: unknown, MayLag: mayLag})
 	if err != nil {
 		return nil, fmt.Errorf("stat chunks: %w", err)
 	}
@@ -116,7 +116,7 @@ func (s *Service) findChunks(ctx context.Context, j *commitJob, ask func(context
 	err := ask(ctx, l)
 	if err == nil {
 		j.known = l.known
-		j.stored, err = s.stat(ctx, l)
+		j.stored, err = s.stat(ctx, l, false)
 	}
 	return err
 }

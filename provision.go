@@ -71,6 +71,8 @@ type DeleteContainerResult struct{}
 type StatChunksParams struct {
 	Container string
 	Names     []string
+	// MayLag says that the answer may be some moments old, where that is quicker: from a listing that lags behind, say.
+	MayLag bool
 }
 
 // StatChunksResult is that of StorageProvisioner.StatChunks.

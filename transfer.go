@@ -12,7 +12,7 @@ import (
 // service without Config.Storage.
 type Transfers interface {
 	// PrepareUpload tells which of some chunks are not stored yet, and how to upload them. Needs role Editor and a device.
-	// A chunk stored with another size is an ErrSize; chunks that can't fit the owner's quota are an ErrQuotaExceeded; a Via that
+	// Its answer may be some moments old: the commit asks again. A chunk stored with another size is an ErrSize; chunks that can't fit the owner's quota are an ErrQuotaExceeded; a Via that
 	// the service does not offer is an errors.ErrUnsupported.
 	PrepareUpload(ctx context.Context, r PrepareUploadRequest) (PrepareUploadResult, error)
 	// PrepareDownload tells how to download chunks. Needs role Viewer and a device. *ChunksMissingError, errors.ErrUnsupported.
@@ -38,6 +38,9 @@ type PrepareUploadRequest struct {
 	Workspace WorkspaceID `json:"workspace"`
 	Chunks    []Chunk     `json:"chunks"`        // at most Limits.Chunks
 	Via       Via         `json:"via,omitempty"` // how the client wants to transfer; empty: as the service prefers
+	// New says that the client has not begun to upload these chunks before. Then the storage is not asked for them: only those that some
+	// version in the workspace names are left out of Missing. To upload one that is stored does no harm.
+	New bool `json:"new,omitempty"`
 }
 
 // PrepareUploadResult is that of Transfers.PrepareUpload.
@@ -133,9 +136,11 @@ func (s *Service) prepareUpload(ctx context.Context, r PrepareUploadRequest) (Pr
 	if err := s.lookUp(ctx, l); err != nil {
 		return none, err
 	}
-	stored, err := s.stat(ctx, l)
-	if err != nil {
-		return none, err
+	var stored map[string]int64
+	if !r.New {
+		if stored, err = s.stat(ctx, l, true); err != nil {
+			return none, err
+		}
 	}
 	res := PrepareUploadResult{Via: via}
 	var bytes int64
@@ -210,7 +215,7 @@ func (s *Service) prepareDownload(ctx context.Context, r PrepareDownloadRequest)
 	if err := s.lookUp(ctx, l); err != nil {
 		return none, err
 	}
-	stored, err := s.stat(ctx, l)
+	stored, err := s.stat(ctx, l, false)
 	if err != nil {
 		return none, err
 	}

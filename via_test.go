@@ -201,6 +201,14 @@ func TestPrepareSigns(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, up.Missing)
 	require.Len(t, s.asked, 2, "nothing to sign")
+
+	w.must(w.file(stacksync.ItemID{}, "committed", "committed"))
+	res, err := w.svc.PrepareUpload(t.Context(), stacksync.PrepareUploadRequest{
+		Actor: w.actor, Workspace: w.ws, Chunks: []stacksync.Chunk{there, chunkOf("committed"), missing}, New: true,
+	})
+	require.NoError(t, err)
+	require.Len(t, res.Missing, 2, "the storage is not asked what there is")
+	require.Equal(t, []stacksync.Chunk{there, missing}, []stacksync.Chunk{res.Missing[0].Chunk, res.Missing[1].Chunk})
 	s.fail = errCut
 	_, err = w.prepareUpload(missing)
 	require.ErrorIs(t, err, errCut)

@@ -26,13 +26,13 @@ func unique(names []string) []string {
 	return list
 }
 
-// StatChunks implements stacksync.StorageProvisioner. It costs one request a name, Config.Parallel at a time; with Config.Listings, many
-// names cost fewer.
+// StatChunks implements stacksync.StorageProvisioner. It costs one request a name, Config.Parallel at a time; with MayLag or
+// Config.Listings, many names cost fewer.
 func (s *Storage) StatChunks(ctx context.Context, p stacksync.StatChunksParams) (stacksync.StatChunksResult, error) {
 	err := check.StatChunks(ctx, p)
 	var chunks []stacksync.Chunk
 	if err == nil {
-		chunks, err = s.statChunks(ctx, s.container(p.Container), unique(p.Names))
+		chunks, err = s.statChunks(ctx, s.container(p.Container), unique(p.Names), p.MayLag || s.cfg.Listings)
 	}
 	if err != nil {
 		return stacksync.StatChunksResult{}, fmt.Errorf("stat chunks: %w", err)
@@ -40,9 +40,9 @@ func (s *Storage) StatChunks(ctx context.Context, p stacksync.StatChunksParams) 
 	return stacksync.StatChunksResult{Chunks: chunks}, nil
 }
 
-func (s *Storage) statChunks(ctx context.Context, container string, names []string) ([]stacksync.Chunk, error) {
+func (s *Storage) statChunks(ctx context.Context, container string, names []string, listings bool) ([]stacksync.Chunk, error) {
 	var chunks []stacksync.Chunk
-	if s.cfg.Listings {
+	if listings {
 		var err error
 		if chunks, names, err = s.statByListing(ctx, container, names); err != nil {
 			return nil, err

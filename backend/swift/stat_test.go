@@ -52,15 +52,17 @@ func TestRequestsOfStatChunks(t *testing.T) {
 		first, every int
 		asked        int
 		most         int // requests
+		mayLag       bool
 	}{
-		"exact":                          {exact, 0, 1, 1000, 1000},
-		"close together":                 {listing, 20_000, 1, 1000, 1},
-		"one in twenty":                  {listing, 0, 20, 1000, 2},
-		"one in fifty: too far apart":    {listing, 0, 50, 1000, 4 + 200},
-		"sparse":                         {listing, 0, 120, 400, 1 + 400},
-		"few":                            {listing, 0, 1, 100, 100},
-		"all missing":                    {listing, n, 1, 1000, 1},
-		"half of them beyond the others": {listing, n - 500, 1, 1000, 1},
+		"exact":                          {s: exact, first: 0, every: 1, asked: 1000, most: 1000},
+		"may lag":                        {s: exact, first: 0, every: 1, asked: 1000, most: 1, mayLag: true},
+		"close together":                 {s: listing, first: 20_000, every: 1, asked: 1000, most: 1},
+		"one in twenty":                  {s: listing, first: 0, every: 20, asked: 1000, most: 2},
+		"one in fifty: too far apart":    {s: listing, first: 0, every: 50, asked: 1000, most: 4 + 200},
+		"sparse":                         {s: listing, first: 0, every: 120, asked: 400, most: 1 + 400},
+		"few":                            {s: listing, first: 0, every: 1, asked: 100, most: 100},
+		"all missing":                    {s: listing, first: n, every: 1, asked: 1000, most: 1},
+		"half of them beyond the others": {s: listing, first: n - 500, every: 1, asked: 1000, most: 1},
 	} {
 		var names []string
 		want := 0
@@ -72,7 +74,7 @@ func TestRequestsOfStatChunks(t *testing.T) {
 			}
 		}
 		_, before := f.count()
-		r, err := c.s.StatChunks(t.Context(), stacksync.StatChunksParams{Container: "c", Names: append(names, names...)})
+		r, err := c.s.StatChunks(t.Context(), stacksync.StatChunksParams{Container: "c", Names: append(names, names...), MayLag: c.mayLag})
 		require.NoError(t, err, name)
 		_, after := f.count()
 		require.Len(t, r.Chunks, want, name)

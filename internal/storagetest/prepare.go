@@ -36,11 +36,11 @@ func PrepareUpload(b *testing.B, s stacksync.StorageProvisioner, requests func()
 	require.NoError(b, err)
 	actor := stacksync.Actor{User: "ada", Device: device.Device.ID}
 	const n = 1_000
-	measure := func(what string, chunks []stacksync.Chunk, missing int) {
+	measure := func(what string, chunks []stacksync.Chunk, missing int, saidNew bool) {
 		b.Run(what, func(b *testing.B) {
 			before := requests()
 			for b.Loop() {
-				r, err := svc.PrepareUpload(b.Context(), stacksync.PrepareUploadRequest{Actor: actor, Workspace: workspace, Chunks: chunks})
+				r, err := svc.PrepareUpload(b.Context(), stacksync.PrepareUploadRequest{Actor: actor, Workspace: workspace, Chunks: chunks, New: saidNew})
 				require.NoError(b, err)
 				require.Equal(b, stacksync.ViaSigned, r.Via)
 				require.Len(b, r.Missing, missing)
@@ -61,8 +61,9 @@ func PrepareUpload(b *testing.B, s stacksync.StorageProvisioner, requests func()
 		})
 	}
 	require.NoError(b, g.Wait())
-	measure("new", fresh, n)
-	measure("uploaded", stored, 0)
+	measure("new", fresh, n, false)
+	measure("said to be new", fresh, n, true)
+	measure("uploaded", stored, 0, false)
 	file := stacksync.Proposal{Item: stacksync.ItemID{UUID: uuid.New()}, Version: 1, Name: "f", Kind: stacksync.File, Chunks: stored}
 	for i := range stored {
 		file.Size += stored[i].Size
@@ -70,7 +71,7 @@ func PrepareUpload(b *testing.B, s stacksync.StorageProvisioner, requests func()
 	r, err := svc.Commit(ctx, stacksync.CommitRequest{Actor: actor, Workspace: workspace, Proposals: []stacksync.Proposal{file}})
 	require.NoError(b, err)
 	require.NoError(b, r.Outcomes[0].Err)
-	measure("committed", stored, 0)
+	measure("committed", stored, 0, false)
 }
 
 func chunkOf(content string) stacksync.Chunk {
