@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -26,10 +27,12 @@ type patient struct {
 	err    error // why a Read of from was given up; it stays
 }
 
-// read is what a Read has returned.
+// read is how a Read has ended: it has returned, or else panicked or left its goroutine.
 type read struct {
-	n   int
-	err error
+	n        int
+	err      error
+	returned bool
+	fault    any // nil if it has left
 }
 
 // atHand tells whether content is in memory, so that reading it can't block.
@@ -59,13 +62,27 @@ func (r *patient) Read(p []byte) (int, error) {
 	}
 	buffer := (*r.buffer)[:min(len(p), len(*r.buffer))]
 	go func() {
-		n, err := r.from.Read(buffer)
-		r.done <- read{n, err}
+		var got read
+		defer func() {
+			if !got.returned {
+				got.fault = recover() // it is for whoever reads here, not the end of the process
+			}
+			r.done <- got
+		}()
+		got.n, got.err = r.from.Read(buffer)
+		got.returned = true
 	}()
 	late, stop := r.limit()
 	defer stop()
 	select {
 	case got := <-r.done:
+		if !got.returned {
+			r.err = io.ErrClosedPipe
+			if got.fault == nil {
+				runtime.Goexit()
+			}
+			panic(got.fault)
+		}
 		n := copy(p, buffer[:got.n])
 		if n > 0 {
 			r.since = time.Time{}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -124,4 +125,29 @@ func TestContentIsReadOnceAtATime(t *testing.T) {
 	_, err := io.CopyBuffer(struct{ io.Writer }{&got}, check.Content(ctx, once, int64(len(content))), make([]byte, 300<<10))
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(content, got.Bytes()))
+}
+
+// fatal is content whose Read does not return.
+type fatal func()
+
+func (f fatal) Read([]byte) (int, error) {
+	f()
+	return 0, nil
+}
+
+// TestContentThatPanics: the end of a Read that does not return is that of its caller, and not of the process.
+func TestContentThatPanics(t *testing.T) {
+	r := check.Content(t.Context(), fatal(func() { panic("broken") }), 10)
+	require.PanicsWithValue(t, "broken", func() { _, _ = r.Read(make([]byte, 1)) })
+	_, err := r.Read(make([]byte, 1))
+	require.Error(t, err)
+
+	left := make(chan bool)
+	go func() {
+		returned := false
+		defer func() { left <- !returned }()
+		_, _ = check.Content(t.Context(), fatal(runtime.Goexit), 10).Read(make([]byte, 1))
+		returned = true
+	}()
+	require.True(t, <-left)
 }
