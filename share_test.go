@@ -1,6 +1,7 @@
 package stacksync_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 	"maps"
@@ -15,7 +16,7 @@ import (
 // at is the same world seen by another actor, in another workspace.
 func (w *world) at(actor stacksync.Actor, ws stacksync.WorkspaceID) *world {
 	other := *w
-	other.actor, other.ws, other.ids = actor, ws, w.ids+1000*(len(actor.User)+int(ws.UUID[15]))
+	other.actor, other.ws, other.ids = actor, ws, w.ids+1000*(len(actor.User)+int(binary.BigEndian.Uint32(ws.UUID[12:])))
 	return &other
 }
 

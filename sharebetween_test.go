@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -218,23 +219,26 @@ func TestLostChunkOfAnOldVersion(t *testing.T) {
 
 // Who asks for the storage account, is taken out, and goes away before the storage has answered, has no access left.
 func TestGrantIsLookedAtAgain(t *testing.T) {
-	m := &meddling{accounts: newAccounts()}
-	w := newWorld(t, memory.New(), onStorage(m), withKey)
-	bob, _ := w.join("bob")
-	w.join("eve")
-	shared := w.share(w.shelf().folder.Item, stacksync.Invitee{User: "bob"}, stacksync.Invitee{User: "eve"}).Workspace
-	ctx, cancel := context.WithCancel(t.Context())
-	m.setAccess = func(container string) error {
-		if container == shared.Container {
-			m.setAccess = nil
-			require.NoError(t, w.at(w.actor, shared.ID).unshare("bob"))
-			cancel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &meddling{accounts: newAccounts()}
+		w := newWorld(t, memory.New(), onStorage(m), withKey)
+		bob, _ := w.join("bob")
+		w.join("eve")
+		shared := w.share(w.shelf().folder.Item, stacksync.Invitee{User: "bob"}, stacksync.Invitee{User: "eve"}).Workspace
+		ctx, cancel := context.WithCancel(t.Context())
+		m.setAccess = func(container string) error {
+			if container == shared.Container {
+				m.setAccess = nil
+				require.NoError(t, w.at(w.actor, shared.ID).unshare("bob"))
+				cancel()
+			}
+			return nil
 		}
-		return nil
-	}
-	_, _ = w.svc.StorageAccount(ctx, stacksync.StorageAccountRequest{Actor: bob}) // whatever it is told
-	require.Error(t, ctx.Err())
-	require.Len(t, m.grants[shared.Container], 2, "ada and eve")
+		_, err := w.svc.StorageAccount(ctx, stacksync.StorageAccountRequest{Actor: bob})
+		require.ErrorIs(t, err, context.Canceled)
+		synctest.Wait()
+		require.Len(t, m.grants[shared.Container], 2, "ada and eve")
+	})
 }
 
 // From the first transaction of a deletion on there is no such user, and no account at the storage afterwards.
