@@ -67,8 +67,11 @@ func (w *world) transfer(to stacksync.UserID) error {
 	return err
 }
 
-func (w *world) commitErr(p stacksync.Proposal) error {
-	res, err := w.svc.Commit(w.Context(), stacksync.CommitRequest{Actor: w.actor, Workspace: w.ws, Proposals: []stacksync.Proposal{p}})
+func (w *world) commitErr(p stacksync.Proposal) error { return w.commitWith(p, 0) }
+
+// commitWith commits with a generation of the key.
+func (w *world) commitWith(p stacksync.Proposal, generation int64) error {
+	res, err := w.svc.Commit(w.Context(), stacksync.CommitRequest{Actor: w.actor, Workspace: w.ws, KeyGeneration: generation, Proposals: []stacksync.Proposal{p}})
 	if err == nil {
 		err = res.Outcomes[0].Err
 	}

@@ -3,6 +3,8 @@ package stacksync
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // Operations are the journaled operations. They are seen by who asked for them, and by the owners of the workspaces they are about.
@@ -74,20 +76,15 @@ func (s *Service) ListOperations(ctx context.Context, r ListOperationsRequest) (
 			if err != nil {
 				return err
 			}
-			p := OperationsParams{State: r.State, Users: []UserID{r.User}, Limit: limit}
+			p := OperationsParams{State: r.State, Users: []UserID{r.User}, Workspaces: slices.Collect(maps.Keys(owned)), Limit: limit}
 			if !r.Workspace.IsZero() {
-				p.Limit = maxOperations // of which some are about others
-			}
-			for id := range owned {
-				if r.Workspace.IsZero() || r.Workspace == id {
-					p.Workspaces = append(p.Workspaces, id)
-				}
+				// Of these, some may be others'.
+				p.Users, p.Workspaces, p.Limit = nil, []WorkspaceID{r.Workspace}, maxOperations
 			}
 			rows, err := rd.Operations(ctx, p)
 			res.Operations = nil
 			for _, op := range rows.Operations {
-				about := r.Workspace.IsZero() || op.Workspace == r.Workspace || op.Source == r.Workspace
-				if about && len(res.Operations) < limit {
+				if len(res.Operations) < limit && op.seenBy(r.Actor, owned) {
 					res.Operations = append(res.Operations, op)
 				}
 			}
@@ -112,6 +109,11 @@ func ownedBy(ctx context.Context, r Reader, actor Actor) (map[WorkspaceID]bool, 
 	return owned, err
 }
 
+// seenBy reports whether an actor who owns some workspaces sees an operation.
+func (o *Operation) seenBy(actor Actor, owned map[WorkspaceID]bool) bool {
+	return o.User == actor.User || owned[o.Workspace] || owned[o.Source]
+}
+
 // takeOverAs is takeOver for an actor who sees the operation.
 func (s *Service) takeOverAs(ctx context.Context, actor Actor, id OperationID, change func(op *Operation) error) (Operation, error) {
 	if err := actor.check(needs{}); err != nil {
@@ -119,7 +121,7 @@ func (s *Service) takeOverAs(ctx context.Context, actor Actor, id OperationID, c
 	}
 	return s.takeOver(ctx, id, func(ctx context.Context, r Reader, op *Operation) error {
 		owned, err := ownedBy(ctx, r, actor)
-		if err == nil && op.User != actor.User && !owned[op.Workspace] && !owned[op.Source] {
+		if err == nil && !op.seenBy(actor, owned) {
 			err = ErrOperationNotFound
 		}
 		return err

@@ -311,6 +311,19 @@ func TestOperationsAreTheOwners(t *testing.T) {
 	require.Len(t, own.Operations, 2, "the share and the return, of a workspace that is no more")
 }
 
+// A new owner sees how the workspace has come about, whichever of the two workspaces is asked for; a member who owns neither does not.
+func TestOperationsAreTheNewOwners(t *testing.T) {
+	c := newClub(t, memory.New())
+	require.NoError(t, c.transfer("bob"))
+	for _, ws := range []stacksync.WorkspaceID{{}, c.ws, c.home.ws} {
+		for actor, n := range map[stacksync.Actor]int{c.actor: 1, c.bob.actor: 1, c.eve.actor: 0} {
+			res, err := c.svc.ListOperations(t.Context(), stacksync.ListOperationsRequest{Actor: actor, Workspace: ws})
+			require.NoError(t, err)
+			require.Len(t, res.Operations, n, "%s, of %v", actor.User, ws)
+		}
+	}
+}
+
 // An invitation shows what helps to decide on it; members do not see where others have the mount, nor their keys.
 func TestWhatOthersSee(t *testing.T) {
 	w := newWorld(t, memory.New(), asking)

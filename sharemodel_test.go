@@ -16,6 +16,9 @@ type estateModel struct {
 	spaces map[stacksync.WorkspaceID]*spaceModel
 	home   map[stacksync.UserID]stacksync.WorkspaceID
 	limit  map[stacksync.UserID]int64
+
+	operations []operationModel
+	turn       int // calls so far
 }
 
 type spaceModel struct {
@@ -24,6 +27,8 @@ type spaceModel struct {
 	folder  stacksync.ItemID // zero: a default workspace
 	members map[stacksync.UserID]*memberModel
 	items   map[stacksync.ItemID]itemModel
+	// generation is that of the key; 0: it is not encrypted.
+	generation int64
 }
 
 type memberModel struct {
@@ -31,6 +36,9 @@ type memberModel struct {
 	pending bool
 	name    string
 	parent  stacksync.ItemID
+
+	key        string // sealed
+	generation int64
 }
 
 type itemModel struct {
@@ -116,11 +124,14 @@ func (m *estateModel) fits(u stacksync.UserID, add int64) bool {
 	return add <= 0 || m.limit[u] == 0 || m.used(u)+add <= m.limit[u]
 }
 
-// commit returns what the error of a commit of one proposal must be.
-func (m *estateModel) commit(u stacksync.UserID, ws stacksync.WorkspaceID, p stacksync.Proposal) error {
+// commit returns what the error of a commit of one proposal must be, made with a generation of the key.
+func (m *estateModel) commit(u stacksync.UserID, ws stacksync.WorkspaceID, p stacksync.Proposal, generation int64) error {
 	s, err := m.may(u, ws, stacksync.Editor)
 	if err != nil {
 		return err
+	}
+	if generation != s.generation || s.members[u].generation != s.generation {
+		return stacksync.ErrKeyGeneration
 	}
 	now, known := s.items[p.Item]
 	switch {
@@ -162,12 +173,12 @@ func (m *estateModel) commit(u stacksync.UserID, ws stacksync.WorkspaceID, p sta
 }
 
 // shareable returns what the error of a share must be.
-func (m *estateModel) shareable(u stacksync.UserID, ws stacksync.WorkspaceID, folder stacksync.ItemID) error {
-	s, err := m.may(u, ws, stacksync.Owner)
+func (m *estateModel) shareable(r stacksync.ShareFolderRequest) error {
+	s, err := m.may(r.User, r.Workspace, stacksync.Owner)
 	if err != nil {
 		return err
 	}
-	it, ok := s.items[folder]
+	it, ok := s.items[r.Folder]
 	switch {
 	case !s.folder.IsZero():
 		return stacksync.ErrNested
@@ -177,17 +188,25 @@ func (m *estateModel) shareable(u stacksync.UserID, ws stacksync.WorkspaceID, fo
 		return stacksync.ErrItemNotFound
 	}
 	for _, other := range m.spaces {
-		if mount := other.members[u]; mount != nil && !mount.parent.IsZero() && (mount.parent == folder || s.below(mount.parent, folder)) {
+		if mount := other.members[r.User]; mount != nil && !mount.parent.IsZero() && (mount.parent == r.Folder || s.below(mount.parent, r.Folder)) {
 			return stacksync.ErrNested
+		}
+	}
+	for _, v := range append(slices.Clone(r.Invite), stacksync.Invitee{SealedKey: r.SealedKey}) {
+		if (v.SealedKey != "") != r.Encrypted {
+			return errField
 		}
 	}
 	return nil
 }
 
 // share moves a folder to a new workspace.
-func (m *estateModel) share(u stacksync.UserID, ws stacksync.WorkspaceID, folder stacksync.ItemID, invite []stacksync.Invitee, id stacksync.WorkspaceID) {
-	from := m.spaces[ws]
-	to := &spaceModel{id: id, owner: u, folder: folder, members: map[stacksync.UserID]*memberModel{}, items: map[stacksync.ItemID]itemModel{}}
+func (m *estateModel) share(r stacksync.ShareFolderRequest, id stacksync.WorkspaceID) {
+	from, folder := m.spaces[r.Workspace], r.Folder
+	to := &spaceModel{id: id, owner: r.User, folder: folder, members: map[stacksync.UserID]*memberModel{}, items: map[stacksync.ItemID]itemModel{}}
+	if r.Encrypted {
+		to.generation = 1
+	}
 	m.spaces[id] = to
 	for at, it := range from.items {
 		if !it.deleted && from.below(at, folder) {
@@ -202,10 +221,11 @@ func (m *estateModel) share(u stacksync.UserID, ws stacksync.WorkspaceID, folder
 	}
 	was := from.items[folder]
 	from.leaves(folder)
-	to.members[u] = &memberModel{role: stacksync.Owner, name: was.name, parent: was.parent}
-	for _, v := range invite {
+	to.members[r.User] = &memberModel{role: stacksync.Owner, name: was.name, parent: was.parent, key: r.SealedKey, generation: to.generation}
+	for _, v := range r.Invite {
 		m.invite(to, v)
 	}
+	m.record(stacksync.OperationShare, r.User, id, r.Workspace)
 }
 
 func (s *spaceModel) leaves(id stacksync.ItemID) {
@@ -219,7 +239,8 @@ func (m *estateModel) invite(s *spaceModel, v stacksync.Invitee) {
 		return
 	}
 	delete(s.members, v.User) // an invitation is replaced
-	s.members[v.User] = &memberModel{role: v.Role, pending: true, name: m.freeName(v.User, s.members[s.owner].name)}
+	name := m.freeName(v.User, s.members[s.owner].name)
+	s.members[v.User] = &memberModel{role: v.Role, pending: true, name: name, key: v.SealedKey, generation: s.generation}
 }
 
 // freeName numbers a name of a mount in the root of a user's default workspace.
@@ -248,12 +269,16 @@ func (m *estateModel) free(u stacksync.UserID, parent stacksync.ItemID, name str
 	return true
 }
 
-// takeOut removes members; the folder returns when none but the owner is left.
+// takeOut removes members. When none but the owner is left, the folder returns if it is not encrypted.
 func (m *estateModel) takeOut(s *spaceModel, users ...stacksync.UserID) {
+	before := len(s.members)
 	for _, u := range users {
 		delete(s.members, u)
 	}
-	if s.others() > 0 {
+	if s.generation > 0 && len(s.members) < before {
+		s.generation++ // whose key nobody has
+	}
+	if s.generation > 0 || s.others() > 0 {
 		return
 	}
 	home, mount := m.spaces[m.home[s.owner]], s.members[s.owner]
@@ -276,6 +301,7 @@ func (m *estateModel) takeOut(s *spaceModel, users ...stacksync.UserID) {
 		home.items[id] = it
 	}
 	delete(m.spaces, s.id)
+	m.record(stacksync.OperationReturn, s.owner, home.id, s.id)
 }
 
 func (m *estateModel) transfer(s *spaceModel, to stacksync.UserID) error {
@@ -289,8 +315,12 @@ func (m *estateModel) transfer(s *spaceModel, to stacksync.UserID) error {
 	case !m.fits(to, s.size()):
 		return stacksync.ErrQuotaExceeded
 	}
-	s.members[s.owner].role, s.members[to].role, s.owner = stacksync.Editor, stacksync.Owner, to
+	s.giveTo(to)
 	return nil
+}
+
+func (s *spaceModel) giveTo(to stacksync.UserID) {
+	s.members[s.owner].role, s.members[to].role, s.owner = stacksync.Editor, stacksync.Owner, to
 }
 
 func (m *estateModel) mount(u stacksync.UserID, s *spaceModel, name string, parent stacksync.ItemID) error {
@@ -308,22 +338,6 @@ func (m *estateModel) mount(u stacksync.UserID, s *spaceModel, name string, pare
 		return stacksync.ErrNameTaken
 	}
 	mount.name, mount.parent = name, parent
-	return nil
-}
-
-// delete removes a user with what the user owns.
-func (m *estateModel) delete(u stacksync.UserID, shared bool) error {
-	for _, s := range m.spaces {
-		if s.owner == u && s.others() > 0 && !shared {
-			return stacksync.ErrSharedWorkspaces
-		}
-	}
-	maps.DeleteFunc(m.spaces, func(_ stacksync.WorkspaceID, s *spaceModel) bool { return s.owner == u })
-	for _, s := range m.list() {
-		if s.members[u] != nil {
-			m.takeOut(s, u)
-		}
-	}
 	return nil
 }
 
