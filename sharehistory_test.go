@@ -337,6 +337,9 @@ func (c *community) setRole() {
 func (c *community) transfer() {
 	w, s := c.who()
 	to := c.user()
+	if !c.model.keepIDs(s, to) {
+		return
+	}
 	err := w.transfer(to)
 	_, want := c.model.may(w.actor.User, s.id, stacksync.Owner)
 	if want == nil {

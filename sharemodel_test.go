@@ -48,7 +48,7 @@ type itemModel struct {
 	kind    stacksync.Kind
 	size    int64
 	deleted bool
-	moved   bool // to another workspace
+	movedTo stacksync.WorkspaceID
 }
 
 func (s *spaceModel) size() (sum int64) {
@@ -91,7 +91,7 @@ func (s *spaceModel) placed(parent stacksync.ItemID) error {
 		return stacksync.ErrParentNotFound
 	case it.kind != stacksync.Folder:
 		return stacksync.ErrParentNotFolder
-	case it.deleted && it.moved:
+	case it.deleted && !it.movedTo.IsZero():
 		return stacksync.ErrMoved
 	case it.deleted:
 		return stacksync.ErrParentDeleted
@@ -135,7 +135,7 @@ func (m *estateModel) commit(u stacksync.UserID, ws stacksync.WorkspaceID, p sta
 	}
 	now, known := s.items[p.Item]
 	switch {
-	case known && now.moved:
+	case known && !now.movedTo.IsZero():
 		return stacksync.ErrMoved
 	case !known && (p.Version != 1 || p.Delete):
 		return stacksync.ErrUnknownItem
@@ -182,7 +182,7 @@ func (m *estateModel) shareable(r stacksync.ShareFolderRequest) error {
 	switch {
 	case !s.folder.IsZero():
 		return stacksync.ErrNested
-	case ok && it.moved:
+	case ok && !it.movedTo.IsZero():
 		return stacksync.ErrMoved
 	case !ok || it.deleted || it.kind != stacksync.Folder:
 		return stacksync.ErrItemNotFound
@@ -217,10 +217,10 @@ func (m *estateModel) share(r stacksync.ShareFolderRequest, id stacksync.Workspa
 		}
 	}
 	for at := range to.items {
-		from.leaves(at)
+		from.leaves(at, id)
 	}
 	was := from.items[folder]
-	from.leaves(folder)
+	from.leaves(folder, id)
 	to.members[r.User] = &memberModel{role: stacksync.Owner, name: was.name, parent: was.parent, key: r.SealedKey, generation: to.generation}
 	for _, v := range r.Invite {
 		m.invite(to, v)
@@ -228,9 +228,9 @@ func (m *estateModel) share(r stacksync.ShareFolderRequest, id stacksync.Workspa
 	m.record(stacksync.OperationShare, r.User, id, r.Workspace)
 }
 
-func (s *spaceModel) leaves(id stacksync.ItemID) {
+func (s *spaceModel) leaves(id stacksync.ItemID, to stacksync.WorkspaceID) {
 	it := s.items[id]
-	it.version, it.deleted, it.moved = it.version+1, true, true
+	it.version, it.deleted, it.movedTo = it.version+1, true, to
 	s.items[id] = it
 }
 
@@ -317,6 +317,17 @@ func (m *estateModel) transfer(s *spaceModel, to stacksync.UserID) error {
 	}
 	s.giveTo(to)
 	return nil
+}
+
+// keepIDs reports whether what lies in a workspace can return to somebody under its ids. What has left the default workspace for another one
+// before, and has come here by way of other users, gets ids that nobody can foretell.
+func (m *estateModel) keepIDs(s *spaceModel, owner stacksync.UserID) bool {
+	for id := range s.items {
+		if was, ok := m.spaces[m.home[owner]].items[id]; ok && was.movedTo != s.id && !s.folder.IsZero() {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *spaceModel) giveTo(to stacksync.UserID) {

@@ -58,9 +58,9 @@ func (m *estateModel) undecided(r stacksync.DeleteUserRequest) (ids []string) {
 	return ids
 }
 
-// meet reports whether folders with such names return to one user that which of them gets a number is a matter of chance: they return at the
-// same time.
-func (m *estateModel) meet(r stacksync.DeleteUserRequest) bool {
+// foreseeable reports whether what comes of a deletion is no matter of chance: folders that return to one user do so at the same time, and
+// which of them gets a number can't be told where their names are alike.
+func (m *estateModel) foreseeable(r stacksync.DeleteUserRequest) bool {
 	type place struct {
 		owner stacksync.UserID
 		begin byte
@@ -71,16 +71,19 @@ func (m *estateModel) meet(r stacksync.DeleteUserRequest) bool {
 		if to, named := r.Transfer[s.id]; named {
 			owner = to
 		}
+		if !m.keepIDs(s, owner) {
+			return false
+		}
 		if s.members[r.User] == nil || s.others() != 1 || s.generation > 0 || owner == r.User || s.members[owner] == nil {
 			continue
 		}
 		at := place{owner, s.members[owner].name[0]}
 		if returned[at] {
-			return true
+			return false
 		}
 		returned[at] = true
 	}
-	return false
+	return true
 }
 
 func (c *community) delete() {
@@ -103,7 +106,7 @@ func (c *community) delete() {
 			r.Transfer[s.id] = rapid.SampledFrom(to).Draw(c.T, "to")
 		}
 	}
-	if c.model.meet(r) {
+	if !c.model.foreseeable(r) {
 		return
 	}
 	undecided := c.model.undecided(r)
