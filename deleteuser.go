@@ -13,7 +13,8 @@ type DeleteUserRequest struct {
 	User UserID
 	// Transfer says who becomes the owner of shared workspaces: a member of each, whose quota must hold it.
 	Transfer map[WorkspaceID]UserID
-	// DeleteShared deletes the shared workspaces that Transfer does not name, for all their members.
+	// DeleteShared deletes the shared workspaces that Transfer does not name, for all their members. One that has no other
+	// member, nor anybody invited, as an encrypted one may have none, is deleted with the user in any case.
 	DeleteShared bool
 }
 

@@ -59,3 +59,27 @@ func TestDeleteLastMember(t *testing.T) {
 	require.Equal(t, joined(beside, in("docs", shelfTree)), c.home.tree())
 	require.Len(t, c.list().Workspaces, 1)
 }
+
+// Who gets the id of a deleted user is somebody else: that one's devices know no secret of the new account, and what that one asked for is
+// not shown.
+func TestUserWithTheIDOfADeletedOne(t *testing.T) {
+	onEachStore(t, func(t *testing.T, open func(testing.TB) stacksync.MetadataStore) {
+		a := newAccounts()
+		c := newClub(t, open(t), onStorage(a), withKey)
+		former := c.account(c.actor)
+		list := func(actor stacksync.Actor) []stacksync.Operation {
+			res, err := c.svc.ListOperations(t.Context(), stacksync.ListOperationsRequest{Actor: actor})
+			require.NoError(t, err)
+			return res.Operations
+		}
+		share := list(c.actor)[0]
+		_, err := c.svc.DeleteUser(t.Context(), stacksync.DeleteUserRequest{User: "ada", Transfer: map[stacksync.WorkspaceID]stacksync.UserID{c.ws: "bob"}})
+		require.NoError(t, err)
+		again, _ := c.join("ada")
+		require.NotEqual(t, former.Secret, c.account(again).Secret)
+		require.Empty(t, list(again))
+		_, err = c.svc.ResumeOperation(t.Context(), stacksync.ResumeOperationRequest{Actor: again, Operation: share.ID})
+		require.ErrorIs(t, err, stacksync.ErrOperationNotFound)
+		require.Equal(t, share.ID, list(c.bob.actor)[0].ID, "it is about a workspace of bob's now")
+	})
+}

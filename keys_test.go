@@ -24,6 +24,11 @@ func TestEncryptedWorkspace(t *testing.T) {
 		require.Equal(t, "for bob", mount.Member.SealedKey)
 		require.EqualValues(t, 1, mount.Member.KeyGeneration)
 
+		ops, err := w.svc.ListOperations(t.Context(), stacksync.ListOperationsRequest{Actor: w.actor})
+		require.NoError(t, err)
+		require.Len(t, ops.Operations, 1)
+		require.NotContains(t, ops.Operations[0].Data, "for ", "a share that is done keeps nobody's key")
+
 		commit := func(actor stacksync.Actor, generation int64) error {
 			_, err := w.svc.Commit(t.Context(), stacksync.CommitRequest{Actor: actor, Workspace: ws, KeyGeneration: generation, Proposals: []stacksync.Proposal{w.folder(stacksync.ItemID{}, fmt.Sprint(w.id()))}})
 			return err

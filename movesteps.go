@@ -132,7 +132,7 @@ func (t *task) undo(ctx context.Context) error {
 		return fmt.Errorf("undo: %w", err)
 	}
 	return t.change(ctx, LockParams{}, func(context.Context, *write) error {
-		t.State = OperationUndone
+		t.State, t.data.Members = OperationUndone, nil
 		return nil
 	})
 }

@@ -72,7 +72,7 @@ func (s *Service) ListOperations(ctx context.Context, r ListOperationsRequest) (
 			return res, 0, &FieldError{Field: "State", Reason: fmt.Sprintf("has no value %d", r.State)}
 		}
 		err = s.store.View(ctx, func(ctx context.Context, rd Reader) error {
-			owned, err := ownedBy(ctx, rd, r.Actor)
+			user, owned, err := ownedBy(ctx, rd, r.Actor)
 			if err != nil {
 				return err
 			}
@@ -84,7 +84,7 @@ func (s *Service) ListOperations(ctx context.Context, r ListOperationsRequest) (
 			rows, err := rd.Operations(ctx, p)
 			res.Operations = nil
 			for _, op := range rows.Operations {
-				if len(res.Operations) < limit && op.seenBy(r.Actor, owned) {
+				if len(res.Operations) < limit && op.seenBy(&user, owned) {
 					res.Operations = append(res.Operations, op)
 				}
 			}
@@ -94,10 +94,11 @@ func (s *Service) ListOperations(ctx context.Context, r ListOperationsRequest) (
 	})
 }
 
-// ownedBy returns the workspaces of which an actor, whose device may ask, is the owner.
-func ownedBy(ctx context.Context, r Reader, actor Actor) (map[WorkspaceID]bool, error) {
-	if _, _, err := devicesOf(ctx, r, actor); err != nil {
-		return nil, err
+// ownedBy returns an actor's user, whose device may ask, and the workspaces that the user owns.
+func ownedBy(ctx context.Context, r Reader, actor Actor) (User, map[WorkspaceID]bool, error) {
+	user, _, err := devicesOf(ctx, r, actor)
+	if err != nil {
+		return user, nil, err
 	}
 	res, err := r.Memberships(ctx, MembershipsParams{User: actor.User})
 	owned := make(map[WorkspaceID]bool)
@@ -106,12 +107,13 @@ func ownedBy(ctx context.Context, r Reader, actor Actor) (map[WorkspaceID]bool, 
 			owned[m.Workspace] = true
 		}
 	}
-	return owned, err
+	return user, owned, err
 }
 
-// seenBy reports whether an actor who owns some workspaces sees an operation.
-func (o *Operation) seenBy(actor Actor, owned map[WorkspaceID]bool) bool {
-	return o.User == actor.User || owned[o.Workspace] || owned[o.Source]
+// seenBy reports whether a user who owns some workspaces sees an operation. What is older than the user was asked for by another one, who
+// had the same id and was deleted.
+func (o *Operation) seenBy(user *User, owned map[WorkspaceID]bool) bool {
+	return o.User == user.ID && !o.CreatedAt.Before(user.CreatedAt) || owned[o.Workspace] || owned[o.Source]
 }
 
 // takeOverAs is takeOver for an actor who sees the operation.
@@ -120,8 +122,8 @@ func (s *Service) takeOverAs(ctx context.Context, actor Actor, id OperationID, c
 		return Operation{}, err
 	}
 	return s.takeOver(ctx, id, func(ctx context.Context, r Reader, op *Operation) error {
-		owned, err := ownedBy(ctx, r, actor)
-		if err == nil && !op.seenBy(actor, owned) {
+		user, owned, err := ownedBy(ctx, r, actor)
+		if err == nil && !op.seenBy(&user, owned) {
 			err = ErrOperationNotFound
 		}
 		return err

@@ -45,6 +45,10 @@ func (m *estateModel) delete(r stacksync.DeleteUserRequest) (wrong []error) {
 			m.takeOut(s, r.User)
 		}
 	}
+	for i := range m.operations {
+		o := &m.operations[i]
+		o.orphan = o.orphan || o.user == r.User
+	}
 	return nil
 }
 

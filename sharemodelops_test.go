@@ -17,10 +17,11 @@ type operationModel struct {
 	user              stacksync.UserID
 	workspace, source stacksync.WorkspaceID
 	turn              int
+	orphan            bool // its user was deleted; who has the id now is another one
 }
 
 func (m *estateModel) record(kind stacksync.OperationKind, user stacksync.UserID, workspace, source stacksync.WorkspaceID) {
-	m.operations = append(m.operations, operationModel{kind, user, workspace, source, m.turn})
+	m.operations = append(m.operations, operationModel{kind, user, workspace, source, m.turn, false})
 }
 
 func (o *operationModel) is(op *stacksync.Operation) bool {
@@ -30,7 +31,7 @@ func (o *operationModel) is(op *stacksync.Operation) bool {
 // sees reports whether a user has asked for an operation, or owns one of its workspaces.
 func (m *estateModel) sees(u stacksync.UserID, o *operationModel) bool {
 	owns := func(ws stacksync.WorkspaceID) bool { return m.spaces[ws] != nil && m.spaces[ws].owner == u }
-	return o.user == u || owns(o.workspace) || owns(o.source)
+	return o.user == u && !o.orphan || owns(o.workspace) || owns(o.source)
 }
 
 // listed returns what a user is to see, the newest first.

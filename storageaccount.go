@@ -64,15 +64,15 @@ func (s *Service) storageAccount(ctx context.Context, actor Actor) (StorageAccou
 	if err := t.await(ctx); err != nil {
 		return none, err
 	}
-	if t.login == "" { // another process has done it
-		return none, fmt.Errorf("storage account: %w", ErrBusy)
-	}
 	res := StorageAccountResult{Login: t.login, Unlisted: t.unlisted}
 	err = s.store.View(ctx, func(ctx context.Context, rd Reader) error {
-		_, devices, err := devicesOf(ctx, rd, actor)
-		res.Secret = s.accountSecret(actor.User, revokedOf(devices))
+		user, devices, err := devicesOf(ctx, rd, actor)
+		res.Secret = s.accountSecret(actor.User, secretOf(&user, devices))
 		return err
 	})
+	if err == nil && t.login == "" { // another process has done it
+		err = fmt.Errorf("storage account: %w", ErrBusy)
+	}
 	if err != nil {
 		return none, err
 	}
@@ -234,10 +234,10 @@ func (s *Service) keyAccount(ctx context.Context, user UserID, ifExists bool) (l
 	defer cancel()
 	var set []byte // what the secret was made of
 	for range tries {
-		var revoked []byte
+		var now []byte
 		err := s.store.View(ctx, func(ctx context.Context, rd Reader) error {
-			_, devices, err := devicesOf(ctx, rd, Actor{User: user})
-			revoked = revokedOf(devices)
+			u, devices, err := devicesOf(ctx, rd, Actor{User: user})
+			now = secretOf(&u, devices)
 			return err
 		})
 		if set != nil && errors.Is(err, ErrUserNotFound) { // deleted meanwhile: the account was made after it had gone
@@ -247,11 +247,11 @@ func (s *Service) keyAccount(ctx context.Context, user UserID, ifExists bool) (l
 		if err != nil {
 			return "", err
 		}
-		if set != nil && slices.Equal(set, revoked) {
+		if set != nil && slices.Equal(set, now) {
 			return login, nil
 		}
-		set = revoked
-		put, err := s.accounts.PutAccount(ctx, PutAccountParams{Account: accountOf(user), Secret: s.accountSecret(user, revoked), IfExists: ifExists})
+		set = now
+		put, err := s.accounts.PutAccount(ctx, PutAccountParams{Account: accountOf(user), Secret: s.accountSecret(user, now), IfExists: ifExists})
 		if err != nil {
 			return "", fmt.Errorf("put storage account: %w", err)
 		}
@@ -289,15 +289,16 @@ func accountOf(u UserID) string {
 
 // accountSecret derives the secret of a user's account, so that none is ever saved. It is another one after a device was revoked, since
 // that knows the former one.
-func (s *Service) accountSecret(u UserID, revoked []byte) Secret {
+func (s *Service) accountSecret(u UserID, of []byte) Secret {
 	mac := hmac.New(sha256.New, s.cfg.AccountKey)
 	mac.Write(fmt.Appendf(nil, "stacksync storage account 1\x00%d\x00%s\x00", len(u), u))
-	mac.Write(revoked)
+	mac.Write(of)
 	return Secret(base64.RawURLEncoding.EncodeToString(mac.Sum(nil)))
 }
 
-// revokedOf returns what tells one set of revoked devices from another. It is never nil.
-func revokedOf(devices []Device) []byte {
+// secretOf returns what a user's secret is made of, beside the id: the default workspace, as who has the id of a deleted user is another
+// one, and the devices that were revoked. It is never nil.
+func secretOf(u *User, devices []Device) []byte {
 	ids := []string{}
 	for i := range devices {
 		if devices[i].Revoked {
@@ -305,5 +306,5 @@ func revokedOf(devices []Device) []byte {
 		}
 	}
 	slices.Sort(ids)
-	return []byte(strings.Join(ids, ""))
+	return []byte(string(u.DefaultWorkspace.UUID[:]) + strings.Join(ids, ""))
 }

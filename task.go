@@ -81,6 +81,7 @@ func (t *task) next() {
 		t.total.Store(0)
 		if i+1 == len(all) {
 			t.State = OperationDone
+			t.data.Members = nil // with their sealed keys, which need not be kept twice
 			return
 		}
 		t.Step = all[i+1].name

@@ -12,8 +12,8 @@ import (
 // service without Config.Storage.
 type Transfers interface {
 	// PrepareUpload tells which of some chunks are not stored yet, and how to upload them. Needs role Editor and a device.
-	// Its answer may be some moments old: the commit asks again. A chunk stored with another size is an ErrSize; chunks that can't fit the owner's quota are an ErrQuotaExceeded; a Via that
-	// the service does not offer is an errors.ErrUnsupported.
+	// Its answer may be some moments old: the commit asks again. A chunk stored with another size is an ErrSize; chunks that can't fit
+	// the owner's quota are an ErrQuotaExceeded; a Via that the service does not offer is an errors.ErrUnsupported.
 	PrepareUpload(ctx context.Context, r PrepareUploadRequest) (PrepareUploadResult, error)
 	// PrepareDownload tells how to download chunks. Needs role Viewer and a device. *ChunksMissingError, errors.ErrUnsupported.
 	PrepareDownload(ctx context.Context, r PrepareDownloadRequest) (PrepareDownloadResult, error)
