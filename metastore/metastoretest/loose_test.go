@@ -226,13 +226,18 @@ func (t *looseTx) lock(ctx context.Context, id string) error {
 	if t.store.deaf {
 		ctx = context.WithoutCancel(ctx)
 	}
+	locked := t.store.of(id)
 	select {
-	case t.store.of(id) <- struct{}{}:
-		t.held = append(t.held, id)
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	case locked <- struct{}{}: // what is free is not waited for, though Wait be over
+	default:
+		select {
+		case locked <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
+	t.held = append(t.held, id)
+	return nil
 }
 
 func (t *looseTx) unlock() {
