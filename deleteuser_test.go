@@ -1,7 +1,9 @@
 package stacksync_test
 
 import (
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -61,11 +63,14 @@ func TestDeleteLastMember(t *testing.T) {
 }
 
 // Who gets the id of a deleted user is somebody else: that one's devices know no secret of the new account, and what that one asked for is
-// not shown.
+// not shown, whatever the clock says.
 func TestUserWithTheIDOfADeletedOne(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(testing.TB) stacksync.MetadataStore) {
 		a := newAccounts()
-		c := newClub(t, open(t), onStorage(a), withKey)
+		var back atomic.Int64
+		c := newClub(t, open(t), onStorage(a), withKey, func(cfg *stacksync.Config) {
+			cfg.Now = func() time.Time { return time.Now().Add(-time.Duration(back.Load())) }
+		})
 		former := c.account(c.actor)
 		list := func(actor stacksync.Actor) []stacksync.Operation {
 			res, err := c.svc.ListOperations(t.Context(), stacksync.ListOperationsRequest{Actor: actor})
@@ -75,9 +80,14 @@ func TestUserWithTheIDOfADeletedOne(t *testing.T) {
 		share := list(c.actor)[0]
 		_, err := c.svc.DeleteUser(t.Context(), stacksync.DeleteUserRequest{User: "ada", Transfer: map[stacksync.WorkspaceID]stacksync.UserID{c.ws: "bob"}})
 		require.NoError(t, err)
-		again, _ := c.join("ada")
+		back.Store(int64(time.Hour))
+		again, home := c.join("ada")
 		require.NotEqual(t, former.Secret, c.account(again).Secret)
 		require.Empty(t, list(again))
+		theirs := c.at(again, home)
+		s := theirs.shelf()
+		theirs.share(s.folder.Item, stacksync.Invitee{User: "bob"})
+		require.Len(t, list(again), 1)
 		_, err = c.svc.ResumeOperation(t.Context(), stacksync.ResumeOperationRequest{Actor: again, Operation: share.ID})
 		require.ErrorIs(t, err, stacksync.ErrOperationNotFound)
 		require.Equal(t, share.ID, list(c.bob.actor)[0].ID, "it is about a workspace of bob's now")

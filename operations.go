@@ -72,7 +72,7 @@ func (s *Service) ListOperations(ctx context.Context, r ListOperationsRequest) (
 			return res, 0, &FieldError{Field: "State", Reason: fmt.Sprintf("has no value %d", r.State)}
 		}
 		err = s.store.View(ctx, func(ctx context.Context, rd Reader) error {
-			user, owned, err := ownedBy(ctx, rd, r.Actor)
+			owned, err := ownedBy(ctx, rd, r.Actor)
 			if err != nil {
 				return err
 			}
@@ -84,7 +84,7 @@ func (s *Service) ListOperations(ctx context.Context, r ListOperationsRequest) (
 			rows, err := rd.Operations(ctx, p)
 			res.Operations = nil
 			for _, op := range rows.Operations {
-				if len(res.Operations) < limit && op.seenBy(&user, owned) {
+				if len(res.Operations) < limit && op.seenBy(r.User, owned) {
 					res.Operations = append(res.Operations, op)
 				}
 			}
@@ -94,11 +94,10 @@ func (s *Service) ListOperations(ctx context.Context, r ListOperationsRequest) (
 	})
 }
 
-// ownedBy returns an actor's user, whose device may ask, and the workspaces that the user owns.
-func ownedBy(ctx context.Context, r Reader, actor Actor) (User, map[WorkspaceID]bool, error) {
-	user, _, err := devicesOf(ctx, r, actor)
-	if err != nil {
-		return user, nil, err
+// ownedBy returns the workspaces of which an actor, whose device may ask, is the owner.
+func ownedBy(ctx context.Context, r Reader, actor Actor) (map[WorkspaceID]bool, error) {
+	if _, _, err := devicesOf(ctx, r, actor); err != nil {
+		return nil, err
 	}
 	res, err := r.Memberships(ctx, MembershipsParams{User: actor.User})
 	owned := make(map[WorkspaceID]bool)
@@ -107,13 +106,16 @@ func ownedBy(ctx context.Context, r Reader, actor Actor) (User, map[WorkspaceID]
 			owned[m.Workspace] = true
 		}
 	}
-	return user, owned, err
+	return owned, err
 }
 
-// seenBy reports whether a user who owns some workspaces sees an operation. What is older than the user was asked for by another one, who
-// had the same id and was deleted.
-func (o *Operation) seenBy(user *User, owned map[WorkspaceID]bool) bool {
-	return o.User == user.ID && !o.CreatedAt.Before(user.CreatedAt) || owned[o.Workspace] || owned[o.Source]
+// seenBy reports whether a user who owns some workspaces sees an operation. One that has workspaces is seen by their owners alone, whoever it
+// says has asked: that user may be deleted, and the id given to another one. A share or a return has the default workspace of its user.
+func (o *Operation) seenBy(user UserID, owned map[WorkspaceID]bool) bool {
+	if o.Workspace.IsZero() {
+		return o.User == user && o.Kind != OperationDelete
+	}
+	return owned[o.Workspace] || owned[o.Source]
 }
 
 // takeOverAs is takeOver for an actor who sees the operation.
@@ -122,8 +124,8 @@ func (s *Service) takeOverAs(ctx context.Context, actor Actor, id OperationID, c
 		return Operation{}, err
 	}
 	return s.takeOver(ctx, id, func(ctx context.Context, r Reader, op *Operation) error {
-		user, owned, err := ownedBy(ctx, r, actor)
-		if err == nil && !op.seenBy(&user, owned) {
+		owned, err := ownedBy(ctx, r, actor)
+		if err == nil && !op.seenBy(actor.User, owned) {
 			err = ErrOperationNotFound
 		}
 		return err
