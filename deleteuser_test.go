@@ -73,7 +73,7 @@ func TestUserWithTheIDOfADeletedOne(t *testing.T) {
 		})
 		former := c.account(c.actor)
 		list := func(actor stacksync.Actor) []stacksync.Operation {
-			res, err := c.svc.ListOperations(t.Context(), stacksync.ListOperationsRequest{Actor: actor})
+			res, err := c.svc.ListOperations(t.Context(), stacksync.ListOperationsRequest{Actor: actor, Limit: 1})
 			require.NoError(t, err)
 			return res.Operations
 		}

@@ -76,19 +76,26 @@ func (s *Service) ListOperations(ctx context.Context, r ListOperationsRequest) (
 			if err != nil {
 				return err
 			}
-			p := OperationsParams{State: r.State, Users: []UserID{r.User}, Workspaces: slices.Collect(maps.Keys(owned)), Limit: limit}
+			p := OperationsParams{State: r.State, Users: []UserID{r.User}, Workspaces: slices.Collect(maps.Keys(owned))}
 			if !r.Workspace.IsZero() {
-				// Of these, some may be others'.
-				p.Users, p.Workspaces, p.Limit = nil, []WorkspaceID{r.Workspace}, maxOperations
+				p.Users, p.Workspaces = nil, []WorkspaceID{r.Workspace}
 			}
-			rows, err := rd.Operations(ctx, p)
-			res.Operations = nil
-			for _, op := range rows.Operations {
-				if len(res.Operations) < limit && op.seenBy(r.User, owned) {
-					res.Operations = append(res.Operations, op)
+			for _, p.Limit = range []int{limit, max(limit, maxOperations)} { // more where some are others'
+				rows, err := rd.Operations(ctx, p)
+				if err != nil {
+					return err
+				}
+				res.Operations = nil
+				for _, op := range rows.Operations {
+					if len(res.Operations) < limit && op.seenBy(r.User, owned) {
+						res.Operations = append(res.Operations, op)
+					}
+				}
+				if len(res.Operations) == limit || len(rows.Operations) < p.Limit {
+					break
 				}
 			}
-			return err
+			return nil
 		})
 		return res, len(res.Operations), err
 	})
