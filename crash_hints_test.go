@@ -26,7 +26,7 @@ import (
 const hintsOrder = "STACKSYNC_HINTS_ORDER"
 
 const (
-	hintsPatience = 20 * time.Second // until a child has died, and until followers have learned of it
+	hintsPatience = time.Minute // until a child has died, and until followers have learned of it
 	hintsInterval = 20 * time.Millisecond
 )
 

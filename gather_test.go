@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -70,7 +71,7 @@ func (g *gate) hold() {
 
 func TestConcurrentCommitsShareTransactions(t *testing.T) {
 	g := &gate{MetadataStore: memory.New()}
-	w := newWorld(t, g, quiet)
+	w := newWorld(t, g, quiet, func(c *stacksync.Config) { c.RelayInterval = time.Hour }) // nor looks for operations
 	g.hold()
 	before := g.updates.Load()
 	var running sync.WaitGroup

@@ -118,9 +118,9 @@ func (b fencedBlock) checkGo(ctx context.Context, dir string) error {
 	return runCommand(ctx, work, program)
 }
 
-// runCommand runs a command, which has a minute.
+// runCommand runs a command, which has five minutes: a compiler may have all to compile.
 func runCommand(ctx context.Context, dir, name string, args ...string) error {
-	const most = time.Minute
+	const most = 5 * time.Minute
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)

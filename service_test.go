@@ -185,6 +185,8 @@ func TestObserverSeesEveryCall(t *testing.T) {
 	w.must(w.folder(stacksync.ItemID{}, "a"), w.folder(stacksync.ItemID{}, "b"))
 	_, err := w.svc.GetItem(t.Context(), stacksync.GetItemRequest{Actor: w.actor, Workspace: w.ws, Item: newID()})
 	require.ErrorIs(t, err, stacksync.ErrItemNotFound)
+	seen.mu.Lock() // the service does things by itself, too
+	defer seen.mu.Unlock()
 	require.Equal(t, []stacksync.Observation{{Items: 2}}, seen.ended["Commit"])
 	require.Equal(t, []stacksync.Observation{{Items: 2, Commits: 1}}, seen.ended["commit.batch"])
 	require.Len(t, seen.ended["GetItem"], 1)
