@@ -18,7 +18,7 @@ type Devices interface {
 	// meanwhile is: what was uploaded stays uncommitted. Signed requests that the device has work until they expire
 	// (Config.SignedLifetime). Where the service offers ViaAccount, the user's storage account gets another secret; if that takes longer
 	// than ctx, or the storage is down, the error is an *OperationError: the device is revoked all the same, and the storage told by
-	// whatever process lives. Revoking a revoked one does nothing else.
+	// whatever process lives. Revoking a revoked one does nothing else; it is ErrBusy where the storage has been down for many such calls.
 	RevokeDevice(ctx context.Context, r RevokeDeviceRequest) (RevokeDeviceResult, error)
 }
 
@@ -91,9 +91,9 @@ func (s *Service) RevokeDevice(ctx context.Context, r RevokeDeviceRequest) (Revo
 		d, err := s.updateDevice(ctx, r.Actor, func(w *write, devices []Device) (Device, error) {
 			for _, d := range devices {
 				if d.ID == r.ID {
-					d.Revoked = true
 					var err error
-					op, err = w.newKey(r.User)
+					op, err = w.newKey(ctx, r.User, d.Revoked)
+					d.Revoked = true
 					return d, err
 				}
 			}

@@ -31,7 +31,8 @@ type StorageAccountResult struct {
 const (
 	// keyTimeout bounds what the storage takes to change a secret, or who reaches a container.
 	keyTimeout = time.Minute
-	// maxAccountOperations bounds how many operations make the account of one user: a storage that is down lets them wait.
+	// maxAccountOperations bounds how many operations make the account of one user, and how many give it a secret for revocations that are
+	// said again: a storage that is down lets them wait.
 	maxAccountOperations = 8
 )
 
@@ -86,7 +87,7 @@ func (s *Service) recordAccount(ctx context.Context, actor Actor) (op Operation,
 		if _, _, err := devicesOf(ctx, rd, actor); err != nil {
 			return err
 		}
-		stopped, err = accountOperations(ctx, rd, actor.User, OperationStopped)
+		stopped, err = operationsOf(ctx, rd, actor.User, OperationAccount, OperationStopped)
 		return err
 	})
 	if err != nil {
@@ -96,14 +97,14 @@ func (s *Service) recordAccount(ctx context.Context, actor Actor) (op Operation,
 		if _, _, err := devicesOf(ctx, w, actor); err != nil {
 			return err
 		}
-		running, err := accountOperations(ctx, w, actor.User, OperationRunning)
+		running, err := operationsOf(ctx, w, actor.User, OperationAccount, OperationRunning)
 		if err != nil {
 			return err
 		}
 		if len(running) >= maxAccountOperations {
 			return fmt.Errorf("%w: %d operations make the account", ErrBusy, len(running))
 		}
-		still, err := accountOperations(ctx, w, actor.User, OperationStopped)
+		still, err := operationsOf(ctx, w, actor.User, OperationAccount, OperationStopped)
 		if err != nil {
 			return err
 		}
@@ -117,11 +118,11 @@ func (s *Service) recordAccount(ctx context.Context, actor Actor) (op Operation,
 	return op, err
 }
 
-func accountOperations(ctx context.Context, r JournalReader, user UserID, state OperationState) ([]OperationID, error) {
+func operationsOf(ctx context.Context, r JournalReader, user UserID, kind OperationKind, state OperationState) ([]OperationID, error) {
 	res, err := r.Operations(ctx, OperationsParams{Users: []UserID{user}, State: state, Limit: maxOperations})
 	var ids []OperationID
 	for i := range res.Operations {
-		if res.Operations[i].Kind == OperationAccount {
+		if res.Operations[i].Kind == kind {
 			ids = append(ids, res.Operations[i].ID)
 		}
 	}
@@ -261,9 +262,19 @@ func (s *Service) keyAccount(ctx context.Context, user UserID, ifExists bool) (l
 }
 
 // newKey records that a user's storage account is to get the secret that belongs to the devices the user has, where accounts are offered.
-func (w *write) newKey(user UserID) (*Operation, error) {
+// again says that it was recorded before.
+func (w *write) newKey(ctx context.Context, user UserID, again bool) (*Operation, error) {
 	if w.service.accounts == nil {
 		return nil, nil
+	}
+	if again {
+		running, err := operationsOf(ctx, w, user, OperationKey, OperationRunning)
+		if err != nil {
+			return nil, err
+		}
+		if len(running) >= maxAccountOperations {
+			return nil, fmt.Errorf("%w: %d operations give the account a secret", ErrBusy, len(running))
+		}
 	}
 	op, err := w.record(OperationKey, user, WorkspaceID{}, WorkspaceID{}, operationData{})
 	return &op, err

@@ -215,6 +215,38 @@ func TestStorageAccountOfAStorageThatIsDown(t *testing.T) {
 	})
 }
 
+// A revocation that is said again and again piles up nothing; a first one is always taken.
+func TestRevokeDeviceAgainWhileTheStorageIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAccounts()
+		w := newWorld(t, memory.New(), onStorage(a), withKey)
+		w.account(w.actor)
+		lost, stolen := w.device(w.actor.User), w.device(w.actor.User)
+		var fault atomic.Pointer[error]
+		fault.Store(&errCut)
+		a.put = func(stacksync.PutAccountParams) error { return *fault.Load() }
+		revoke := func(device stacksync.DeviceID) error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, err := w.svc.RevokeDevice(ctx, stacksync.RevokeDeviceRequest{Actor: w.actor, ID: device})
+			return err
+		}
+		var operation *stacksync.OperationError
+		for range 8 {
+			require.ErrorAs(t, revoke(lost.Device), &operation)
+		}
+		require.ErrorIs(t, revoke(lost.Device), stacksync.ErrBusy)
+		require.ErrorAs(t, revoke(stolen.Device), &operation)
+		none := error(nil)
+		fault.Store(&none)
+		time.Sleep(10 * time.Minute)
+		ops, err := w.svc.ListOperations(t.Context(), stacksync.ListOperationsRequest{Actor: w.actor})
+		require.NoError(t, err)
+		require.Empty(t, ops.Operations)
+		require.NoError(t, revoke(lost.Device))
+	})
+}
+
 // Where the storage can't list all members, the first ones are listed, the others are told; who goes is listed no more.
 func TestLongListsOfAccess(t *testing.T) {
 	a := newAccounts()
