@@ -63,7 +63,8 @@ func (s *Service) deleteUser(ctx context.Context, r DeleteUserRequest) error {
 	return fmt.Errorf("memberships keep changing: %w", ErrBusy)
 }
 
-// lockFor returns what the deletion of a user has to lock: the workspaces the user is in, and all their members.
+// lockFor returns what the deletion of a user has to lock: the workspaces the user is in, all their members, and an earlier deletion that
+// has stopped.
 func (s *Service) lockFor(ctx context.Context, r DeleteUserRequest) (LockParams, error) {
 	lock := LockParams{Users: []UserID{r.User}}
 	err := s.store.View(ctx, func(ctx context.Context, rd Reader) error {
@@ -77,6 +78,9 @@ func (s *Service) lockFor(ctx context.Context, r DeleteUserRequest) (LockParams,
 		members, err := rd.Members(ctx, MembersParams{Workspaces: lock.Workspaces})
 		for i := range members.Members {
 			lock.Users = append(lock.Users, members.Members[i].User)
+		}
+		if err == nil {
+			lock.Operations, err = operationsOf(ctx, rd, r.User, OperationDelete, OperationStopped)
 		}
 		return err
 	})
@@ -94,7 +98,7 @@ func (w *write) dissolve(ctx context.Context, r DeleteUserRequest, lock LockPara
 		return nil, err
 	}
 	if u.leaving() {
-		return w.resumeDeletion(ctx, r.User)
+		return w.resumeDeletion(ctx, r.User, lock)
 	}
 	var (
 		data operationData
@@ -177,7 +181,7 @@ func (w *write) dissolve(ctx context.Context, r DeleteUserRequest, lock LockPara
 }
 
 // resumeDeletion returns the operation that removes a user who is in nothing any more.
-func (w *write) resumeDeletion(ctx context.Context, user UserID) ([]Operation, error) {
+func (w *write) resumeDeletion(ctx context.Context, user UserID, lock LockParams) ([]Operation, error) {
 	for _, state := range []OperationState{OperationRunning, OperationStopped} {
 		res, err := w.Operations(ctx, OperationsParams{Users: []UserID{user}, State: state, Limit: maxOperations})
 		if err != nil {
@@ -188,6 +192,8 @@ func (w *write) resumeDeletion(ctx context.Context, user UserID) ([]Operation, e
 			case op.Kind != OperationDelete:
 			case state == OperationRunning:
 				return nil, fmt.Errorf("%w: operation %v deletes the user", ErrBusy, op.ID)
+			case !slices.Contains(lock.Operations, op.ID): // it has just stopped
+				return nil, errStaleRoster
 			default:
 				w.takeUp(&op)
 				return []Operation{op}, nil
