@@ -239,7 +239,10 @@ var outageMutants = map[string]func(*stoppable){
 	"requests are bad after the outage": func(s *stoppable) {
 		next := s.objects.serve
 		s.objects.serve = func(w http.ResponseWriter, r *http.Request) {
-			if s.failed.Load() > 0 && r.Method == http.MethodPut {
+			s.mu.Lock()
+			stopped := s.stopped
+			s.mu.Unlock()
+			if stopped && r.Method == http.MethodPut { // nobody gets here while the server is away
 				w.WriteHeader(http.StatusBadRequest)
 				return
 			}

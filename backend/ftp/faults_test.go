@@ -168,7 +168,7 @@ func TestSilentServer(t *testing.T) {
 	_, err := read(ctx, r.Storage, container, "chunk")
 	require.ErrorIs(t, err, context.Canceled)
 
-	_, err = read(t.Context(), silenced(time.Second).Storage, container, "chunk")
+	_, err = read(t.Context(), silenced(5*time.Second).Storage, container, "chunk")
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 }
 

@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -114,13 +115,20 @@ func TestParallelRequests(t *testing.T) {
 	require.NoError(t, write(t.Context(), s, container, "chunk", "")) // which makes the container known
 	var mu sync.Mutex
 	now, seen := 0, 0
+	full, cancel := context.WithTimeout(t.Context(), 30*time.Second) // it ends as soon as most are under way
+	defer cancel()
 	all := (&catalogue{sorted(hashes("stored", 9_000))}).act(c.Prefix + container + "/")
 	m.set(func(r *http.Request) (*answer, error) {
 		mu.Lock()
 		now++
-		seen = max(seen, now)
+		if seen = max(seen, now); seen == most {
+			cancel()
+		}
 		mu.Unlock()
-		time.Sleep(20 * time.Millisecond)
+		if what(r) == "head" {
+			<-full.Done()
+		}
+		time.Sleep(20 * time.Millisecond) // for one too many
 		mu.Lock()
 		now--
 		mu.Unlock()

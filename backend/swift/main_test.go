@@ -52,7 +52,7 @@ func sharedServer(t testing.TB) *openstack.Server {
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.server == nil && shared.err == nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		shared.server, shared.err = openstack.Start(ctx, openstack.Options{TokenCache: tokenCache, Workers: 2})
 	}

@@ -283,9 +283,12 @@ func openJob(t *testing.T, files ...string) *job {
 func TestRestampKeepsTheDoubt(t *testing.T) {
 	t.Parallel()
 	j := openJob(t, "x")
+	changed := time.Now().Add(time.Hour) // so that the scan comes soon enough
+	require.NoError(t, j.root.Chtimes("x", changed, changed))
+	require.NoError(t, j.scan(t.Context()))
 	n := j.tree.child(j.tree.root, "x")
 	require.True(t, n.stamp.Recent)
-	j.cfg.Now = func() time.Time { return time.Now().Add(time.Hour) }
+	j.cfg.Now = func() time.Time { return changed.Add(time.Hour) }
 	require.NoError(t, j.restamp(n))
 	require.True(t, n.stamp.Recent)
 	require.NoError(t, j.hash(n))

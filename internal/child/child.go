@@ -105,12 +105,19 @@ func (p *Process) Ready(within time.Duration, probe func() error) error {
 	deadline := time.Now().Add(within)
 	for {
 		err := probe()
+		select {
+		case <-p.done:
+			if err == nil {
+				err = errors.New("another program answers in its place")
+			}
+			return fmt.Errorf("%s has ended: %w\n%s", p.name, errors.Join(p.err, err), p.Log())
+		default:
+		}
 		if err == nil {
 			return nil
 		}
 		select {
-		case <-p.done:
-			return fmt.Errorf("%s has ended: %w\n%s", p.name, errors.Join(p.err, err), p.Log())
+		case <-p.done: // which the next turn tells
 		case <-time.After(20 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
@@ -178,16 +185,6 @@ func (g *Group) Close() error {
 		return fmt.Errorf("end the servers in %s: %w", g.Folder, err)
 	}
 	return nil
-}
-
-// FreePort returns a port of 127.0.0.1 that nobody listens on at the moment.
-func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	return port, l.Close()
 }
 
 // WaitFree waits until nobody listens on a port of 127.0.0.1, for 5 seconds at most: what a program has started may hold it for a moment

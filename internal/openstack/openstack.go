@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -77,7 +76,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		if s, err = start(ctx, o); err == nil {
 			return s, nil
 		}
-		if ctx.Err() != nil || !strings.Contains(err.Error(), "in use") {
+		if ctx.Err() != nil || !child.InUse(err) {
 			break
 		}
 	}

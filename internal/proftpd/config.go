@@ -8,7 +8,9 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"text/template"
+	"time"
 )
 
 // servicePasswordHash is ServicePassword for crypt(3), with few rounds since tests log in often.
@@ -26,7 +28,7 @@ LoadModule mod_copy.c
 LoadModule mod_ifsession.c
 </IfModule>
 
-ServerName test
+ServerName {{.Name}}
 ServerType standalone
 DefaultAddress 127.0.0.1
 SocketBindTight on
@@ -82,13 +84,27 @@ func (s *Server) config() string {
 	var b bytes.Buffer
 	err := configuration.Execute(&b, struct {
 		Options
-		Modules, Folder, Service string
-		Port                     int
-	}{s.o, modules, s.group.Folder, Service, s.Port})
+		Modules, Folder, Service, Name string
+		Port                           int
+	}{s.o, modules, s.group.Folder, Service, s.serverName(), s.Port})
 	if err != nil {
 		panic(err) // of a template that is part of the program
 	}
 	return b.String()
+}
+
+// freeze stops the server where it is, so that it takes no more clients.
+func (s *Server) freeze() {
+	if syscall.Kill(s.pid, syscall.SIGSTOP) != nil {
+		return
+	}
+	// It may be in the middle of a fork still, and may have ended.
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		stat, err := os.ReadFile("/proc/" + strconv.Itoa(s.pid) + "/stat")
+		if err != nil || bytes.Contains(stat, []byte(") T ")) || bytes.Contains(stat, []byte(") Z ")) {
+			return
+		}
+	}
 }
 
 // sessions returns the ids of the processes that serve clients.

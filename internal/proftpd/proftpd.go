@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -49,7 +50,7 @@ const (
 	// ids of the accounts: as none is in the system's own files, all are the same to the file system.
 	uid, gid = 10001, 10001
 
-	startWithin = 20 * time.Second
+	startWithin = time.Minute // on a machine that does much else; it takes 0.1 s
 )
 
 // Server is a ProFTPD server.
@@ -84,7 +85,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	s := &Server{o: o, group: group, UID: uid, GID: gid}
 	if err = s.prepare(); err == nil {
-		err = s.Restart(ctx)
+		err = child.OnFreePort(func(port int) error { return s.startOn(ctx, port) })
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start proftpd: %w", err), group.Close())
@@ -95,10 +96,6 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 func (s *Server) file(name string) string { return filepath.Join(s.group.Folder, name) }
 
 func (s *Server) prepare() (err error) {
-	if s.Port, err = child.FreePort(); err != nil {
-		return err
-	}
-	s.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port))
 	if s.CAs, err = writeCertificates(s.group.Folder); err != nil {
 		return err
 	}
@@ -117,8 +114,19 @@ func (s *Server) prepare() (err error) {
 	if err := os.WriteFile(s.Users, []byte(line), 0o600); err != nil {
 		return err
 	}
-	return os.WriteFile(s.file("proftpd.conf"), []byte(s.config()), 0o600)
+	return nil
 }
+
+func (s *Server) startOn(ctx context.Context, port int) error {
+	s.Port, s.Addr = port, net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	if err := os.WriteFile(s.file("proftpd.conf"), []byte(s.config()), 0o600); err != nil {
+		return err
+	}
+	return s.Restart(ctx)
+}
+
+// serverName is in the server's greeting, and no other server's.
+func (s *Server) serverName() string { return filepath.Base(s.group.Folder) }
 
 // Restart starts the server on the same port with the same data, and stops the one that runs, if any.
 func (s *Server) Restart(ctx context.Context) error {
@@ -137,7 +145,7 @@ func (s *Server) Restart(ctx context.Context) error {
 	return s.process.Ready(startWithin, func() error { return s.greeted(ctx) })
 }
 
-// greeted tells whether the server answers.
+// greeted tells whether the server answers, and not another one that has its port.
 func (s *Server) greeted(ctx context.Context) error {
 	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", s.Addr)
 	if err != nil {
@@ -148,8 +156,12 @@ func (s *Server) greeted(ctx context.Context) error {
 	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
 		return err
 	}
-	if _, _, err := c.ReadResponse(220); err != nil {
+	_, greeting, err := c.ReadResponse(220)
+	if err != nil {
 		return err
+	}
+	if !strings.Contains(greeting, "("+s.serverName()+")") {
+		return fmt.Errorf("another server answers: %s", greeting)
 	}
 	return c.PrintfLine("QUIT")
 }
@@ -159,18 +171,17 @@ func (s *Server) Stop() error {
 	if s.process == nil {
 		return nil
 	}
-	// The server moves its sessions to process groups of their own, which have to be found while their parent lives.
-	sessions := s.sessions()
-	err := s.process.Kill()
-	s.process = nil
-	for _, pid := range sessions {
-		if p, findErr := os.FindProcess(pid); findErr == nil {
-			if killErr := p.Kill(); killErr != nil && !errors.Is(killErr, os.ErrProcessDone) {
-				err = errors.Join(err, killErr)
-			}
+	// The server moves its sessions to process groups of their own, which have to be found while their parent lives and makes no more.
+	s.freeze()
+	var errs []error
+	for _, pid := range s.sessions() {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			errs = append(errs, fmt.Errorf("kill a session: %w", err))
 		}
 	}
-	return err
+	errs = append(errs, s.process.Kill())
+	s.process = nil
+	return errors.Join(errs...)
 }
 
 // Close stops the server and removes all it has.

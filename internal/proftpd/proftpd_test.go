@@ -4,6 +4,7 @@ package proftpd_test
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/stacksync/stacksync-go/internal/child"
 	"github.com/stacksync/stacksync-go/internal/proftpd"
 )
 
@@ -76,6 +78,32 @@ func TestStopAndRestart(t *testing.T) {
 	require.NoError(t, c.ChangeDir("/kept"))
 	require.NoError(t, s.Restart(t.Context()), "one that runs")
 	require.NoError(t, login(t, s).ChangeDir("/kept"))
+}
+
+// TestPortIsTaken: Start takes another port then, and is not deceived by who has it.
+func TestPortIsTaken(t *testing.T) {
+	t.Parallel()
+	s := start(t, proftpd.Options{})
+	require.NoError(t, s.Stop())
+	other, err := net.Listen("tcp", s.Addr)
+	require.NoError(t, err)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := other.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.WriteString(c, "220 ProFTPD Server (test) [127.0.0.1]\r\n")
+			_ = c.Close()
+		}
+	}()
+	err = s.Restart(t.Context())
+	require.True(t, child.InUse(err), "%v", err)
+	require.NoError(t, other.Close())
+	<-done
+	require.NoError(t, s.Restart(t.Context()))
 }
 
 func TestCloseLeavesNothing(t *testing.T) {

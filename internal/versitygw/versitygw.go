@@ -29,7 +29,7 @@ import (
 )
 
 const (
-	startLimit = 15 * time.Second // it takes 0.1 s
+	startLimit = time.Minute // on a machine that does much else; it takes 0.1 s
 	region     = "us-east-1"
 )
 
@@ -66,16 +66,12 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := child.FreePort()
-	if err != nil {
-		return nil, fmt.Errorf("find a port for versitygw: %w", err)
-	}
 	group, err := child.New("versitygw")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for versitygw: %w", err)
 	}
 	s := &Server{
-		Endpoint: fmt.Sprintf("127.0.0.1:%d", port), Region: o.Region,
+		Region:    o.Region,
 		AccessKey: "root" + strings.ToLower(rand.Text()), SecretKey: rand.Text(),
 		path: path, group: group,
 	}
@@ -89,7 +85,10 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	s.http = &http.Client{Transport: &http.Transport{ResponseHeaderTimeout: startLimit, TLSClientConfig: &tls.Config{RootCAs: s.CA, MinVersion: tls.VersionTLS12}}}
 	if err == nil {
-		err = s.start(ctx)
+		err = child.OnFreePort(func(port int) error {
+			s.Endpoint = fmt.Sprintf("127.0.0.1:%d", port)
+			return s.start(ctx)
+		})
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -113,7 +112,7 @@ func (s *Server) start(ctx context.Context) error {
 		}
 	}
 	// Its cache of accounts mixes them up when several are changed at once (1.8.0): it keeps strings of requests that are over.
-	args := append([]string{"--iam-cache-disable", "--port", s.Endpoint, "--region", s.Region, "--health", healthPath, "--iam-dir", iam, "--quiet"}, s.tls...)
+	args := append([]string{"--iam-cache-disable", "--port", s.Endpoint, "--region", s.Region, "--health", s.healthPath(), "--iam-dir", iam, "--quiet"}, s.tls...)
 	cmd := exec.Command(s.path, append(args, "posix", data)...)
 	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+s.AccessKey, "ROOT_SECRET_KEY="+s.SecretKey) // not among its arguments, which every user sees
 	process, err := s.group.Start(program, cmd)
@@ -139,12 +138,13 @@ func (s *Server) start(ctx context.Context) error {
 	return nil
 }
 
-const healthPath = "/health"
+// healthPath is no other server's: one that has the port does not answer in this one's place.
+func (s *Server) healthPath() string { return "/health-" + filepath.Base(s.group.Folder) }
 
 func (s *Server) health(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL()+healthPath, http.NoBody)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL()+s.healthPath(), http.NoBody)
 	if err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func (s *Server) health(ctx context.Context) error {
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", healthPath, answer.Status)
+		return fmt.Errorf("%s answers %s", s.healthPath(), answer.Status)
 	}
 	return nil
 }

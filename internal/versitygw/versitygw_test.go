@@ -16,6 +16,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 	"github.com/stretchr/testify/require"
 
+	"github.com/stacksync/stacksync-go/internal/child"
 	"github.com/stacksync/stacksync-go/internal/versitygw"
 )
 
@@ -75,6 +76,19 @@ func TestLife(t *testing.T) {
 	require.Empty(t, left)
 	_, err = net.Dial("tcp", endpoint)
 	require.Error(t, err, "it still listens")
+}
+
+// TestPortIsTaken: Start takes another port then, and is not deceived by who has it.
+func TestPortIsTaken(t *testing.T) {
+	t.Parallel()
+	s, other := start(t), start(t)
+	defer func() { require.NoError(t, errors.Join(s.Close(), other.Close())) }()
+	endpoint := s.Endpoint
+	s.Endpoint = other.Endpoint
+	err := s.Restart(t.Context())
+	require.True(t, child.InUse(err), "%v", err)
+	s.Endpoint = endpoint
+	require.NoError(t, s.Restart(t.Context()))
 }
 
 func TestStartCancelled(t *testing.T) {

@@ -74,31 +74,43 @@ func (r *patient) Read(p []byte) (int, error) {
 	}()
 	late, stop := r.limit()
 	defer stop()
+	var got read
 	select {
-	case got := <-r.done:
-		if !got.returned {
-			r.err = io.ErrClosedPipe
-			if got.fault == nil {
-				runtime.Goexit()
-			}
-			panic(got.fault)
-		}
-		n := copy(p, buffer[:got.n])
-		if n > 0 {
-			r.since = time.Time{}
-		}
-		if got.err != nil {
-			buffers.Put(r.buffer)
-			r.buffer = nil
-		}
-		return n, got.err
+	case got = <-r.done:
 	case <-r.ctx.Done():
-		r.err = r.ctx.Err()
+		return r.giveUp(r.ctx.Err())
 	case <-late:
-		r.err = fmt.Errorf("the content was cut: it brought nothing for %v", r.silence)
+		cut := true
+		select {
+		case got = <-r.done: // what has come counts, if this process was not running when it came
+			cut = got.returned && got.n == 0 && got.err == nil
+		default:
+		}
+		if cut {
+			return r.giveUp(fmt.Errorf("the content was cut: it brought nothing for %v", r.silence))
+		}
 	}
-	r.buffer = nil
-	return 0, r.err
+	if !got.returned {
+		r.err = io.ErrClosedPipe
+		if got.fault == nil {
+			runtime.Goexit()
+		}
+		panic(got.fault)
+	}
+	n := copy(p, buffer[:got.n])
+	if n > 0 {
+		r.since = time.Time{}
+	}
+	if got.err != nil {
+		buffers.Put(r.buffer)
+		r.buffer = nil
+	}
+	return n, got.err
+}
+
+func (r *patient) giveUp(err error) (int, error) {
+	r.err, r.buffer = err, nil
+	return 0, err
 }
 
 // limit returns what tells that the source has brought nothing for too long; nil where there is no such limit.
