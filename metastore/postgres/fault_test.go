@@ -14,6 +14,7 @@ import (
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/internal/pgtest"
+	"github.com/stacksync/stacksync-go/metastore/internal/sqlstore"
 )
 
 // cutter cuts connections at random messages, and more often at those that commit.
@@ -22,18 +23,30 @@ type cutter struct {
 	rand *rand.Rand
 	cuts map[string]int // by what was cut, and when
 	left int
+	met  map[int]int  // by writer, the cuts since its commit began
 	asks atomic.Int64 // questions for an outcome
-	all  atomic.Bool  // every message is cut
+	all  atomic.Bool  // every message is cut, but for a COMMIT
 }
 
 func newCutter(t *testing.T, cuts int) *cutter {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	return &cutter{rand: rand.New(rand.NewPCG(seed, 0)), cuts: map[string]int{}, left: cuts}
+	return &cutter{rand: rand.New(rand.NewPCG(seed, 0)), cuts: map[string]int{}, left: cuts, met: map[int]int{}}
 }
 
 var actions = map[pgtest.Action]string{
 	pgtest.CutBefore: "before", pgtest.CutDuring: "during", pgtest.CutAfter: "after", pgtest.CutAfterReply: "after the reply of",
+}
+
+// mostMet is how many cuts a commit meets at most, its own and those of others. It is so far below the attempts of a store that
+// the few connections that were cut before it, and that the pool still has, don't use up the rest.
+const mostMet = sqlstore.Attempts / 2
+
+// last tells whether a transaction that was not cut so far ends with the message, or with the one that it prepares. Who is cut
+// there has to ask for the outcome.
+func last(m pgtest.Message) bool {
+	sql := m.SQL()
+	return strings.HasSuffix(sql, commit) || strings.HasPrefix(sql, "PREPARE ") || strings.HasPrefix(sql, "DEALLOCATE ")
 }
 
 func (c *cutter) decide(m pgtest.Message) pgtest.Action {
@@ -41,6 +54,9 @@ func (c *cutter) decide(m pgtest.Message) pgtest.Action {
 		c.asks.Add(1)
 	}
 	if c.all.Load() {
+		if last(m) {
+			return pgtest.Pass
+		}
 		return pgtest.CutBefore
 	}
 	what, often := "other", 0.04
@@ -52,15 +68,25 @@ func (c *cutter) decide(m pgtest.Message) pgtest.Action {
 	if c.left == 0 || c.rand.Float64() > often {
 		return pgtest.Pass
 	}
+	for _, n := range c.met {
+		if n == mostMet {
+			return pgtest.Pass
+		}
+	}
+	for writer := range c.met {
+		c.met[writer]++
+	}
 	action := []pgtest.Action{pgtest.CutBefore, pgtest.CutDuring, pgtest.CutAfter, pgtest.CutAfterReply}[c.rand.IntN(4)]
 	c.left--
 	c.cuts[actions[action]+" "+what]++
 	return action
 }
 
-func (c *cutter) done() bool {
+// done is asked by each writer before each of its commits.
+func (c *cutter) done(writer int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.met[writer] = 0
 	return c.left == 0
 }
 
@@ -99,7 +125,7 @@ func TestUnreachableServer(t *testing.T) {
 	cut := newCutter(t, 0)
 	proxy.OnMessage(cut.decide)
 	var calls atomic.Int64
-	j := w.storm(2, func() bool {
+	j := w.storm(2, func(int) bool {
 		n := calls.Add(1)
 		cut.all.Store(n > 20)
 		return n > 21
@@ -121,7 +147,7 @@ func TestTerminatedConnections(t *testing.T) {
 	config.DSN += "&application_name=" + config.Schema
 	w := newWorld(t, openStore(t, config))
 	var ended atomic.Int64
-	j := w.storm(4, func() bool {
+	j := w.storm(4, func(int) bool {
 		return ended.Add(int64(server.Terminate(t, fmt.Sprintf("application_name = '%s' AND random() < 0.5", config.Schema)))) > 50
 	})
 	require.NoError(t, errorsOf(j.failed), "errors reached the caller")
@@ -136,7 +162,7 @@ func TestCrashedServer(t *testing.T) {
 	w := newWorld(t, openStore(t, fresh(t, server)))
 	var crash sync.Mutex
 	var calls, crashes int
-	j := w.storm(4, func() bool {
+	j := w.storm(4, func(int) bool {
 		crash.Lock()
 		defer crash.Unlock()
 		if calls++; calls%40 == 0 {
@@ -208,13 +234,23 @@ func TestNumberOfAnotherTransaction(t *testing.T) {
 	// Nothing but a commit takes numbers to the disk.
 	server := pgtest.Start(t, pgtest.Options{Durable: true, Settings: map[string]string{"wal_writer_delay": "10s", "wal_writer_flush_after": "1GB", "autovacuum": "off"}})
 	r := newCommitRig(t, server, time.Minute)
-	r.onCommit(func() pgtest.Action { r.proxy.Refuse(true); return pgtest.CutBefore })
+	server.Exec(t, "VACUUM") // so that the transaction finds nothing to prune, which is logged with its number
+	killed := make(chan struct{})
+	r.onCommit(func() pgtest.Action { // a connection that was cut before would leave the end of its transaction on the disk
+		select {
+		case <-killed:
+		case <-t.Context().Done():
+		}
+		return pgtest.CutBefore
+	})
 	saved := make(chan error, 1)
 	runs := 0
 	update := putting(&runs, account(1))
 	go func() { saved <- r.store.Update(t.Context(), update) }()
 	<-r.committing
+	r.proxy.Refuse(true)
 	server.Kill(t)
+	close(killed)
 	server.Restart(t)
 	for range 10 { // others take the numbers
 		server.Query(t, "SELECT pg_current_xact_id()")

@@ -90,7 +90,7 @@ func TestOpenWaitsForMigration(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Shared(t)
 	config := fresh(t, server)
-	config.StatementTimeout, config.LockTimeout = 50*time.Millisecond, 10*time.Millisecond
+	config.StatementTimeout, config.LockTimeout = time.Second, 100*time.Millisecond
 	admin := server.DB(t)
 	tx, err := admin.BeginTx(t.Context(), nil)
 	require.NoError(t, err)
@@ -110,7 +110,7 @@ func TestOpenWaitsForMigration(t *testing.T) {
 				AND objid::int8 = hashtext($1)::int8 & 4294967295 AND clock_timestamp() - query_start > make_interval(secs => $2)`, config.Schema, d.Seconds())[0][0] == "1"
 		}
 	}
-	require.Eventually(t, waitsFor(2*config.StatementTimeout), 20*time.Second, 20*time.Millisecond, "it waits for longer than its timeouts")
+	require.Eventually(t, waitsFor(2*config.StatementTimeout), time.Minute, 20*time.Millisecond, "it waits for longer than its timeouts")
 	require.NoError(t, tx.Rollback())
 	require.NoError(t, <-opened)
 }

@@ -32,18 +32,18 @@ type failure struct {
 	err     error
 }
 
-// storm commits from many goroutines: new folders with files, and then their next versions. Each asks after each commit
-// whether that is enough.
-func (w *world) storm(writers int, enough func() bool) *journal {
+// storm commits from many goroutines: new folders with files, and then their next versions. Each asks before each
+// commit whether that is enough.
+func (w *world) storm(writers int, enough func(writer int) bool) *journal {
 	j := &journal{}
 	var all sync.WaitGroup
 	var stop atomic.Bool
-	for range writers {
+	for writer := range writers {
 		all.Go(func() {
 			for !stop.Load() {
 				folder, inside := w.tree(2)
 				for _, proposals := range [][]stacksync.Proposal{append([]stacksync.Proposal{folder}, inside...), next(inside[:1])} {
-					if enough() {
+					if enough(writer) {
 						stop.Store(true)
 					}
 					if !j.send(w, w.request(proposals...)) {
@@ -170,7 +170,7 @@ func newCommitRig(t *testing.T, server *pgtest.Server, asks time.Duration) *comm
 	r := &commitRig{proxy: pgtest.NewProxy(t, server), committing: make(chan struct{}), asked: make(chan struct{})}
 	config := fresh(t, server)
 	config.DSN = r.proxy.DSN() + "&idle_in_transaction_session_timeout=0" // the server is to wait for longer than the client
-	config.StatementTimeout = time.Second
+	config.StatementTimeout = 3 * time.Second
 	var err error
 	r.store, err = open(t.Context(), config, asking{most: asks, pause: time.Millisecond, patience: 20 * time.Millisecond})
 	require.NoError(t, err)

@@ -20,9 +20,10 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
+// connectTimeout bounds an attempt to connect, and then that to hear oneself. Tests have a longer one.
+var connectTimeout = 5 * time.Second
+
 const (
-	// connectTimeout bounds an attempt to connect, and then that to hear oneself.
-	connectTimeout = 5 * time.Second
 	// A probe that was not heard is repeated, since LISTEN may have come into force after it. In the beginning this happens
 	// within milliseconds.
 	probeAgainFirst, probeAgainMost = 5 * time.Millisecond, time.Second

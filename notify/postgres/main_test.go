@@ -14,7 +14,11 @@ import (
 	"github.com/stacksync/stacksync-go/internal/pgtest"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
+// On a busy machine the server may take longer than a host would wait.
+func TestMain(m *testing.M) {
+	sendTimeout, connectTimeout = patience, patience
+	pgtest.Main(m)
+}
 
 // patience is how long a test waits for what must come.
 const patience = 30 * time.Second

@@ -14,8 +14,8 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// sendTimeout bounds the sending of one batch.
-const sendTimeout = 5 * time.Second
+// sendTimeout bounds the sending of one batch. Tests have a longer one.
+var sendTimeout = 5 * time.Second
 
 // sendAttempts is how often a batch is tried. A pool may hold connections that a server has dropped, which shows only
 // when they are used; a hint that was sent twice does no harm.
