@@ -67,6 +67,9 @@ func (s *Service) putUser(ctx context.Context, r PutUserRequest) (User, error) {
 	// nobody knows of.
 	if s.storage != nil {
 		if err := s.provisioned(ctx, acc.workspace); err != nil {
+			if errors.Is(err, ErrWorkspaceNotFound) {
+				err = errLeaving
+			}
 			return User{}, err
 		}
 	}
@@ -172,12 +175,15 @@ func (s *Service) provision(ctx context.Context, w *Workspace) error {
 	if _, err := s.storage.CreateContainer(ctx, CreateContainerParams{Container: w.Container}); err != nil {
 		return fmt.Errorf("create container of workspace %v: %w", w.ID, err)
 	}
-	return s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
+	err := s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
 		if _, err := tx.Lock(ctx, LockParams{Workspaces: []WorkspaceID{w.ID}}); err != nil {
 			return err
 		}
 		rows, err := tx.Load(ctx, LoadParams{Access: []AccessKey{{Workspace: w.ID, User: w.Owner}}})
-		if err != nil || len(rows.Workspaces) == 0 {
+		if err == nil && len(rows.Workspaces) == 0 {
+			err = ErrWorkspaceNotFound
+		}
+		if err != nil {
 			return err
 		}
 		now := rows.Workspaces[0]
@@ -185,6 +191,12 @@ func (s *Service) provision(ctx context.Context, w *Workspace) error {
 		_, err = tx.Put(ctx, PutParams{Workspaces: []Workspace{now}})
 		return err
 	})
+	if errors.Is(err, ErrWorkspaceNotFound) { // removed meanwhile, perhaps before its container was there
+		if _, gone := s.storage.DeleteContainer(ctx, DeleteContainerParams{Container: w.Container}); gone != nil {
+			err = fmt.Errorf("%w; delete its container: %w", err, gone)
+		}
+	}
+	return err
 }
 
 // GetUser implements Accounts.

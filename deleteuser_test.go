@@ -78,7 +78,13 @@ func TestUserWithTheIDOfADeletedOne(t *testing.T) {
 			return res.Operations
 		}
 		share := list(c.actor)[0]
-		_, err := c.svc.DeleteUser(t.Context(), stacksync.DeleteUserRequest{User: "ada", Transfer: map[stacksync.WorkspaceID]stacksync.UserID{c.ws: "bob"}})
+		put := a.put
+		a.put = func(stacksync.PutAccountParams) error { return stacksync.ErrForbidden }
+		_, err := c.svc.RevokeDevice(t.Context(), stacksync.RevokeDeviceRequest{Actor: c.actor, ID: c.device("ada").Device})
+		require.ErrorIs(t, err, stacksync.ErrForbidden)
+		require.Equal(t, stacksync.OperationKey, list(c.actor)[0].Kind)
+		a.put = put
+		_, err = c.svc.DeleteUser(t.Context(), stacksync.DeleteUserRequest{User: "ada", Transfer: map[stacksync.WorkspaceID]stacksync.UserID{c.ws: "bob"}})
 		require.NoError(t, err)
 		back.Store(int64(time.Hour))
 		again, home := c.join("ada")

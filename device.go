@@ -64,7 +64,7 @@ func (s *Service) RegisterDevice(ctx context.Context, r RegisterDeviceRequest) (
 			}
 			id = DeviceID{made}
 		}
-		d, err := s.updateDevice(ctx, r.Actor, func(_ *write, devices []Device) (Device, error) {
+		d, err := s.updateDevice(ctx, r.Actor, func(_ *write, _ *User, devices []Device) (Device, error) {
 			for _, d := range devices {
 				if d.ID == id {
 					d.Name = r.Name
@@ -88,11 +88,11 @@ func (s *Service) RevokeDevice(ctx context.Context, r RevokeDeviceRequest) (Revo
 			r.Device = DeviceID{} // one that has revoked itself may say so again
 		}
 		var op *Operation
-		d, err := s.updateDevice(ctx, r.Actor, func(w *write, devices []Device) (Device, error) {
+		d, err := s.updateDevice(ctx, r.Actor, func(w *write, user *User, devices []Device) (Device, error) {
 			for _, d := range devices {
 				if d.ID == r.ID {
 					var err error
-					op, err = w.newKey(ctx, r.User, d.Revoked)
+					op, err = w.newKey(ctx, user, d.Revoked)
 					d.Revoked = true
 					return d, err
 				}
@@ -139,17 +139,17 @@ func devicesOf(ctx context.Context, r Reader, actor Actor) (User, []Device, erro
 }
 
 // updateDevice saves the device that change returns, if it differs from the one that is there, and tells the user's devices.
-func (s *Service) updateDevice(ctx context.Context, actor Actor, change func(w *write, devices []Device) (Device, error)) (Device, error) {
+func (s *Service) updateDevice(ctx context.Context, actor Actor, change func(w *write, user *User, devices []Device) (Device, error)) (Device, error) {
 	if err := actor.check(needs{}); err != nil {
 		return Device{}, err
 	}
 	var changed Device
 	err := s.write(ctx, LockParams{Users: []UserID{actor.User}}, func(ctx context.Context, w *write) error {
-		_, devices, err := devicesOf(ctx, w, actor)
+		user, devices, err := devicesOf(ctx, w, actor)
 		if err != nil {
 			return err
 		}
-		if changed, err = change(w, devices); err != nil || slices.Contains(devices, changed) {
+		if changed, err = change(w, &user, devices); err != nil || slices.Contains(devices, changed) {
 			return err
 		}
 		w.put.Devices = append(w.put.Devices, changed)

@@ -10,6 +10,7 @@ import (
 // guests are the users of some invitees, and the emails of which nobody is known.
 type guests struct {
 	members []Member // without workspace and time
+	homes   map[UserID]WorkspaceID
 	unknown []string
 }
 
@@ -72,18 +73,20 @@ func (s *Service) keepUsers(ctx context.Context, g *guests) error {
 	for i := range g.members {
 		ids[i] = g.members[i].User
 	}
-	known := make(map[UserID]bool, len(ids))
+	g.homes = make(map[UserID]WorkspaceID, len(ids))
 	err := s.store.View(ctx, func(ctx context.Context, r Reader) error {
 		res, err := r.Users(ctx, UsersParams{IDs: ids})
 		for i := range res.Users {
-			known[res.Users[i].ID] = !res.Users[i].leaving()
+			if u := &res.Users[i]; !u.leaving() {
+				g.homes[u.ID] = u.DefaultWorkspace
+			}
 		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	g.members = slices.DeleteFunc(g.members, func(m Member) bool { return !known[m.User] })
+	g.members = slices.DeleteFunc(g.members, func(m Member) bool { return g.homes[m.User].IsZero() })
 	if len(g.members) == 0 {
 		return ErrNobodyInvited
 	}
@@ -140,7 +143,7 @@ func (s *Service) invite(ctx context.Context, r InviteRequest) (InviteResult, er
 			if err := ro.checkKey(&m); err != nil {
 				return err
 			}
-			if err := w.add(ctx, ro.workspace, &m, name); errors.Is(err, ErrUserNotFound) {
+			if err := w.add(ctx, ro.workspace, &m, g.homes[m.User], name); errors.Is(err, ErrUserNotFound) {
 				continue // deleted meanwhile
 			} else if err != nil {
 				return err
@@ -160,7 +163,7 @@ func (s *Service) invite(ctx context.Context, r InviteRequest) (InviteResult, er
 		if err := w.touchAll(ctx, ro); err != nil {
 			return err
 		}
-		op, err = w.storageKnows(ro.workspace)
+		op, err = w.storageHears(ctx, ro.workspace)
 		return err
 	})
 	if err == nil {
@@ -184,9 +187,15 @@ func (ro *roster) checkKey(m *Member) error {
 
 // add makes a member, whose devices show the workspace under a free name in the root of the member's default workspace. The caller has
 // locked the user.
-func (w *write) add(ctx context.Context, ws *Workspace, m *Member, name string) error {
+func (w *write) add(ctx context.Context, ws *Workspace, m *Member, home WorkspaceID, name string) error {
+	u, err := w.user(ctx, m.User)
+	if err == nil && u.DefaultWorkspace != home { // it is another one by now
+		err = ErrUserNotFound
+	}
+	if err != nil {
+		return err
+	}
 	m.Workspace, m.JoinedAt = ws.ID, w.service.now()
-	var err error
 	if m.MountName, err = w.freeName(ctx, m.User, ws.ID, name); err != nil {
 		return err
 	}

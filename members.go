@@ -72,16 +72,6 @@ func (w *write) touchAll(ctx context.Context, ro *roster) error {
 	return w.touch(ctx, slices.Sorted(maps.Keys(ro.members))...)
 }
 
-// storageKnows records that the storage has to be told who reaches the container, where accounts are offered. It returns no operation
-// otherwise.
-func (w *write) storageKnows(ws *Workspace) (*Operation, error) {
-	if w.service.accounts == nil {
-		return nil, nil
-	}
-	op, err := w.record(OperationAccess, w.owner(ws), ws.ID, WorkspaceID{}, operationData{})
-	return &op, err
-}
-
 // finishIf finishes what a transaction has recorded, if anything.
 func (s *Service) finishIf(ctx context.Context, op *Operation) error {
 	if op == nil {
@@ -135,8 +125,12 @@ func (w *write) recordReturn(ctx context.Context, ro *roster) (*Operation, error
 	if err != nil {
 		return nil, err
 	}
+	folder, err := w.returnsTo(ctx, ro)
+	if err != nil {
+		return nil, err
+	}
 	// It is the owner's: who has left must not see it.
-	op, err := w.record(OperationReturn, w.owner(ro.workspace), ro.owner.DefaultWorkspace, ro.workspace.ID, operationData{Folder: ro.workspace.Folder, Secret: secret})
+	op, err := w.record(OperationReturn, w.owner(ro.workspace), ro.owner.DefaultWorkspace, ro.workspace.ID, operationData{Folder: folder, Secret: secret})
 	return &op, err
 }
 
@@ -218,7 +212,7 @@ func (s *Service) SetRole(ctx context.Context, r SetRoleRequest) (SetRoleResult,
 				if err := w.touchAll(ctx, ro); err != nil {
 					return err
 				}
-				op, err = w.storageKnows(ro.workspace)
+				op, err = w.storageHears(ctx, ro.workspace)
 			}
 			res.Member = m.public(r.Actor.User)
 			return err
@@ -248,7 +242,7 @@ func (s *Service) TransferOwnership(ctx context.Context, r TransferOwnershipRequ
 			if err := w.transfer(ctx, ro, r.To); err != nil {
 				return err
 			}
-			op, err = w.storageKnows(ro.workspace)
+			op, err = w.storageHears(ctx, ro.workspace)
 			return err
 		})
 		if err == nil {
@@ -291,7 +285,8 @@ func (ro *roster) checkStays(ctx context.Context, w *write) error {
 		return err
 	}
 	for i := range unfinished {
-		if op := &unfinished[i]; op.Kind != OperationAccess {
+		op := &unfinished[i]
+		if told := op.Kind == OperationShare && op.Step == accessStep; op.Kind != OperationAccess && !told {
 			return fmt.Errorf("%w: operation %v is not done", ErrBusy, op.ID)
 		}
 	}

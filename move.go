@@ -55,6 +55,7 @@ func (t *task) copyChunks(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.done.Store(0)
 	folders, err := m.walk(ctx, func(files []ItemRow) error {
 		err := m.bringChunks(ctx, files)
 		t.done.Add(int64(len(files)))

@@ -272,7 +272,7 @@ func (tr *transit) liveFolder(ctx context.Context, id ItemID) (ItemID, error) {
 // mount makes a member of the new workspace.
 func (tr *transit) mount(ctx context.Context, ws *Workspace, m *Member, parent ItemID, name string) error {
 	if m.Role != Owner {
-		return tr.add(ctx, ws, m, name)
+		return tr.add(ctx, ws, m, tr.data.Homes[m.User], name)
 	}
 	m.Workspace, m.JoinedAt, m.MountName = ws.ID, tr.mover.service.now(), name
 	var err error

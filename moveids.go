@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"fmt"
 
 	"github.com/google/uuid"
 )
@@ -12,6 +13,24 @@ import (
 // folder returns, such an item gets another id, always the same one, so that neither takes the other's place, or its history.
 //
 // Those are the owner's own that have neither left for this workspace nor lie in the folder that returns, where items come to lie by and by.
+
+// returnsTo says what the folder is called where it returns to: as before if it has left from there. Elsewhere nobody may choose it: an
+// owner who has come to it later may have an item with the id that the first one gave it.
+func (w *write) returnsTo(ctx context.Context, ro *roster) (ItemID, error) {
+	home, folder := ro.owner.DefaultWorkspace, ro.workspace.Folder
+	rows, err := w.Load(ctx, LoadParams{Items: []ItemKey{{home, folder}}})
+	if err != nil {
+		return ItemID{}, err
+	}
+	if len(rows.Items) > 0 && rows.Items[0].MovedTo == ro.workspace.ID {
+		return folder, nil
+	}
+	id, err := w.service.cfg.NewID()
+	if err != nil {
+		return ItemID{}, fmt.Errorf("make an id: %w", err)
+	}
+	return ItemID{id}, nil
+}
 
 // otherID is what an item is called in the target where its own id is taken. Nobody else can tell it before.
 func (m *mover) otherID(id ItemID) ItemID {

@@ -31,13 +31,31 @@ func (t *task) makeContainer(ctx context.Context) error {
 	if err != nil || ws == nil || t.service.storage == nil {
 		return err
 	}
-	if err := t.service.provisioned(ctx, ws); err != nil {
-		return err
-	}
-	return t.dropCancelled(ctx, ws)
+	return t.service.provisioned(ctx, ws)
 }
 
-// dropCancelled deletes a container that was made while the operation was cancelled: that may have deleted it before it was made.
+// dropping runs a step that makes something at the storage, and deletes it if the operation was cancelled meanwhile: that may have deleted the
+// container before it was made, or a chunk came into it. The step may seem to have failed, and the storage do it still.
+func dropping(run func(t *task, ctx context.Context) error) func(t *task, ctx context.Context) error {
+	return func(t *task, ctx context.Context) error {
+		ws, err := t.workspace(ctx, t.Workspace)
+		if err != nil {
+			return err
+		}
+		err = run(t, ctx)
+		if ws == nil || t.service.storage == nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keyTimeout)
+		defer cancel()
+		if dropErr := t.dropCancelled(ctx, ws); err == nil {
+			err = dropErr
+		}
+		return err
+	}
+}
+
+// dropCancelled deletes a container if the operation was cancelled.
 func (t *task) dropCancelled(ctx context.Context, ws *Workspace) error {
 	var cancelled bool
 	err := t.service.store.View(ctx, func(ctx context.Context, r Reader) error {
@@ -65,7 +83,12 @@ func (t *task) setAccess(ctx context.Context) error {
 		if ws == nil {
 			continue
 		}
-		if _, err := t.service.grant(ctx, ws); err != nil {
+		_, err = t.service.grant(ctx, ws)
+		if t.Kind == OperationReturn && final(err) { // the container is deleted in the end, which shuts everybody out
+			t.service.log.Error("the storage refuses to shut out those who have left a workspace, until that is deleted", "workspace", ws.ID, "error", err)
+			continue
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -132,7 +155,7 @@ func (t *task) undo(ctx context.Context) error {
 		return fmt.Errorf("undo: %w", err)
 	}
 	return t.change(ctx, LockParams{}, func(context.Context, *write) error {
-		t.State, t.data.Members = OperationUndone, nil
+		t.State, t.data.Members, t.data.Homes = OperationUndone, nil, nil
 		return nil
 	})
 }

@@ -2,6 +2,7 @@ package stacksync
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 )
@@ -148,8 +149,43 @@ func (tr *transit) arrive(ctx context.Context, row *ItemRow) error {
 			return nil
 		}
 		tr.came[row.ID] = row.Version
+		if was != nil && !was.Deleted {
+			if above, err := tr.above(ctx, there.ID, tr.parent(row)); above || err != nil {
+				return err // somebody has moved that into it in the target: it stays where it is
+			}
+		}
 	}
 	return tr.place(ctx, was, there, tr.parent(row))
+}
+
+// above reports whether an item of the target is a folder, or lies above it.
+func (tr *transit) above(ctx context.Context, id, folder ItemID) (bool, error) {
+	line := make(map[ItemID]*ItemRow) // as it was before this transaction
+	for at, n := folder, 0; !at.IsZero(); n++ {
+		if at == id {
+			return true, nil
+		}
+		row := tr.to[at]
+		if row == nil {
+			row = line[at]
+		}
+		if row == nil {
+			key := ItemKey{tr.dst.ID, at}
+			rows, err := tr.Load(ctx, LoadParams{Items: []ItemKey{key}, Ancestors: []ItemKey{key}})
+			if err != nil {
+				return false, err
+			}
+			maps.Copy(line, byID(rows.Items))
+			if row = line[at]; row == nil {
+				return false, nil
+			}
+		}
+		if n > len(line)+len(tr.to) {
+			return false, fmt.Errorf("%w: folders in circles above %v", ErrInvalid, folder)
+		}
+		at = row.Parent
+	}
+	return false, nil
 }
 
 // isAsIn reports whether a folder that lives in both workspaces came over as it is in the source now. What somebody has made of it in the

@@ -65,13 +65,16 @@ var (
 
 // operationData is what an operation needs to be resumed.
 type operationData struct {
-	Folder  ItemID        `json:"folder,omitzero"`   // the one that is shared, or returns
-	Members []Member      `json:"members,omitempty"` // whom to invite
-	Moving  bool          `json:"moving,omitempty"`  // items may have moved: there is no way back
-	Spaces  []WorkspaceID `json:"spaces,omitempty"`  // to remove with a user
-	Left    []WorkspaceID `json:"left,omitempty"`    // that the user was a member of
-	Items   int64         `json:"items,omitempty"`   // how many there were to move
-	Secret  []byte        `json:"secret,omitempty"`  // see mover.otherID
+	Folder  ItemID   `json:"folder,omitzero"`   // the one that is shared, or returns
+	Members []Member `json:"members,omitempty"` // whom to invite
+	// Homes are the default workspaces of those: who has one of their ids later is somebody else.
+	Homes  map[UserID]WorkspaceID `json:"homes,omitempty"`
+	Moving bool                   `json:"moving,omitempty"` // items may have moved: there is no way back
+	Spaces []WorkspaceID          `json:"spaces,omitempty"` // to remove with a user
+	Left   []WorkspaceID          `json:"left,omitempty"`   // that the user was a member of
+	Items  int64                  `json:"items,omitempty"`  // how many there were to move
+	Secret []byte                 `json:"secret,omitempty"` // see mover.otherID
+	Home   WorkspaceID            `json:"home,omitzero"`    // the default workspace of the user whose account it is about
 }
 
 // task is an operation that this process works on.
@@ -101,23 +104,27 @@ type step struct {
 func steps(kind OperationKind) []step {
 	switch kind {
 	case OperationShare:
-		return []step{{"container", (*task).makeContainer}, {"copy", (*task).copyChunks}, {moveStep, (*task).moveItems}, {"access", (*task).setAccess}}
+		return []step{{"container", dropping((*task).makeContainer)}, {"copy", dropping((*task).copyChunks)}, {moveStep, (*task).moveItems}, {accessStep, (*task).setAccess}}
 	case OperationReturn:
-		return []step{{"access", (*task).setAccess}, {"container", (*task).makeContainer}, {"copy", (*task).copyChunks}, {moveStep, (*task).moveItems}, {"purge", (*task).purge}}
+		return []step{{accessStep, (*task).setAccess}, {"container", (*task).makeContainer}, {"copy", (*task).copyChunks}, {moveStep, (*task).moveItems}, {"purge", (*task).purge}}
 	case OperationAccess:
-		return []step{{"access", (*task).setAccess}}
+		return []step{{accessStep, (*task).setAccess}}
 	case OperationKey:
 		return []step{{"key", (*task).newKey}}
 	case OperationAccount:
-		return []step{{"key", (*task).newKey}, {"access", (*task).listAccount}}
+		return []step{{"key", (*task).newKey}, {accessStep, (*task).listAccount}}
 	case OperationDelete:
-		return []step{{"account", (*task).deleteAccount}, {"access", (*task).setAccess}, {"purge", (*task).purge}, {"user", (*task).removeUser}}
+		return []step{{"account", (*task).deleteAccount}, {accessStep, (*task).setAccess}, {"purge", (*task).purge}, {"user", (*task).removeUser}}
 	}
 	return nil
 }
 
-// moveStep is the one in which items move.
-const moveStep = "move"
+const (
+	// moveStep is the one in which items move.
+	moveStep = "move"
+	// accessStep is the one that tells the storage who reaches containers.
+	accessStep = "access"
+)
 
 // undo is the step that takes the place of all others when an operation is cancelled.
 const undoStep = "undo"

@@ -72,11 +72,11 @@ func (s *Service) ListOperations(ctx context.Context, r ListOperationsRequest) (
 			return res, 0, &FieldError{Field: "State", Reason: fmt.Sprintf("has no value %d", r.State)}
 		}
 		err = s.store.View(ctx, func(ctx context.Context, rd Reader) error {
-			owned, err := ownedBy(ctx, rd, r.Actor)
+			sees, err := sightOf(ctx, rd, r.Actor)
 			if err != nil {
 				return err
 			}
-			p := OperationsParams{State: r.State, Users: []UserID{r.User}, Workspaces: slices.Collect(maps.Keys(owned))}
+			p := OperationsParams{State: r.State, Users: []UserID{r.User}, Workspaces: slices.Collect(maps.Keys(sees.owned))}
 			if !r.Workspace.IsZero() {
 				p.Users, p.Workspaces = nil, []WorkspaceID{r.Workspace}
 			}
@@ -87,7 +87,7 @@ func (s *Service) ListOperations(ctx context.Context, r ListOperationsRequest) (
 				}
 				res.Operations = nil
 				for _, op := range rows.Operations {
-					if len(res.Operations) < limit && op.seenBy(r.User, owned) {
+					if len(res.Operations) < limit && sees.of(&op) {
 						res.Operations = append(res.Operations, op)
 					}
 				}
@@ -101,28 +101,36 @@ func (s *Service) ListOperations(ctx context.Context, r ListOperationsRequest) (
 	})
 }
 
-// ownedBy returns the workspaces of which an actor, whose device may ask, is the owner.
-func ownedBy(ctx context.Context, r Reader, actor Actor) (map[WorkspaceID]bool, error) {
-	if _, _, err := devicesOf(ctx, r, actor); err != nil {
-		return nil, err
-	}
-	res, err := r.Memberships(ctx, MembershipsParams{User: actor.User})
-	owned := make(map[WorkspaceID]bool)
-	for i := range res.Members {
-		if m := &res.Members[i]; m.Role == Owner {
-			owned[m.Workspace] = true
-		}
-	}
-	return owned, err
+// sight is what tells which operations a user sees.
+type sight struct {
+	home  WorkspaceID
+	owned map[WorkspaceID]bool
 }
 
-// seenBy reports whether a user who owns some workspaces sees an operation. One that has workspaces is seen by their owners alone, whoever it
-// says has asked: that user may be deleted, and the id given to another one. A share or a return has the default workspace of its user.
-func (o *Operation) seenBy(user UserID, owned map[WorkspaceID]bool) bool {
-	if o.Workspace.IsZero() {
-		return o.User == user && o.Kind != OperationDelete
+// sightOf returns that of an actor, whose device may ask.
+func sightOf(ctx context.Context, r Reader, actor Actor) (sight, error) {
+	user, _, err := devicesOf(ctx, r, actor)
+	if err != nil {
+		return sight{}, err
 	}
-	return owned[o.Workspace] || owned[o.Source]
+	res, err := r.Memberships(ctx, MembershipsParams{User: actor.User})
+	sees := sight{user.DefaultWorkspace, make(map[WorkspaceID]bool)}
+	for i := range res.Members {
+		if m := &res.Members[i]; m.Role == Owner {
+			sees.owned[m.Workspace] = true
+		}
+	}
+	return sees, err
+}
+
+// of reports whether the user sees an operation. Workspaces say so, not who is said to have asked: that user may be deleted, and the id given
+// to another one. A share or a return has the default workspace of its user.
+func (s sight) of(o *Operation) bool {
+	if o.Kind == OperationKey || o.Kind == OperationAccount {
+		data, err := o.decode()
+		return err == nil && data.Home == s.home
+	}
+	return s.owned[o.Workspace] || s.owned[o.Source]
 }
 
 // takeOverAs is takeOver for an actor who sees the operation.
@@ -131,8 +139,8 @@ func (s *Service) takeOverAs(ctx context.Context, actor Actor, id OperationID, c
 		return Operation{}, err
 	}
 	return s.takeOver(ctx, id, func(ctx context.Context, r Reader, op *Operation) error {
-		owned, err := ownedBy(ctx, r, actor)
-		if err == nil && !op.seenBy(actor.User, owned) {
+		sees, err := sightOf(ctx, r, actor)
+		if err == nil && !sees.of(op) {
 			err = ErrOperationNotFound
 		}
 		return err
@@ -194,7 +202,7 @@ func (w *write) takeUp(op *Operation) {
 func (t *task) undone() bool {
 	select {
 	case <-t.ended:
-		return t.err == nil && t.State == OperationUndone
+		return t.State == OperationUndone
 	default:
 		return false
 	}

@@ -9,6 +9,9 @@ import (
 // maxOperations is how many operations of a workspace are looked at: more never run at once.
 const maxOperations = 1000
 
+// maxMoving bounds how many folders are shared, or return, at once.
+const maxMoving = 100
+
 // ShareFolder implements Sharing.
 func (s *Service) ShareFolder(ctx context.Context, r ShareFolderRequest) (ShareFolderResult, error) {
 	return call(ctx, s, "ShareFolder", func(ctx context.Context) (ShareFolderResult, int, error) {
@@ -67,7 +70,7 @@ func (s *Service) shareFolder(ctx context.Context, r ShareFolderRequest) (ShareF
 		}
 		w.put.Workspaces = append(w.put.Workspaces, ws)
 		res.Workspace, res.Unknown = ws, g.unknown
-		res.Operation, err = w.record(OperationShare, r.User, ws.ID, r.Workspace, operationData{Folder: r.Folder, Members: members})
+		res.Operation, err = w.record(OperationShare, r.User, ws.ID, r.Workspace, operationData{Folder: r.Folder, Members: members, Homes: g.homes})
 		return err
 	})
 	if err != nil {
@@ -136,6 +139,9 @@ func (w *write) checkNesting(ctx context.Context, r ShareFolderRequest, above ma
 	moving, err := w.moving(ctx, r.Workspace)
 	if err != nil {
 		return err
+	}
+	if len(moving) >= maxMoving {
+		return fmt.Errorf("%w: %d operations move folders", ErrBusy, len(moving))
 	}
 	for folder, op := range moving {
 		if folder == r.Folder || above[folder] {

@@ -81,9 +81,20 @@ type community struct {
 }
 
 func newCommunity(a *arena, rt *rapid.T, reached map[string]int) *community {
-	return &community{arena: a, T: rt, reached: reached, model: &estateModel{
+	c := &community{arena: a, T: rt, reached: reached, model: &estateModel{
 		spaces: map[stacksync.WorkspaceID]*spaceModel{}, home: map[stacksync.UserID]stacksync.WorkspaceID{}, limit: map[stacksync.UserID]int64{},
 	}}
+	c.model.found = func(home *spaceModel, parent stacksync.ItemID, name string) stacksync.ItemID {
+		w := c.arena.at(c.devices[slices.Index(c.users, home.owner)][0], home.id)
+		for _, it := range w.snapshot().Items {
+			if it.Parent == parent && it.Name == name && !it.Deleted {
+				c.items = append(c.items, it.ID)
+				return it.ID
+			}
+		}
+		return stacksync.ItemID{}
+	}
+	return c
 }
 
 // settle makes the n-th user with two devices.

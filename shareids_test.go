@@ -66,3 +66,38 @@ func TestReturnSparesFoldersAndHistoryOfTheSameID(t *testing.T) {
 		}
 	})
 }
+
+// The id of a shared folder is its first owner's choice. One who comes to own it later has another folder in the end, whatever has that id there.
+func TestReturnToAnotherOwnerSparesTheirItems(t *testing.T) {
+	onEachStore(t, func(t *testing.T, open func(testing.TB) stacksync.MetadataStore) {
+		for _, kind := range []string{"folder", "file", "deleted file"} {
+			w := newWorld(t, open(t))
+			eve, evesHome := w.join("eve")
+			private := w.folder(stacksync.ItemID{}, "private")
+			plans := w.folder(private.Item, "plans")
+			taken := private.Item
+			w.must(private, plans)
+			if kind != "folder" {
+				f := w.file(stacksync.ItemID{}, "mine.txt", "ada's own")
+				taken = f.Item
+				w.must(f)
+				if kind == "deleted file" {
+					w.must(deletion(f))
+				}
+			}
+			before := w.item(taken)
+			eves := w.at(eve, evesHome)
+			trap, below, evil := eves.folder(stacksync.ItemID{}, "trap"), eves.folder(stacksync.ItemID{}, "renamed"), eves.file(stacksync.ItemID{}, "evil.exe", "evil")
+			trap.Item, below.Item, below.Parent, evil.Parent = taken, plans.Item, taken, taken
+			eves.must(trap, below, evil)
+			shared := w.at(eve, eves.share(trap.Item, stacksync.Invitee{User: "ada"}).Workspace.ID)
+			_, err := w.svc.TransferOwnership(t.Context(), stacksync.TransferOwnershipRequest{Actor: eve, Workspace: shared.ws, To: "ada"})
+			require.NoError(t, err)
+			require.NoError(t, shared.leave())
+			require.Equal(t, before, w.item(taken))
+			tree := w.tree()
+			require.Subset(t, tree, map[string]string{"private": "folder", "private/plans": "folder", "trap": "folder", "trap/renamed": "folder", "trap/evil.exe": "evil"}, kind)
+			require.NotContains(t, tree, "private/evil.exe")
+		}
+	})
+}

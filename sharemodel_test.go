@@ -19,6 +19,9 @@ type estateModel struct {
 
 	operations []operationModel
 	turn       int // calls so far
+
+	// found returns the id of a folder that is there under a new one.
+	found func(home *spaceModel, parent stacksync.ItemID, name string) stacksync.ItemID
 }
 
 type spaceModel struct {
@@ -282,7 +285,8 @@ func (m *estateModel) takeOut(s *spaceModel, users ...stacksync.UserID) {
 		return
 	}
 	home, mount := m.spaces[m.home[s.owner]], s.members[s.owner]
-	root := itemModel{version: home.items[s.folder].version + 1, kind: stacksync.Folder, parent: mount.parent, name: mount.name}
+	was := home.items[s.folder]
+	root := itemModel{version: was.version + 1, kind: stacksync.Folder, parent: mount.parent, name: mount.name}
 	if home.placed(mount.parent) != nil {
 		root.parent = stacksync.ItemID{}
 	}
@@ -292,10 +296,14 @@ func (m *estateModel) takeOut(s *spaceModel, users ...stacksync.UserID) {
 		}
 		root.name = fmt.Sprintf("%s (%d)", mount.name, n)
 	}
-	home.items[s.folder] = root
+	folder := s.folder
+	if was.movedTo != s.id { // it has left from somebody else's: nobody knows what it is called here
+		folder, root.version = m.found(home, root.parent, root.name), 1
+	}
+	home.items[folder] = root
 	for id, it := range s.items { // those that are deleted too, to be restored
 		if it.parent.IsZero() {
-			it.parent = s.folder
+			it.parent = folder
 		}
 		it.version = max(it.version, home.items[id].version+1)
 		home.items[id] = it

@@ -108,6 +108,10 @@ func TestStoppedOperationsAreListed(t *testing.T) {
 			at := time.Date(2026, 1, 4-i, 0, 0, 0, 0, time.UTC) // the last one is the oldest
 			stopped := stacksync.Operation{
 				ID: stacksync.OperationID{UUID: uuid.New()}, Kind: stacksync.OperationShare, User: user, State: stacksync.OperationStopped, CreatedAt: at, UpdatedAt: at,
+				Workspace: stacksync.WorkspaceID{UUID: uuid.New()},
+			}
+			if user == "ada" {
+				stopped.Source = w.ws
 			}
 			done := stopped
 			done.ID.UUID, done.State = uuid.New(), stacksync.OperationDone
@@ -255,7 +259,13 @@ func TestShareIsUndoneWhileItsCallerWaits(t *testing.T) {
 func TestNoWayBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &meddling{accounts: newAccounts()}
-		down := true
+		down, full := true, false
+		m.copyChunks = func([]string) error {
+			if full {
+				return stacksync.ErrForbidden
+			}
+			return nil
+		}
 		m.setAccess = func(string) error {
 			if !down {
 				return nil
@@ -279,16 +289,18 @@ func TestNoWayBack(t *testing.T) {
 		_, err = w.settle(op.ID, false)
 		require.NoError(t, err)
 
-		down = true
-		err = w.at(w.actor, op.Workspace).unshare()
+		full = true
+		shared := w.at(w.actor, op.Workspace)
+		shared.must(shared.file(stacksync.ItemID{}, "new.txt", "new"))
+		err = shared.unshare()
 		require.ErrorAs(t, err, &stopped)
 		require.Equal(t, stacksync.OperationReturn, stopped.Operation.Kind)
 		_, err = w.settle(stopped.Operation.ID, true)
 		require.ErrorIs(t, err, stacksync.ErrConflict)
-		down = false
+		full = false
 		_, err = w.settle(stopped.Operation.ID, false)
 		require.NoError(t, err)
-		require.Equal(t, joined(beside, in("docs", shelfTree)), w.tree())
+		require.Equal(t, joined(beside, in("docs", shelfTree), map[string]string{"docs/new.txt": "new"}), w.tree())
 		_, err = w.settle(stacksync.OperationID{UUID: uuid.New()}, false)
 		require.ErrorIs(t, err, stacksync.ErrOperationNotFound)
 	})

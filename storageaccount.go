@@ -94,7 +94,8 @@ func (s *Service) recordAccount(ctx context.Context, actor Actor) (op Operation,
 		return op, err
 	}
 	err = s.write(ctx, LockParams{Users: []UserID{actor.User}, Operations: stopped}, func(ctx context.Context, w *write) error {
-		if _, _, err := devicesOf(ctx, w, actor); err != nil {
+		user, _, err := devicesOf(ctx, w, actor)
+		if err != nil {
 			return err
 		}
 		running, err := operationsOf(ctx, w, actor.User, OperationAccount, OperationRunning)
@@ -112,7 +113,7 @@ func (s *Service) recordAccount(ctx context.Context, actor Actor) (op Operation,
 		if _, err := w.Remove(ctx, RemoveParams{Operations: replaced}); err != nil {
 			return err
 		}
-		op, err = w.record(OperationAccount, actor.User, WorkspaceID{}, WorkspaceID{}, operationData{})
+		op, err = w.record(OperationAccount, user.ID, WorkspaceID{}, WorkspaceID{}, operationData{Home: user.DefaultWorkspace})
 		return err
 	})
 	return op, err
@@ -164,6 +165,34 @@ func (t *task) listAccount(ctx context.Context) error {
 		}
 	}
 	return again
+}
+
+// storageKnows records that the storage has to be told who reaches the container, where accounts are offered. It returns no operation
+// otherwise.
+func (w *write) storageKnows(ws *Workspace) (*Operation, error) {
+	if w.service.accounts == nil {
+		return nil, nil
+	}
+	op, err := w.record(OperationAccess, w.owner(ws), ws.ID, WorkspaceID{}, operationData{})
+	return &op, err
+}
+
+// maxAccessOperations bounds how many operations tell the storage who reaches a container: one that is down lets them wait.
+const maxAccessOperations = 100
+
+// storageHears is storageKnows for what may be asked again and again. Who is taken out always is.
+func (w *write) storageHears(ctx context.Context, ws *Workspace) (*Operation, error) {
+	if w.service.accounts == nil {
+		return nil, nil
+	}
+	running, err := w.Operations(ctx, OperationsParams{Workspaces: []WorkspaceID{ws.ID}, State: OperationRunning, Limit: maxAccessOperations})
+	if err != nil {
+		return nil, err
+	}
+	if n := len(running.Operations); n == maxAccessOperations {
+		return nil, fmt.Errorf("%w: %d operations wait for the storage", ErrBusy, n)
+	}
+	return w.storageKnows(ws)
 }
 
 // grant tells the storage who reaches the container of a workspace. It returns the accounts of members that the storage can't list.
@@ -241,9 +270,10 @@ func (s *Service) keyAccount(ctx context.Context, user UserID, ifExists bool) (l
 			now = secretOf(&u, devices)
 			return err
 		})
-		if set != nil && errors.Is(err, ErrUserNotFound) { // deleted meanwhile: the account was made after it had gone
-			_, gone := s.accounts.DeleteAccount(ctx, DeleteAccountParams{Account: accountOf(user)})
-			err = errors.Join(err, gone)
+		if errors.Is(err, ErrUserNotFound) { // deleted meanwhile: the account may have been made after it had gone, by an earlier try too
+			if _, gone := s.accounts.DeleteAccount(ctx, DeleteAccountParams{Account: accountOf(user)}); gone != nil {
+				return "", fmt.Errorf("delete storage account: %w", gone)
+			}
 		}
 		if err != nil {
 			return "", err
@@ -263,12 +293,12 @@ func (s *Service) keyAccount(ctx context.Context, user UserID, ifExists bool) (l
 
 // newKey records that a user's storage account is to get the secret that belongs to the devices the user has, where accounts are offered.
 // again says that it was recorded before.
-func (w *write) newKey(ctx context.Context, user UserID, again bool) (*Operation, error) {
+func (w *write) newKey(ctx context.Context, user *User, again bool) (*Operation, error) {
 	if w.service.accounts == nil {
 		return nil, nil
 	}
 	if again {
-		running, err := operationsOf(ctx, w, user, OperationKey, OperationRunning)
+		running, err := operationsOf(ctx, w, user.ID, OperationKey, OperationRunning)
 		if err != nil {
 			return nil, err
 		}
@@ -276,7 +306,7 @@ func (w *write) newKey(ctx context.Context, user UserID, again bool) (*Operation
 			return nil, fmt.Errorf("%w: %d operations give the account a secret", ErrBusy, len(running))
 		}
 	}
-	op, err := w.record(OperationKey, user, WorkspaceID{}, WorkspaceID{}, operationData{})
+	op, err := w.record(OperationKey, user.ID, WorkspaceID{}, WorkspaceID{}, operationData{Home: user.DefaultWorkspace})
 	return &op, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,6 +16,9 @@ func (t *task) work() error {
 	if t.data, err = t.decode(); err != nil {
 		t.unread = true
 		return t.stop(err)
+	}
+	if t.Step == moveStep {
+		t.done.Store(t.Done) // by others before
 	}
 	ctx, cancel := context.WithCancelCause(t.service.closing)
 	defer cancel(nil)
@@ -81,7 +85,7 @@ func (t *task) next() {
 		t.total.Store(0)
 		if i+1 == len(all) {
 			t.State = OperationDone
-			t.data.Members = nil // with their sealed keys, which need not be kept twice
+			t.data.Members, t.data.Homes = nil, nil // with their sealed keys, which need not be kept twice
 			return
 		}
 		t.Step = all[i+1].name
@@ -96,7 +100,7 @@ func (t *task) change(ctx context.Context, lock LockParams, f func(ctx context.C
 	defer t.mu.Unlock()
 	before, data := t.Operation, t.data
 	var further *Operation
-	lock.Operations = []OperationID{t.ID}
+	lock.Operations = append(slices.Clone(lock.Operations), t.ID)
 	err := t.service.write(ctx, lock, func(ctx context.Context, w *write) error {
 		t.Operation, t.data, further = before, data, nil
 		stored, err := t.stored(ctx, w)
@@ -196,14 +200,49 @@ func (t *task) stop(why error) error {
 	t.service.log.Error("an operation has stopped: it needs somebody to resume or to cancel it", "operation", t.ID, "kind", t.Kind, "step", t.Step, "error", why)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.service.closing), publishTimeout)
 	defer cancel()
-	err := t.change(ctx, LockParams{}, func(context.Context, *write) error {
-		t.State, t.Error = OperationStopped, textOf(why)
-		return nil
-	})
+	replaced, err := t.replaces(ctx)
+	if err == nil {
+		err = t.change(ctx, LockParams{Operations: replaced}, func(ctx context.Context, w *write) error {
+			t.State, t.Error = OperationStopped, textOf(why)
+			stopped, err := w.Operations(ctx, OperationsParams{IDs: replaced, State: OperationStopped, Limit: max(1, len(replaced))})
+			if err != nil || len(stopped.Operations) == 0 {
+				return err
+			}
+			_, err = w.Remove(ctx, RemoveParams{Operations: operationIDs(stopped.Operations)})
+			return err
+		})
+	}
 	if err != nil {
 		return fmt.Errorf("%w (which could not be noted: %w)", why, err)
 	}
 	return why
+}
+
+// replaces returns the operations that have stopped before this one, and that it does all the work of: many calls may come to nothing while
+// the storage refuses.
+func (t *task) replaces(ctx context.Context) (ids []OperationID, err error) {
+	p := OperationsParams{State: OperationStopped, Limit: maxOperations}
+	switch t.Kind {
+	case OperationAccess:
+		p.Workspaces = []WorkspaceID{t.Workspace}
+	case OperationKey:
+		p.Users = []UserID{t.User}
+	default:
+		return nil, nil
+	}
+	err = t.service.store.View(ctx, func(ctx context.Context, r Reader) error {
+		res, err := r.Operations(ctx, p)
+		ids = operationIDs(slices.DeleteFunc(res.Operations, func(o Operation) bool { return o.Kind != t.Kind || o.ID == t.ID }))
+		return err
+	})
+	return ids, err
+}
+
+func operationIDs(ops []Operation) (ids []OperationID) {
+	for i := range ops {
+		ids = append(ids, ops[i].ID)
+	}
+	return ids
 }
 
 // textOf is what an error says, as every store can keep it: a server may answer anything.
