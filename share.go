@@ -9,6 +9,9 @@ import (
 // Of these calls some are operations, which take many steps; they return once the operation is done. If ctx ends first, or a step fails for
 // good, the error is an *OperationError: the operation goes on, or can be resumed.
 //
+// ErrBusy comes of waiting too long for others. Invite, SetRole and TransferOwnership also return it where 100 operations of the workspace wait
+// for a storage that is down, and ShareFolder while 100 folders of the actor's are on their way.
+//
 // What a member has lost, with a role or the membership, is refused from the moment the call has returned: calls, feeds, hints, new
 // signed requests. Requests signed before work until they expire (Config.SignedLifetime).
 type Sharing interface {
