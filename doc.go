@@ -10,7 +10,7 @@ A [Service] is made of a [MetadataStore], which is required, and of what its [Co
 
 	store, err := sqlite.Open(ctx, "meta.db", sqlite.Config{})
 	chunks, err := dir.Open("chunks", dir.Config{})
-	svc, err := stacksync.New(store, stacksync.Config{Storage: chunks, Notifier: local.New()})
+	svc, err := service.New(store, service.Config{Storage: chunks, Notifier: local.New()})
 
 The host calls [Accounts.PutUser] for each user who logs in, which makes a workspace and its container for a new one, and
 [Devices.RegisterDevice] for each device. From then on each request names its [Actor]: the host has authenticated them, the service

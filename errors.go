@@ -210,3 +210,46 @@ func (e *CursorError) Error() string {
 
 // Unwrap returns the reason.
 func (e *CursorError) Unwrap() error { return e.Err }
+
+// MovedError names the workspace of an ErrMoved.
+type MovedError struct {
+	Item ItemID // the one that has moved: the proposal's, or its parent
+	To   WorkspaceID
+}
+
+func (e *MovedError) Error() string { return fmt.Sprintf("%v: %v is in %v", ErrMoved, e.Item, e.To) }
+
+// Unwrap returns ErrMoved.
+func (e *MovedError) Unwrap() error { return ErrMoved }
+
+// Moved returns a *MovedError if the item lives in another workspace now, and nil otherwise.
+func (row *ItemRow) Moved() error {
+	if row.MovedTo.IsZero() {
+		return nil
+	}
+	return &MovedError{Item: row.ID, To: row.MovedTo}
+}
+
+// SharedWorkspacesError names the workspaces of an ErrSharedWorkspaces.
+type SharedWorkspacesError struct{ Workspaces []WorkspaceID }
+
+func (e *SharedWorkspacesError) Error() string {
+	return fmt.Sprintf("%v, %d of which nobody is to get", ErrSharedWorkspaces, len(e.Workspaces))
+}
+
+// Unwrap returns ErrSharedWorkspaces.
+func (e *SharedWorkspacesError) Unwrap() error { return ErrSharedWorkspaces }
+
+// OperationError says that an operation is not done.
+type OperationError struct {
+	Operation Operation // as it was last seen
+	// Err is ctx's error, where the operation goes on without its caller, and otherwise what has stopped it.
+	Err error
+}
+
+func (e *OperationError) Error() string {
+	return fmt.Sprintf("operation %v (%s) is not done, at step %q: %v", e.Operation.ID, e.Operation.Kind, e.Operation.Step, e.Err)
+}
+
+// Unwrap returns the reason.
+func (e *OperationError) Unwrap() error { return e.Err }

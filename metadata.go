@@ -265,8 +265,8 @@ func (b PageBound) Ends() func(row *ItemRow) bool {
 	}
 }
 
-// reached reports whether a page ended because of its bound: there may be more.
-func (b PageBound) reached(rows []ItemRow) bool {
+// Reached reports whether a page ended because of its bound: there may be more.
+func (b PageBound) Reached(rows []ItemRow) bool {
 	ends, reached := b.Ends(), false
 	for i := range rows {
 		reached = ends(&rows[i])

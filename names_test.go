@@ -12,7 +12,7 @@ func TestNameKeysFitTheirBound(t *testing.T) {
 			continue
 		}
 		name := string(r)
-		if key := nameKey(name, true); len(key) > len(name)*maxKey/maxShort {
+		if key := FoldName(name, true); len(key) > len(name)*MaxNameKey/MaxName {
 			t.Errorf("%U: %d bytes become %d", r, len(name), len(key))
 		}
 	}

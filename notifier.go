@@ -1,6 +1,8 @@
 package stacksync
 
-import "context"
+import (
+	"context"
+)
 
 // Topic is what hints are published under. The service uses WorkspaceTopic and UserTopic.
 type Topic string

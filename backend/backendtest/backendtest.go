@@ -53,7 +53,13 @@
 //			Open:  func(t backendtest.T) stacksync.StorageProvisioner { return open(t, server.URL()) },
 //			Stop:  server.Kill,
 //			Start: server.Restart,
-//			Store: func(backendtest.T) stacksync.MetadataStore { return memory.New() },
+//			Service: func(t backendtest.T, s stacksync.StorageProvisioner, via stacksync.Via) stacksync.SyncService {
+//				svc, err := service.New(memory.New(), service.Config{Storage: s, ChunkHash: sha256.New, Vias: []stacksync.Via{via}})
+//				require.NoError(t, err)
+//				t.Cleanup(func() { require.NoError(t, svc.Close()) })
+//				return svc
+//			},
+//			Via: stacksync.ViaSigned,
 //		})
 //	}
 package backendtest

@@ -3,6 +3,7 @@ package s3_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"github.com/stacksync/stacksync-go/backend/s3"
 	"github.com/stacksync/stacksync-go/internal/versitygw"
 	"github.com/stacksync/stacksync-go/metastore/memory"
+	"github.com/stacksync/stacksync-go/service"
 )
 
 // skips are faults of the server, which Amazon's does not have.
@@ -124,13 +126,25 @@ func TestOutage(t *testing.T) {
 					return s
 				},
 				Stop: gateway.Stop, Start: func() error { return gateway.Restart(context.Background()) },
-				Store: func(t backendtest.T) stacksync.MetadataStore {
-					store := memory.New()
-					t.Cleanup(func() { require.NoError(t, store.Close()) })
-					return store
-				},
-				Via: via,
+				Service: newService,
+				Via:     via,
 			})
 		})
 	}
+}
+
+// newService makes a service for backendtest.RunOutage.
+func newService(t backendtest.T, storage stacksync.StorageProvisioner, via stacksync.Via) stacksync.SyncService {
+	store := memory.New()
+	config := service.Config{Storage: storage, ChunkHash: sha256.New}
+	if via != "" {
+		config.Vias = []stacksync.Via{via}
+	}
+	svc, err := service.New(store, config)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, svc.Close())
+		require.NoError(t, store.Close())
+	})
+	return svc
 }

@@ -1,0 +1,189 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/stacksync/stacksync-go"
+)
+
+// maxOperations is how many operations of a workspace are looked at: more never run at once.
+const maxOperations = 1000
+
+// maxMoving bounds how many folders are shared, or return, at once.
+const maxMoving = 100
+
+// ShareFolder implements Sharing.
+func (s *Service) ShareFolder(ctx context.Context, r stacksync.ShareFolderRequest) (stacksync.ShareFolderResult, error) {
+	return call(ctx, s, "ShareFolder", func(ctx context.Context) (stacksync.ShareFolderResult, int, error) {
+		res, err := s.shareFolder(ctx, r)
+		return res, len(r.Invite), err
+	})
+}
+
+func (s *Service) shareFolder(ctx context.Context, r stacksync.ShareFolderRequest) (stacksync.ShareFolderResult, error) {
+	var res stacksync.ShareFolderResult
+	if r.Folder.IsZero() {
+		return res, &stacksync.FieldError{Field: "Folder", Reason: "is zero, which is the root"}
+	}
+	if err := stacksync.CheckText("SealedKey", r.SealedKey, maxSealedKey); err != nil {
+		return res, err
+	}
+	if err := s.view(ctx, r.Actor, r.Workspace, toManage, func(context.Context, stacksync.Reader, stacksync.Access) error { return nil }); err != nil {
+		return res, err
+	}
+	g, err := s.find(ctx, r.Actor, "Invite", r.Invite)
+	if err != nil {
+		return res, err
+	}
+	id, err := s.cfg.NewID()
+	if err != nil {
+		return res, fmt.Errorf("make an id: %w", err)
+	}
+	epoch, err := newEpoch()
+	if err != nil {
+		return res, err
+	}
+	container := newContainerName()
+	lock := stacksync.LockParams{Workspaces: []stacksync.WorkspaceID{r.Workspace}, Users: []stacksync.UserID{r.User}}
+	err = s.write(ctx, lock, func(ctx context.Context, w *write) error {
+		folder, acc, err := w.shareable(ctx, r)
+		if err != nil {
+			return err
+		}
+		ws := stacksync.Workspace{
+			ID: stacksync.WorkspaceID{UUID: id}, Owner: r.User, Container: container, Epoch: epoch, FoldCase: acc.Workspace.FoldCase,
+			Folder: r.Folder, CreatedAt: s.now(), Encrypted: r.Encrypted,
+		}
+		owner := stacksync.Member{Workspace: ws.ID, User: r.User, Role: stacksync.Owner, SealedKey: r.SealedKey, MountName: folder.Name, MountParent: folder.Parent}
+		if ws.Encrypted {
+			ws.KeyGeneration = 1
+		}
+		members := append([]stacksync.Member{owner}, g.members...)
+		if most := s.cfg.Limits.Members; len(members) > most {
+			return &stacksync.FieldError{Field: "Invite", Reason: fmt.Sprintf("would make more than %d members, the owner included", most), Err: stacksync.ErrLimit}
+		}
+		for i := range members {
+			if err := checkKey(&ws, &members[i]); err != nil {
+				return err
+			}
+		}
+		w.put.Workspaces = append(w.put.Workspaces, ws)
+		res.Workspace, res.Unknown = ws, g.unknown
+		res.Operation, err = w.record(stacksync.OperationShare, r.User, ws.ID, r.Workspace, operationData{Folder: r.Folder, Members: members, Homes: g.homes})
+		return err
+	})
+	if err != nil {
+		return res, err
+	}
+	t := s.start(res.Operation)
+	if err := t.await(ctx); err != nil {
+		return res, err
+	}
+	res.Operation = t.Operation
+	return res, nil
+}
+
+// shareable returns the folder that is to be shared, if it can be.
+func (w *write) shareable(ctx context.Context, r stacksync.ShareFolderRequest) (*stacksync.ItemRow, stacksync.Access, error) {
+	key := stacksync.ItemKey{Workspace: r.Workspace, Item: r.Folder}
+	rows, err := w.Load(ctx, stacksync.LoadParams{Access: []stacksync.AccessKey{stacksync.NewAccessKey(r.Actor, r.Workspace)}, Items: []stacksync.ItemKey{key}, Ancestors: []stacksync.ItemKey{key}})
+	if err != nil {
+		return nil, stacksync.Access{}, err
+	}
+	acc, err := rows.Permit(r.Actor, r.Workspace, toManage)
+	if err != nil {
+		return nil, stacksync.Access{}, err
+	}
+	if err := w.service.rules.CheckFolding(acc.Workspace); err != nil {
+		return nil, stacksync.Access{}, err
+	}
+	if acc.Workspace.ID != acc.Owner.DefaultWorkspace {
+		return nil, stacksync.Access{}, fmt.Errorf("%w: it is not the actor's default workspace", stacksync.ErrNested)
+	}
+	var folder *stacksync.ItemRow
+	above := make(map[stacksync.ItemID]bool)
+	for i := range rows.Items {
+		if row := &rows.Items[i]; row.ID == r.Folder {
+			folder = row
+		} else {
+			above[row.ID] = true
+		}
+	}
+	switch {
+	case folder == nil:
+		return nil, stacksync.Access{}, stacksync.ErrItemNotFound
+	case folder.Moved() != nil:
+		return nil, stacksync.Access{}, folder.Moved()
+	case folder.Deleted || folder.Kind != stacksync.Folder:
+		return nil, stacksync.Access{}, stacksync.ErrItemNotFound
+	}
+	if err := w.checkNesting(ctx, r, above); err != nil {
+		return nil, stacksync.Access{}, err
+	}
+	return folder, acc, nil
+}
+
+// checkNesting refuses to share a folder that has another one in it, or that another one is about to leave, or that lies in one that is.
+func (w *write) checkNesting(ctx context.Context, r stacksync.ShareFolderRequest, above map[stacksync.ItemID]bool) error {
+	var below []stacksync.ItemID // what must not lie below the folder
+	mounts, err := w.Memberships(ctx, stacksync.MembershipsParams{User: r.User})
+	if err != nil {
+		return err
+	}
+	for i := range mounts.Members {
+		if at := mounts.Members[i].MountParent; !at.IsZero() {
+			below = append(below, at)
+		}
+	}
+	moving, err := w.moving(ctx, r.Workspace)
+	if err != nil {
+		return err
+	}
+	if len(moving) >= maxMoving {
+		return fmt.Errorf("%w: %d operations move folders", stacksync.ErrBusy, len(moving))
+	}
+	for folder, op := range moving {
+		if folder == r.Folder || above[folder] {
+			return fmt.Errorf("%w: operation %v moves it", stacksync.ErrBusy, op)
+		}
+		below = append(below, folder)
+	}
+	for _, id := range below {
+		if id == r.Folder {
+			return fmt.Errorf("%w: one is mounted in it", stacksync.ErrNested)
+		}
+		rows, err := w.Load(ctx, stacksync.LoadParams{Ancestors: []stacksync.ItemKey{{Workspace: r.Workspace, Item: id}}})
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(rows.Items, func(row stacksync.ItemRow) bool { return row.ID == r.Folder }) {
+			continue
+		}
+		if _, ok := moving[id]; ok {
+			return fmt.Errorf("%w: folder %v in it is being moved", stacksync.ErrBusy, id)
+		}
+		return fmt.Errorf("%w: one is mounted in folder %v", stacksync.ErrNested, id)
+	}
+	return nil
+}
+
+// moving returns the folders that leave a workspace, or return to it, and what operations do so.
+func (w *write) moving(ctx context.Context, id stacksync.WorkspaceID) (map[stacksync.ItemID]stacksync.OperationID, error) {
+	unfinished, err := w.unfinished(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	folders := make(map[stacksync.ItemID]stacksync.OperationID)
+	for i := range unfinished {
+		data, err := decode(&unfinished[i])
+		if err != nil {
+			return nil, err
+		}
+		if !data.Folder.IsZero() {
+			folders[data.Folder] = unfinished[i].ID
+		}
+	}
+	return folders, nil
+}
