@@ -101,7 +101,7 @@ func rootImports(f sourceFile) []string {
 }
 
 // serviceFloors are the rooms of the service, the lowest first. A room imports those on the floors below its own.
-var serviceFloors = [][]string{{"alive"}, {"gather", "session"}, {"hint", "operation"}, {"grant", "member", "move"}}
+var serviceFloors = [][]string{{"alive"}, {"gather", "session"}, {"content", "hint", "operation"}, {"commit", "grant", "member", "move"}}
 
 // rootless are the rooms that know no types of the root.
 var rootless = []string{"alive", "gather"}
@@ -121,7 +121,7 @@ func serviceImports(f sourceFile) []string {
 	if f.isTest || f.dir() != "service" {
 		return nil
 	}
-	allowed := slices.Concat(everybody, []string{modulePath, modulePath + "/internal/checked"})
+	allowed := slices.Concat(everybody, []string{modulePath})
 	for _, name := range slices.Concat(serviceFloors...) {
 		allowed = append(allowed, modulePath+"/"+rooms+name)
 	}
@@ -136,6 +136,9 @@ func roomImports(f sourceFile) []string {
 	allowed := everybody
 	if !slices.Contains(rootless, name) {
 		allowed = append(slices.Clone(everybody), modulePath)
+	}
+	if name == "content" {
+		allowed = append(allowed, modulePath+"/internal/checked")
 	}
 	for _, floor := range serviceFloors {
 		if slices.Contains(floor, name) {
@@ -328,7 +331,7 @@ func TestArchitectureRulesFindFaults(t *testing.T) {
 			bad:  map[string]string{"a.go": importing(modulePath + "/notify/local"), "b.go": importing("github.com/uptrace/bun"), "c.go": importing("golang.org/x/textual")},
 		},
 		"the service imports the root and its own rooms": {
-			good: map[string]string{"service/a.go": importing("io", modulePath, modulePath+"/service/internal/move", modulePath+"/internal/checked"), "service/a_test.go": importing(modulePath + "/metastore/memory")},
+			good: map[string]string{"service/a.go": importing("io", modulePath, modulePath+"/service/internal/move"), "service/a_test.go": importing(modulePath + "/metastore/memory")},
 			bad: map[string]string{
 				"service/a.go": importing(modulePath + "/metastore/memory"), "service/b.go": importing(modulePath + "/backend"), "service/c.go": importing("github.com/uptrace/bun"),
 				"service/d.go": importing(modulePath + "/service/internal/rest"),

@@ -2,12 +2,11 @@ package service
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
 // PutUser implements Accounts.
@@ -36,8 +35,8 @@ func (s *Service) putUser(ctx context.Context, r stacksync.PutUserRequest) (stac
 	}
 	// The container comes after the rows that name it, and this call again after a crash between the two: so none is made that
 	// nobody knows of.
-	if s.storage != nil {
-		if err := s.provisioned(ctx, acc.Workspace); err != nil {
+	if s.kernel.Storage != nil {
+		if err := s.kernel.Provisioned(ctx, acc.Workspace); err != nil {
 			if errors.Is(err, stacksync.ErrWorkspaceNotFound) {
 				err = errLeaving
 			}
@@ -109,62 +108,21 @@ func (s *Service) saveUser(ctx context.Context, r stacksync.PutUserRequest) (sta
 }
 
 func (s *Service) newUser(id stacksync.UserID) (stacksync.Access, stacksync.Member, error) {
-	workspace, err := s.cfg.NewID()
+	workspace, err := s.kernel.NewID()
 	if err != nil {
-		return stacksync.Access{}, stacksync.Member{}, fmt.Errorf("make an id: %w", err)
+		return stacksync.Access{}, stacksync.Member{}, err
 	}
 	epoch, err := newEpoch()
 	if err != nil {
 		return stacksync.Access{}, stacksync.Member{}, err
 	}
-	now, w := s.now(), stacksync.WorkspaceID{UUID: workspace}
+	now, w := s.kernel.Now(), stacksync.WorkspaceID{UUID: workspace}
 	acc := stacksync.Access{
 		Role:      stacksync.Owner,
 		Owner:     &stacksync.User{ID: id, DefaultWorkspace: w, QuotaLimit: s.cfg.QuotaLimit, CreatedAt: now},
-		Workspace: &stacksync.Workspace{ID: w, Owner: id, Container: newContainerName(), Epoch: epoch, FoldCase: s.cfg.FoldCase, CreatedAt: now},
+		Workspace: &stacksync.Workspace{ID: w, Owner: id, Container: session.NewContainerName(), Epoch: epoch, FoldCase: s.cfg.FoldCase, CreatedAt: now},
 	}
 	return acc, stacksync.Member{Workspace: w, User: id, Role: stacksync.Owner, JoinedAt: now}, nil
-}
-
-// newContainerName makes a name that nobody can guess (130 random bits), and that every storage takes.
-func newContainerName() string { return "ws-" + strings.ToLower(rand.Text()) }
-
-// provisioned has the container of a workspace there. It may not be: the workspace was made while the service had no storage, or while
-// that was down.
-func (s *Service) provisioned(ctx context.Context, w *stacksync.Workspace) error {
-	if w.Provisioned {
-		return nil
-	}
-	return s.provision(ctx, w)
-}
-
-// provision makes the container of a workspace, and notes that it is there.
-func (s *Service) provision(ctx context.Context, w *stacksync.Workspace) error {
-	if _, err := s.storage.CreateContainer(ctx, stacksync.CreateContainerParams{Container: w.Container}); err != nil {
-		return fmt.Errorf("create container of workspace %v: %w", w.ID, err)
-	}
-	err := s.store.Update(ctx, func(ctx context.Context, tx stacksync.Tx) error {
-		if _, err := tx.Lock(ctx, stacksync.LockParams{Workspaces: []stacksync.WorkspaceID{w.ID}}); err != nil {
-			return err
-		}
-		rows, err := tx.Load(ctx, stacksync.LoadParams{Access: []stacksync.AccessKey{{Workspace: w.ID, User: w.Owner}}})
-		if err == nil && len(rows.Workspaces) == 0 {
-			err = stacksync.ErrWorkspaceNotFound
-		}
-		if err != nil {
-			return err
-		}
-		now := rows.Workspaces[0]
-		now.Provisioned = true
-		_, err = tx.Put(ctx, stacksync.PutParams{Workspaces: []stacksync.Workspace{now}})
-		return err
-	})
-	if errors.Is(err, stacksync.ErrWorkspaceNotFound) { // removed meanwhile, perhaps before its container was there
-		if _, gone := s.storage.DeleteContainer(ctx, stacksync.DeleteContainerParams{Container: w.Container}); gone != nil {
-			err = fmt.Errorf("%w; delete its container: %w", err, gone)
-		}
-	}
-	return err
 }
 
 // GetUser implements Accounts.

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
 // Changes implements Feed.
@@ -23,7 +24,7 @@ func (s *Service) changes(ctx context.Context, r stacksync.ChangesRequest) (stac
 	if err != nil {
 		return stacksync.ChangesPage{}, err
 	}
-	if err := stacksync.CheckActor(r.Actor, toRead); err != nil {
+	if err := stacksync.CheckActor(r.Actor, session.ToRead); err != nil {
 		return stacksync.ChangesPage{}, err
 	}
 	// One read brings the rights and the page, of one snapshot. What is wrong with the cursor shows against the workspace.
@@ -34,7 +35,7 @@ func (s *Service) changes(ctx context.Context, r stacksync.ChangesRequest) (stac
 	if err != nil {
 		return stacksync.ChangesPage{}, err
 	}
-	acc, err := rows.Permit(r.Actor, r.Workspace, toRead)
+	acc, err := rows.Permit(r.Actor, r.Workspace, session.ToRead)
 	if err != nil {
 		return stacksync.ChangesPage{}, err
 	}

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"hash"
 	"log/slog"
@@ -110,6 +111,9 @@ type Observation struct {
 	// Commits is how many Commit calls a commit.batch gathered.
 	Commits int
 }
+
+// minAccountKey is the least length of Config.AccountKey in bytes: that of the hash.
+const minAccountKey = sha256.Size
 
 func (c *Config) setDefaults() error {
 	limits, err := c.Limits.WithDefaults()

@@ -4,11 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/service/internal/member"
+	"github.com/stacksync/stacksync-go/service/internal/operation"
+	"github.com/stacksync/stacksync-go/service/internal/session"
 )
+
+// deletion is what an OperationDelete keeps.
+type deletion struct {
+	Spaces []stacksync.WorkspaceID `json:"spaces,omitempty"` // to remove with the user
+	Left   []stacksync.WorkspaceID `json:"left,omitempty"`   // that the user was a member of
+}
+
+func deletionOf(t *operation.Task) *deletion { return t.Payload.(*deletion) }
 
 // DeleteUser implements Accounts.
 func (s *Service) DeleteUser(ctx context.Context, r stacksync.DeleteUserRequest) (stacksync.DeleteUserResult, error) {
@@ -21,25 +31,24 @@ func (s *Service) deleteUser(ctx context.Context, r stacksync.DeleteUserRequest)
 	if err := stacksync.CheckUserID("User", r.User); err != nil {
 		return err
 	}
-	const tries = 100
-	for range tries {
-		var ops []stacksync.Operation
+	var ops []stacksync.Operation
+	err := session.Settle("memberships", func() (bool, error) {
 		lock, err := s.lockFor(ctx, r)
 		if err == nil {
-			err = s.write(ctx, lock, func(ctx context.Context, w *write) (err error) {
-				ops, err = w.dissolve(ctx, r, lock)
+			err = s.kernel.Write(ctx, lock, func(ctx context.Context, w *session.Write) (err error) {
+				ops, err = s.dissolve(ctx, w, r, lock)
 				return err
 			})
 		}
-		if errors.Is(err, errStaleRoster) {
-			continue
+		if errors.Is(err, member.ErrStale) {
+			return false, nil
 		}
-		if err != nil {
-			return err
-		}
-		return s.finish(ctx, ops...)
+		return true, err
+	})
+	if err != nil {
+		return err
 	}
-	return fmt.Errorf("memberships keep changing: %w", stacksync.ErrBusy)
+	return s.engine.Finish(ctx, ops...)
 }
 
 // lockFor returns what the deletion of a user has to lock: the workspaces the user is in, all their members, and an earlier deletion that
@@ -59,7 +68,7 @@ func (s *Service) lockFor(ctx context.Context, r stacksync.DeleteUserRequest) (s
 			lock.Users = append(lock.Users, members.Members[i].User)
 		}
 		if err == nil {
-			lock.Operations, err = operationsOf(ctx, rd, r.User, stacksync.OperationDelete, stacksync.OperationStopped)
+			lock.Operations, err = operation.OfUser(ctx, rd, r.User, stacksync.OperationDelete, stacksync.OperationStopped)
 		}
 		return err
 	})
@@ -67,8 +76,8 @@ func (s *Service) lockFor(ctx context.Context, r stacksync.DeleteUserRequest) (s
 }
 
 // dissolve takes a user out of everything, and records that what the user leaves behind is to be removed.
-func (w *write) dissolve(ctx context.Context, r stacksync.DeleteUserRequest, lock stacksync.LockParams) ([]stacksync.Operation, error) {
-	u, err := w.user(ctx, r.User)
+func (s *Service) dissolve(ctx context.Context, w *session.Write, r stacksync.DeleteUserRequest, lock stacksync.LockParams) ([]stacksync.Operation, error) {
+	u, err := w.User(ctx, r.User)
 	if err != nil {
 		return nil, err
 	}
@@ -77,10 +86,10 @@ func (w *write) dissolve(ctx context.Context, r stacksync.DeleteUserRequest, loc
 		return nil, err
 	}
 	if u.Leaving() {
-		return w.resumeDeletion(ctx, r.User, lock)
+		return s.resumeDeletion(ctx, w, r.User, lock)
 	}
 	var (
-		data operationData
+		data deletion
 		ops  []stacksync.Operation
 		gone stacksync.RemoveParams
 		kept []stacksync.WorkspaceID // shared, without a decision
@@ -88,35 +97,35 @@ func (w *write) dissolve(ctx context.Context, r stacksync.DeleteUserRequest, loc
 	)
 	for i := range mounts.Workspaces {
 		ws := &mounts.Workspaces[i]
-		ro, err := w.roster(ctx, ws, lock)
+		ro, err := member.Read(ctx, w, ws, lock)
 		if err != nil {
 			return nil, err
 		}
-		others := ro.others()
+		others := ro.Others()
 		to, named := r.Transfer[ws.ID]
 		named = named && !ws.Folder.IsZero()
 		switch {
 		case ws.Owner != r.User:
 			data.Left = append(data.Left, ws.ID)
 			if ws.Encrypted {
-				w.space(ws).KeyGeneration++
+				w.Workspace(ws).KeyGeneration++
 			}
-		case named && (ro.members[to] == nil || ro.members[to].Pending || to == r.User):
+		case named && (ro.Members[to] == nil || ro.Members[to].Pending || to == r.User):
 			return nil, fmt.Errorf("transfer of workspace %v: %w", ws.ID, stacksync.ErrMemberNotFound)
 		case named:
 			used[ws.ID] = true
-			if err := w.transfer(ctx, ro, to); err != nil {
+			if err := s.transfer(ctx, w, ro, to); err != nil {
 				return nil, fmt.Errorf("transfer workspace %v: %w", ws.ID, err)
 			}
-			w.put.Members = slices.DeleteFunc(w.put.Members, func(m stacksync.Member) bool { return m.User == r.User })
+			w.Rows.Members = slices.DeleteFunc(w.Rows.Members, func(m stacksync.Member) bool { return m.User == r.User })
 			data.Left = append(data.Left, ws.ID)
 			if ws.Encrypted {
-				w.space(ws).KeyGeneration++
+				w.Workspace(ws).KeyGeneration++
 			}
 		case len(others) > 0 && !r.DeleteShared:
 			kept = append(kept, ws.ID)
 		default:
-			if err := ro.checkStays(ctx, w); err != nil {
+			if err := ro.CheckStays(ctx, w); err != nil {
 				return nil, err
 			}
 			u.QuotaUsed -= ws.Size
@@ -125,7 +134,7 @@ func (w *write) dissolve(ctx context.Context, r stacksync.DeleteUserRequest, loc
 				gone.Members = append(gone.Members, stacksync.MemberKey{Workspace: ws.ID, User: other})
 			}
 		}
-		if err := w.touchAll(ctx, ro); err != nil {
+		if err := ro.Touch(ctx, w); err != nil {
 			return nil, err
 		}
 		gone.Members = append(gone.Members, stacksync.MemberKey{Workspace: ws.ID, User: r.User})
@@ -133,10 +142,10 @@ func (w *write) dissolve(ctx context.Context, r stacksync.DeleteUserRequest, loc
 			continue
 		}
 		// As with Leave: the folder returns when none but its owner is left.
-		delete(ro.members, r.User)
-		if len(ro.members) == 1 && !ws.Encrypted {
-			ro.Owner = w.users[w.owner(ws)]
-			op, err := w.recordReturn(ctx, ro)
+		delete(ro.Members, r.User)
+		if len(ro.Members) == 1 && !ws.Encrypted {
+			ro.Owner = w.Changed(w.Owner(ws))
+			op, err := s.recordReturn(ctx, w, ro)
 			if err != nil {
 				return nil, err
 			}
@@ -154,15 +163,15 @@ func (w *write) dissolve(ctx context.Context, r stacksync.DeleteUserRequest, loc
 	if _, err := w.Remove(ctx, gone); err != nil {
 		return nil, err
 	}
-	op, err := w.record(stacksync.OperationDelete, r.User, u.DefaultWorkspace, stacksync.WorkspaceID{}, data)
+	op, err := s.engine.Record(w, stacksync.OperationDelete, r.User, u.DefaultWorkspace, stacksync.WorkspaceID{}, &data)
 	u.DefaultWorkspace = stacksync.WorkspaceID{}
 	return append(ops, op), err
 }
 
 // resumeDeletion returns the operation that removes a user who is in nothing any more.
-func (w *write) resumeDeletion(ctx context.Context, user stacksync.UserID, lock stacksync.LockParams) ([]stacksync.Operation, error) {
+func (s *Service) resumeDeletion(ctx context.Context, w *session.Write, user stacksync.UserID, lock stacksync.LockParams) ([]stacksync.Operation, error) {
 	for _, state := range []stacksync.OperationState{stacksync.OperationRunning, stacksync.OperationStopped} {
-		res, err := w.Operations(ctx, stacksync.OperationsParams{Users: []stacksync.UserID{user}, State: state, Limit: maxOperations})
+		res, err := w.Operations(ctx, stacksync.OperationsParams{Users: []stacksync.UserID{user}, State: state, Limit: operation.Most})
 		if err != nil {
 			return nil, err
 		}
@@ -172,39 +181,13 @@ func (w *write) resumeDeletion(ctx context.Context, user stacksync.UserID, lock 
 			case state == stacksync.OperationRunning:
 				return nil, fmt.Errorf("%w: operation %v deletes the user", stacksync.ErrBusy, op.ID)
 			case !slices.Contains(lock.Operations, op.ID): // it has just stopped
-				return nil, errStaleRoster
+				return nil, member.ErrStale
 			default:
-				w.takeUp(&op)
+				s.engine.TakeUp(w, &op)
 				return []stacksync.Operation{op}, nil
 			}
 		}
 	}
-	op, err := w.record(stacksync.OperationDelete, user, stacksync.WorkspaceID{}, stacksync.WorkspaceID{}, operationData{})
+	op, err := s.engine.Record(w, stacksync.OperationDelete, user, stacksync.WorkspaceID{}, stacksync.WorkspaceID{}, &deletion{})
 	return []stacksync.Operation{op}, err
-}
-
-// roster reads the members of a workspace, all of whom must be locked.
-func (w *write) roster(ctx context.Context, ws *stacksync.Workspace, lock stacksync.LockParams) (*roster, error) {
-	if !slices.Contains(lock.Workspaces, ws.ID) {
-		return nil, errStaleRoster
-	}
-	owner, err := w.user(ctx, ws.Owner)
-	if err != nil {
-		return nil, err
-	}
-	ro := &roster{Workspace: ws, Owner: owner, members: make(map[stacksync.UserID]*stacksync.Member)}
-	res, err := w.Members(ctx, stacksync.MembersParams{Workspaces: []stacksync.WorkspaceID{ws.ID}})
-	if err != nil {
-		return nil, err
-	}
-	for i := range res.Members {
-		m := res.Members[i]
-		ro.members[m.User] = &m
-	}
-	for u := range maps.Keys(ro.members) {
-		if !slices.Contains(lock.Users, u) {
-			return nil, errStaleRoster
-		}
-	}
-	return ro, nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
 // RegisterDevice implements Devices.
@@ -16,13 +17,13 @@ func (s *Service) RegisterDevice(ctx context.Context, r stacksync.RegisterDevice
 		}
 		id := r.ID
 		if id.IsZero() {
-			made, err := s.cfg.NewID()
+			made, err := s.kernel.NewID()
 			if err != nil {
-				return stacksync.RegisterDeviceResult{}, 0, fmt.Errorf("make an id: %w", err)
+				return stacksync.RegisterDeviceResult{}, 0, err
 			}
 			id = stacksync.DeviceID{UUID: made}
 		}
-		d, err := s.updateDevice(ctx, r.Actor, func(_ *write, _ *stacksync.User, devices []stacksync.Device) (stacksync.Device, error) {
+		d, err := s.updateDevice(ctx, r.Actor, func(_ *session.Write, _ *stacksync.User, devices []stacksync.Device) (stacksync.Device, error) {
 			for _, d := range devices {
 				if d.ID == id {
 					d.Name = r.Name
@@ -33,7 +34,7 @@ func (s *Service) RegisterDevice(ctx context.Context, r stacksync.RegisterDevice
 			if limit := s.cfg.Limits.Devices; len(live) >= limit {
 				return stacksync.Device{}, &stacksync.FieldError{Field: "ID", Reason: fmt.Sprintf("would be more than %d devices", limit), Err: stacksync.ErrLimit}
 			}
-			return stacksync.Device{ID: id, User: r.User, Name: r.Name, CreatedAt: s.now()}, nil
+			return stacksync.Device{ID: id, User: r.User, Name: r.Name, CreatedAt: s.kernel.Now()}, nil
 		})
 		return stacksync.RegisterDeviceResult{Device: d}, 1, err
 	})
@@ -46,11 +47,11 @@ func (s *Service) RevokeDevice(ctx context.Context, r stacksync.RevokeDeviceRequ
 			r.Device = stacksync.DeviceID{} // one that has revoked itself may say so again
 		}
 		var op *stacksync.Operation
-		d, err := s.updateDevice(ctx, r.Actor, func(w *write, user *stacksync.User, devices []stacksync.Device) (stacksync.Device, error) {
+		d, err := s.updateDevice(ctx, r.Actor, func(w *session.Write, user *stacksync.User, devices []stacksync.Device) (stacksync.Device, error) {
 			for _, d := range devices {
 				if d.ID == r.ID {
 					var err error
-					op, err = w.newKey(ctx, user, d.Revoked)
+					op, err = s.granter.RecordKey(ctx, w, user, d.Revoked)
 					d.Revoked = true
 					return d, err
 				}
@@ -58,7 +59,7 @@ func (s *Service) RevokeDevice(ctx context.Context, r stacksync.RevokeDeviceRequ
 			return stacksync.Device{}, stacksync.ErrDeviceNotFound
 		})
 		if err == nil {
-			err = s.finishIf(ctx, op)
+			err = s.engine.FinishIf(ctx, op)
 		}
 		return stacksync.RevokeDeviceResult{Device: d}, 1, err
 	})
@@ -72,46 +73,29 @@ func (s *Service) ListDevices(ctx context.Context, r stacksync.ListDevicesReques
 		}
 		var devices []stacksync.Device
 		err := s.store.View(ctx, func(ctx context.Context, rd stacksync.Reader) (err error) {
-			_, devices, err = devicesOf(ctx, rd, r.Actor)
+			_, devices, err = session.Devices(ctx, rd, r.Actor)
 			return err
 		})
 		return stacksync.ListDevicesResult{Devices: devices}, len(devices), err
 	})
 }
 
-// devicesOf reads a user and the devices, if the actor's own, where one is named, may ask.
-func devicesOf(ctx context.Context, r stacksync.Reader, actor stacksync.Actor) (stacksync.User, []stacksync.Device, error) {
-	users, err := r.Users(ctx, stacksync.UsersParams{IDs: []stacksync.UserID{actor.User}})
-	if err != nil {
-		return stacksync.User{}, nil, err
-	}
-	if len(users.Users) == 0 || users.Users[0].Leaving() {
-		return stacksync.User{}, nil, stacksync.ErrUserNotFound
-	}
-	res, err := r.Devices(ctx, stacksync.DevicesParams{User: actor.User})
-	if err != nil {
-		return stacksync.User{}, nil, err
-	}
-	rows := stacksync.AccessRows{Devices: res.Devices}
-	return users.Users[0], res.Devices, rows.PermitDevice(actor)
-}
-
 // updateDevice saves the device that change returns, if it differs from the one that is there, and tells the user's devices.
-func (s *Service) updateDevice(ctx context.Context, actor stacksync.Actor, change func(w *write, user *stacksync.User, devices []stacksync.Device) (stacksync.Device, error)) (stacksync.Device, error) {
+func (s *Service) updateDevice(ctx context.Context, actor stacksync.Actor, change func(w *session.Write, user *stacksync.User, devices []stacksync.Device) (stacksync.Device, error)) (stacksync.Device, error) {
 	if err := stacksync.CheckActor(actor, stacksync.Needs{}); err != nil {
 		return stacksync.Device{}, err
 	}
 	var changed stacksync.Device
-	err := s.write(ctx, stacksync.LockParams{Users: []stacksync.UserID{actor.User}}, func(ctx context.Context, w *write) error {
-		user, devices, err := devicesOf(ctx, w, actor)
+	err := s.kernel.Write(ctx, stacksync.LockParams{Users: []stacksync.UserID{actor.User}}, func(ctx context.Context, w *session.Write) error {
+		user, devices, err := session.Devices(ctx, w, actor)
 		if err != nil {
 			return err
 		}
 		if changed, err = change(w, &user, devices); err != nil || slices.Contains(devices, changed) {
 			return err
 		}
-		w.put.Devices = append(w.put.Devices, changed)
-		return w.touch(ctx, actor.User)
+		w.Rows.Devices = append(w.Rows.Devices, changed)
+		return w.Touch(ctx, actor.User)
 	})
 	return changed, err
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
 // GetItem implements Items.
@@ -15,7 +16,7 @@ func (s *Service) GetItem(ctx context.Context, r stacksync.GetItemRequest) (stac
 			return stacksync.GetItemResult{}, 0, &stacksync.FieldError{Field: "Version", Reason: "is negative"}
 		}
 		var row *stacksync.ItemRow
-		err := s.view(ctx, r.Actor, r.Workspace, toRead, func(ctx context.Context, rd stacksync.Reader, _ stacksync.Access) (err error) {
+		err := s.kernel.View(ctx, r.Actor, r.Workspace, session.ToRead, func(ctx context.Context, rd stacksync.Reader, _ stacksync.Access) (err error) {
 			row, err = readVersion(ctx, rd, stacksync.VersionKey{Workspace: r.Workspace, Item: r.Item, Version: r.Version})
 			return err
 		})
@@ -67,7 +68,7 @@ func (s *Service) GetItemByPath(ctx context.Context, r stacksync.GetItemByPathRe
 			}
 		}
 		var at stacksync.ItemRow
-		err := s.view(ctx, r.Actor, r.Workspace, toRead, func(ctx context.Context, rd stacksync.Reader, acc stacksync.Access) error {
+		err := s.kernel.View(ctx, r.Actor, r.Workspace, session.ToRead, func(ctx context.Context, rd stacksync.Reader, acc stacksync.Access) error {
 			if err := s.rules.CheckFolding(acc.Workspace); err != nil {
 				return err
 			}
@@ -102,7 +103,7 @@ func (s *Service) ListChildren(ctx context.Context, r stacksync.ListChildrenRequ
 			return stacksync.ListChildrenResult{}, 0, err
 		}
 		var rows stacksync.ChildrenResult
-		err = s.view(ctx, r.Actor, r.Workspace, toRead, func(ctx context.Context, rd stacksync.Reader, _ stacksync.Access) error {
+		err = s.kernel.View(ctx, r.Actor, r.Workspace, session.ToRead, func(ctx context.Context, rd stacksync.Reader, _ stacksync.Access) error {
 			if !r.Parent.IsZero() {
 				parent, err := readItem(ctx, rd, stacksync.ItemKey{Workspace: r.Workspace, Item: r.Parent})
 				if err != nil {
@@ -138,7 +139,7 @@ func (s *Service) ListVersions(ctx context.Context, r stacksync.ListVersionsRequ
 			return stacksync.ListVersionsResult{}, 0, &stacksync.FieldError{Field: "Before", Reason: "is negative"}
 		}
 		var rows stacksync.VersionsResult
-		err = s.view(ctx, r.Actor, r.Workspace, toRead, func(ctx context.Context, rd stacksync.Reader, _ stacksync.Access) error {
+		err = s.kernel.View(ctx, r.Actor, r.Workspace, session.ToRead, func(ctx context.Context, rd stacksync.Reader, _ stacksync.Access) error {
 			if _, err := readItem(ctx, rd, stacksync.ItemKey{Workspace: r.Workspace, Item: r.Item}); err != nil {
 				return err
 			}
@@ -173,7 +174,7 @@ func (s *Service) RestoreVersion(ctx context.Context, r stacksync.RestoreVersion
 			return stacksync.RestoreVersionResult{}, 0, &stacksync.FieldError{Field: "Version", Reason: "is not within 1 to Base"}
 		}
 		var base, old *stacksync.ItemRow
-		err := s.view(ctx, r.Actor, r.Workspace, toWrite, func(ctx context.Context, rd stacksync.Reader, _ stacksync.Access) (err error) {
+		err := s.kernel.View(ctx, r.Actor, r.Workspace, session.ToWrite, func(ctx context.Context, rd stacksync.Reader, _ stacksync.Access) (err error) {
 			// Name and place are those of the base, so that the call proposes the same when it is repeated.
 			if base, err = readItem(ctx, rd, stacksync.ItemKey{Workspace: r.Workspace, Item: r.Item}); err == nil && r.Base < base.Version {
 				base, err = readVersion(ctx, rd, stacksync.VersionKey{Workspace: r.Workspace, Item: r.Item, Version: r.Base})
@@ -187,7 +188,7 @@ func (s *Service) RestoreVersion(ctx context.Context, r stacksync.RestoreVersion
 		if err != nil {
 			return stacksync.RestoreVersionResult{}, 0, err
 		}
-		res, err := s.commit(ctx, stacksync.CommitRequest{Actor: r.Actor, Workspace: r.Workspace, KeyGeneration: r.KeyGeneration, Proposals: []stacksync.Proposal{{
+		res, err := s.committer.Commit(ctx, stacksync.CommitRequest{Actor: r.Actor, Workspace: r.Workspace, KeyGeneration: r.KeyGeneration, Proposals: []stacksync.Proposal{{
 			Item: r.Item, Version: r.Base + 1, Parent: base.Parent, Name: base.Name, Kind: base.Kind,
 			Size: old.Size, Checksum: old.Checksum, Chunks: old.Chunks, MediaType: old.MediaType, ModifiedAt: old.ModifiedAt, Attrs: old.Attrs,
 		}}})

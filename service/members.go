@@ -4,38 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/service/internal/member"
+	"github.com/stacksync/stacksync-go/service/internal/move"
+	"github.com/stacksync/stacksync-go/service/internal/operation"
+	"github.com/stacksync/stacksync-go/service/internal/session"
 )
-
-// maxSealedKey bounds a sealed key, in bytes.
-const maxSealedKey = 4096
-
-// roster is a workspace with its members, under the lock of all of them.
-type roster struct {
-	Workspace *stacksync.Workspace
-	Owner     *stacksync.User
-	members   map[stacksync.UserID]*stacksync.Member
-}
-
-// others returns the members but the owner, by id.
-func (ro *roster) others() []stacksync.UserID {
-	return slices.DeleteFunc(slices.Sorted(maps.Keys(ro.members)), func(u stacksync.UserID) bool { return u == ro.Workspace.Owner })
-}
-
-var errStaleRoster = errors.New("members have changed")
 
 // manage runs a transaction about the members of a workspace for an actor who has what n asks. It locks the workspace, its members and some
 // other users.
-func (s *Service) manage(ctx context.Context, actor stacksync.Actor, id stacksync.WorkspaceID, n stacksync.Needs, users []stacksync.UserID, f func(ctx context.Context, w *write, ro *roster) error) error {
-	const tries = 100
-	for range tries {
+func (s *Service) manage(ctx context.Context, actor stacksync.Actor, id stacksync.WorkspaceID, n stacksync.Needs, users []stacksync.UserID, f func(ctx context.Context, w *session.Write, ro *member.Roster) error) error {
+	return session.Settle("members", func() (bool, error) {
 		// Users are locked together with the workspace, so who they are has to be known before.
 		lock := stacksync.LockParams{Workspaces: []stacksync.WorkspaceID{id}, Users: append(slices.Clone(users), actor.User)}
-		err := s.view(ctx, actor, id, n, func(ctx context.Context, r stacksync.Reader, _ stacksync.Access) error {
+		err := s.kernel.View(ctx, actor, id, n, func(ctx context.Context, r stacksync.Reader, _ stacksync.Access) error {
 			res, err := r.Members(ctx, stacksync.MembersParams{Workspaces: []stacksync.WorkspaceID{id}})
 			for i := range res.Members {
 				lock.Users = append(lock.Users, res.Members[i].User)
@@ -43,56 +28,36 @@ func (s *Service) manage(ctx context.Context, actor stacksync.Actor, id stacksyn
 			return err
 		})
 		if err != nil {
-			return err
+			return false, err
 		}
-		err = s.write(ctx, lock, func(ctx context.Context, w *write) error {
-			rows, err := w.Load(ctx, stacksync.LoadParams{Access: []stacksync.AccessKey{stacksync.NewAccessKey(actor, id)}})
+		err = s.kernel.Write(ctx, lock, func(ctx context.Context, w *session.Write) error {
+			acc, err := session.Permit(ctx, w, actor, id, n)
 			if err != nil {
 				return err
 			}
-			acc, err := rows.Permit(actor, id, n)
-			if err != nil {
-				return err
-			}
-			ro, err := w.roster(ctx, acc.Workspace, lock)
+			ro, err := member.Read(ctx, w, acc.Workspace, lock)
 			if err != nil {
 				return err
 			}
 			return f(ctx, w, ro)
 		})
-		if !errors.Is(err, errStaleRoster) {
-			return err
+		if errors.Is(err, member.ErrStale) {
+			return false, nil
 		}
-	}
-	return fmt.Errorf("members keep changing: %w", stacksync.ErrBusy)
-}
-
-// toManage is what the calls of an owner need.
-var toManage = stacksync.Needs{Role: stacksync.Owner}
-
-// touchAll tells all members.
-func (w *write) touchAll(ctx context.Context, ro *roster) error {
-	return w.touch(ctx, slices.Sorted(maps.Keys(ro.members))...)
-}
-
-// finishIf finishes what a transaction has recorded, if anything.
-func (s *Service) finishIf(ctx context.Context, op *stacksync.Operation) error {
-	if op == nil {
-		return nil
-	}
-	return s.finish(ctx, *op)
+		return true, err
+	})
 }
 
 // takeOut removes members. When none but the owner is left, the return of the folder is recorded.
-func (w *write) takeOut(ctx context.Context, ro *roster, users []stacksync.UserID) (*stacksync.Operation, error) {
-	if err := w.touchAll(ctx, ro); err != nil {
+func (s *Service) takeOut(ctx context.Context, w *session.Write, ro *member.Roster, users []stacksync.UserID) (*stacksync.Operation, error) {
+	if err := ro.Touch(ctx, w); err != nil {
 		return nil, err
 	}
 	var gone stacksync.RemoveParams
 	for _, u := range users {
-		if ro.members[u] != nil {
+		if ro.Members[u] != nil {
 			gone.Members = append(gone.Members, stacksync.MemberKey{Workspace: ro.Workspace.ID, User: u})
-			delete(ro.members, u)
+			delete(ro.Members, u)
 		}
 	}
 	if len(gone.Members) > 0 {
@@ -100,22 +65,22 @@ func (w *write) takeOut(ctx context.Context, ro *roster, users []stacksync.UserI
 			return nil, err
 		}
 		if ws := ro.Workspace; ws.Encrypted {
-			w.space(ws).KeyGeneration++ // who has gone knows the key
+			w.Workspace(ws).KeyGeneration++ // who has gone knows the key
 		}
 	}
 	// The content of an encrypted workspace can't be read without its key: it stays, with its owner.
-	if len(ro.others()) > 0 || ro.Workspace.Encrypted {
+	if len(ro.Others()) > 0 || ro.Workspace.Encrypted {
 		if len(gone.Members) == 0 {
 			return nil, nil
 		}
-		return w.storageKnows(ro.Workspace)
+		return s.granter.RecordAccess(w, ro.Workspace)
 	}
-	return w.recordReturn(ctx, ro)
+	return s.recordReturn(ctx, w, ro)
 }
 
 // recordReturn records that the folder is to return, unless it is on its way already.
-func (w *write) recordReturn(ctx context.Context, ro *roster) (*stacksync.Operation, error) {
-	unfinished, err := w.unfinished(ctx, ro.Workspace.ID)
+func (s *Service) recordReturn(ctx context.Context, w *session.Write, ro *member.Roster) (*stacksync.Operation, error) {
+	unfinished, err := operation.Unfinished(ctx, w, ro.Workspace.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -124,46 +89,39 @@ func (w *write) recordReturn(ctx context.Context, ro *roster) (*stacksync.Operat
 			return nil, fmt.Errorf("%w: the folder is on its way back: operation %v", stacksync.ErrBusy, op.ID)
 		}
 	}
-	secret, err := newSecret()
+	secret, err := move.NewSecret()
 	if err != nil {
 		return nil, err
 	}
-	folder, err := w.returnsTo(ctx, ro)
+	folder, err := ro.ReturnsTo(ctx, w)
 	if err != nil {
 		return nil, err
 	}
 	// It is the owner's: who has left must not see it.
-	op, err := w.record(stacksync.OperationReturn, w.owner(ro.Workspace), ro.Owner.DefaultWorkspace, ro.Workspace.ID, operationData{Folder: folder, Secret: secret})
+	op, err := s.engine.Record(w, stacksync.OperationReturn, w.Owner(ro.Workspace), ro.Owner.DefaultWorkspace, ro.Workspace.ID, &move.Payload{Folder: folder, Secret: secret})
 	return &op, err
-}
-
-func (ro *roster) checkShared() error {
-	if ro.Workspace.Folder.IsZero() {
-		return stacksync.ErrNotShared
-	}
-	return nil
 }
 
 // Unshare implements Sharing.
 func (s *Service) Unshare(ctx context.Context, r stacksync.UnshareRequest) (stacksync.UnshareResult, error) {
 	return call(ctx, s, "Unshare", func(ctx context.Context) (stacksync.UnshareResult, int, error) {
 		var op *stacksync.Operation
-		err := s.manage(ctx, r.Actor, r.Workspace, toManage, nil, func(ctx context.Context, w *write, ro *roster) (err error) {
-			if err := ro.checkShared(); err != nil {
+		err := s.manage(ctx, r.Actor, r.Workspace, session.ToManage, nil, func(ctx context.Context, w *session.Write, ro *member.Roster) (err error) {
+			if err := ro.CheckShared(); err != nil {
 				return err
 			}
 			users := r.Users
 			if len(users) == 0 {
-				users = ro.others()
+				users = ro.Others()
 			}
 			if slices.Contains(users, ro.Workspace.Owner) {
 				return fmt.Errorf("%w: %q", stacksync.ErrIsOwner, ro.Workspace.Owner)
 			}
-			op, err = w.takeOut(ctx, ro, users)
+			op, err = s.takeOut(ctx, w, ro, users)
 			return err
 		})
 		if err == nil {
-			err = s.finishIf(ctx, op)
+			err = s.engine.FinishIf(ctx, op)
 		}
 		return stacksync.UnshareResult{}, max(1, len(r.Users)), err
 	})
@@ -173,18 +131,18 @@ func (s *Service) Unshare(ctx context.Context, r stacksync.UnshareRequest) (stac
 func (s *Service) Leave(ctx context.Context, r stacksync.LeaveRequest) (stacksync.LeaveResult, error) {
 	return call(ctx, s, "Leave", func(ctx context.Context) (stacksync.LeaveResult, int, error) {
 		var op *stacksync.Operation
-		err := s.manage(ctx, r.Actor, r.Workspace, toRead, nil, func(ctx context.Context, w *write, ro *roster) (err error) {
-			if err := ro.checkShared(); err != nil {
+		err := s.manage(ctx, r.Actor, r.Workspace, session.ToRead, nil, func(ctx context.Context, w *session.Write, ro *member.Roster) (err error) {
+			if err := ro.CheckShared(); err != nil {
 				return err
 			}
 			if r.User == ro.Workspace.Owner {
 				return stacksync.ErrIsOwner
 			}
-			op, err = w.takeOut(ctx, ro, []stacksync.UserID{r.User})
+			op, err = s.takeOut(ctx, w, ro, []stacksync.UserID{r.User})
 			return err
 		})
 		if err == nil {
-			err = s.finishIf(ctx, op)
+			err = s.engine.FinishIf(ctx, op)
 		}
 		return stacksync.LeaveResult{}, 1, err
 	})
@@ -200,8 +158,8 @@ func (s *Service) SetRole(ctx context.Context, r stacksync.SetRoleRequest) (stac
 			op  *stacksync.Operation
 			res stacksync.SetRoleResult
 		)
-		err := s.manage(ctx, r.Actor, r.Workspace, toManage, nil, func(ctx context.Context, w *write, ro *roster) (err error) {
-			m := ro.members[r.User]
+		err := s.manage(ctx, r.Actor, r.Workspace, session.ToManage, nil, func(ctx context.Context, w *session.Write, ro *member.Roster) (err error) {
+			m := ro.Members[r.User]
 			switch {
 			case m == nil:
 				return stacksync.ErrMemberNotFound
@@ -211,17 +169,17 @@ func (s *Service) SetRole(ctx context.Context, r stacksync.SetRoleRequest) (stac
 			op = nil
 			if m.Role != r.Role {
 				m.Role = r.Role
-				w.put.Members = append(w.put.Members, *m)
-				if err := w.touchAll(ctx, ro); err != nil {
+				w.Rows.Members = append(w.Rows.Members, *m)
+				if err := ro.Touch(ctx, w); err != nil {
 					return err
 				}
-				op, err = w.storageHears(ctx, ro.Workspace)
+				op, err = s.granter.RecordAccessBounded(ctx, w, ro.Workspace)
 			}
-			res.Member = publicMember(m, r.Actor.User)
+			res.Member = member.Public(m, r.Actor.User)
 			return err
 		})
 		if err == nil {
-			err = s.finishIf(ctx, op)
+			err = s.engine.FinishIf(ctx, op)
 		}
 		return res, 1, err
 	})
@@ -231,41 +189,41 @@ func (s *Service) SetRole(ctx context.Context, r stacksync.SetRoleRequest) (stac
 func (s *Service) TransferOwnership(ctx context.Context, r stacksync.TransferOwnershipRequest) (stacksync.TransferOwnershipResult, error) {
 	return call(ctx, s, "TransferOwnership", func(ctx context.Context) (stacksync.TransferOwnershipResult, int, error) {
 		var op *stacksync.Operation
-		err := s.manage(ctx, r.Actor, r.Workspace, toManage, nil, func(ctx context.Context, w *write, ro *roster) (err error) {
-			if err := ro.checkShared(); err != nil {
+		err := s.manage(ctx, r.Actor, r.Workspace, session.ToManage, nil, func(ctx context.Context, w *session.Write, ro *member.Roster) (err error) {
+			if err := ro.CheckShared(); err != nil {
 				return err
 			}
-			if m := ro.members[r.To]; m == nil || m.Pending {
+			if m := ro.Members[r.To]; m == nil || m.Pending {
 				return stacksync.ErrMemberNotFound
 			}
 			op = nil
 			if r.To == ro.Workspace.Owner {
 				return nil
 			}
-			if err := w.transfer(ctx, ro, r.To); err != nil {
+			if err := s.transfer(ctx, w, ro, r.To); err != nil {
 				return err
 			}
-			op, err = w.storageHears(ctx, ro.Workspace)
+			op, err = s.granter.RecordAccessBounded(ctx, w, ro.Workspace)
 			return err
 		})
 		if err == nil {
-			err = s.finishIf(ctx, op)
+			err = s.engine.FinishIf(ctx, op)
 		}
 		return stacksync.TransferOwnershipResult{}, 1, err
 	})
 }
 
 // transfer makes another member the owner.
-func (w *write) transfer(ctx context.Context, ro *roster, to stacksync.UserID) error {
-	if err := ro.checkStays(ctx, w); err != nil {
+func (s *Service) transfer(ctx context.Context, w *session.Write, ro *member.Roster, to stacksync.UserID) error {
+	if err := ro.CheckStays(ctx, w); err != nil {
 		return err
 	}
 	bytes := ro.Workspace.Size
-	was, err := w.user(ctx, ro.Workspace.Owner)
+	was, err := w.User(ctx, ro.Workspace.Owner)
 	if err != nil {
 		return err
 	}
-	is, err := w.user(ctx, to)
+	is, err := w.User(ctx, to)
 	if err != nil {
 		return err
 	}
@@ -274,47 +232,22 @@ func (w *write) transfer(ctx context.Context, ro *roster, to stacksync.UserID) e
 	}
 	was.QuotaUsed -= bytes
 	is.QuotaUsed += bytes
-	old, next := ro.members[was.ID], ro.members[is.ID]
+	old, next := ro.Members[was.ID], ro.Members[is.ID]
 	old.Role, next.Role = stacksync.Editor, stacksync.Owner
-	w.put.Members = append(w.put.Members, *old, *next)
-	w.space(ro.Workspace).Owner = is.ID
-	return w.touchAll(ctx, ro)
-}
-
-// checkStays refuses to change the owner of a workspace while items leave it or come to it.
-func (ro *roster) checkStays(ctx context.Context, w *write) error {
-	unfinished, err := w.unfinished(ctx, ro.Workspace.ID)
-	if err != nil {
-		return err
-	}
-	for i := range unfinished {
-		op := &unfinished[i]
-		if told := op.Kind == stacksync.OperationShare && op.Step == accessStep; op.Kind != stacksync.OperationAccess && !told {
-			return fmt.Errorf("%w: operation %v is not done", stacksync.ErrBusy, op.ID)
-		}
-	}
-	return nil
-}
-
-// publicMember returns what a user may see of a member: not another one's key, nor where that has the mount.
-func publicMember(m *stacksync.Member, to stacksync.UserID) stacksync.Member {
-	shown := *m
-	shown.SealedKey = ""
-	if m.User != to {
-		shown.MountName, shown.MountParent = "", stacksync.ItemID{}
-	}
-	return shown
+	w.Rows.Members = append(w.Rows.Members, *old, *next)
+	w.Workspace(ro.Workspace).Owner = is.ID
+	return ro.Touch(ctx, w)
 }
 
 // ListMembers implements Sharing.
 func (s *Service) ListMembers(ctx context.Context, r stacksync.ListMembersRequest) (stacksync.ListMembersResult, error) {
 	return call(ctx, s, "ListMembers", func(ctx context.Context) (stacksync.ListMembersResult, int, error) {
 		var res stacksync.ListMembersResult
-		err := s.view(ctx, r.Actor, r.Workspace, toRead, func(ctx context.Context, rd stacksync.Reader, _ stacksync.Access) error {
+		err := s.kernel.View(ctx, r.Actor, r.Workspace, session.ToRead, func(ctx context.Context, rd stacksync.Reader, _ stacksync.Access) error {
 			rows, err := rd.Members(ctx, stacksync.MembersParams{Workspaces: []stacksync.WorkspaceID{r.Workspace}})
 			res.Members = make([]stacksync.Member, len(rows.Members))
 			for i := range rows.Members {
-				res.Members[i] = publicMember(&rows.Members[i], r.User)
+				res.Members[i] = member.Public(&rows.Members[i], r.User)
 			}
 			return err
 		})
@@ -326,53 +259,36 @@ func (s *Service) ListMembers(ctx context.Context, r stacksync.ListMembersReques
 func (s *Service) SetKeys(ctx context.Context, r stacksync.SetKeysRequest) (stacksync.SetKeysResult, error) {
 	return call(ctx, s, "SetKeys", func(ctx context.Context) (stacksync.SetKeysResult, int, error) {
 		for u, key := range r.Keys {
-			if err := checkSealedKey(fmt.Sprintf("Keys[%q]", u), key); err != nil {
+			if err := member.CheckSealedKey(fmt.Sprintf("Keys[%q]", u), key); err != nil {
 				return stacksync.SetKeysResult{}, 0, err
 			}
 		}
-		err := s.manage(ctx, r.Actor, r.Workspace, stacksync.Needs{Role: stacksync.Editor}, nil, func(ctx context.Context, w *write, ro *roster) error {
+		err := s.manage(ctx, r.Actor, r.Workspace, stacksync.Needs{Role: stacksync.Editor}, nil, func(ctx context.Context, w *session.Write, ro *member.Roster) error {
 			ws := ro.Workspace
 			next := ws.KeyGeneration
-			if ro.keyed() {
+			if ro.Keyed() {
 				next++ // another key of a generation that is in use would take the first one's place
 			}
 			if !ws.Encrypted || r.Generation != ws.KeyGeneration+1 && r.Generation != next {
 				return fmt.Errorf("%w: it is %d, and the next one to be handed out %d", stacksync.ErrKeyGeneration, ws.KeyGeneration, next)
 			}
 			var lacking []string
-			for id, m := range ro.members {
+			for id, m := range ro.Members {
 				key, ok := r.Keys[id]
 				if !ok {
 					lacking = append(lacking, string(id))
 					continue
 				}
 				m.SealedKey, m.KeyGeneration = key, r.Generation
-				w.put.Members = append(w.put.Members, *m)
+				w.Rows.Members = append(w.Rows.Members, *m)
 			}
 			if len(lacking) > 0 {
 				slices.Sort(lacking)
 				return &stacksync.FieldError{Field: "Keys", Reason: "lack " + strings.Join(lacking, ", ")}
 			}
-			w.space(ws).KeyGeneration = r.Generation
-			return w.touchAll(ctx, ro)
+			w.Workspace(ws).KeyGeneration = r.Generation
+			return ro.Touch(ctx, w)
 		})
 		return stacksync.SetKeysResult{}, len(r.Keys), err
 	})
-}
-
-// keyed reports whether some member has a key of the present generation.
-func (ro *roster) keyed() bool {
-	for _, m := range ro.members {
-		if m.KeyGeneration == ro.Workspace.KeyGeneration {
-			return true
-		}
-	}
-	return false
-}
-
-func checkSealedKey(field, key string) error {
-	if key == "" {
-		return &stacksync.FieldError{Field: field, Reason: "is empty"}
-	}
-	return stacksync.CheckText(field, key, maxSealedKey)
 }

@@ -5,6 +5,9 @@ import (
 	"fmt"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/service/internal/member"
+	"github.com/stacksync/stacksync-go/service/internal/move"
+	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
 // UpdateMount implements Sharing.
@@ -24,7 +27,7 @@ func (s *Service) updateMount(ctx context.Context, r stacksync.UpdateMountReques
 		return res, err
 	}
 	var home stacksync.WorkspaceID
-	err := s.view(ctx, r.Actor, r.Workspace, toRead, func(ctx context.Context, rd stacksync.Reader, _ stacksync.Access) error {
+	err := s.kernel.View(ctx, r.Actor, r.Workspace, session.ToRead, func(ctx context.Context, rd stacksync.Reader, _ stacksync.Access) error {
 		users, err := rd.Users(ctx, stacksync.UsersParams{IDs: []stacksync.UserID{r.User}})
 		if err == nil && len(users.Users) > 0 {
 			home = users.Users[0].DefaultWorkspace
@@ -35,12 +38,12 @@ func (s *Service) updateMount(ctx context.Context, r stacksync.UpdateMountReques
 		return res, err
 	}
 	lock := stacksync.LockParams{Workspaces: []stacksync.WorkspaceID{home, r.Workspace}, Users: []stacksync.UserID{r.User}}
-	err = s.write(ctx, lock, func(ctx context.Context, w *write) error {
+	err = s.kernel.Write(ctx, lock, func(ctx context.Context, w *session.Write) error {
 		rows, err := w.Load(ctx, stacksync.LoadParams{Access: []stacksync.AccessKey{stacksync.NewAccessKey(r.Actor, r.Workspace)}, Items: []stacksync.ItemKey{{Workspace: home, Item: r.Parent}}})
 		if err != nil {
 			return err
 		}
-		acc, err := rows.Permit(r.Actor, r.Workspace, toRead)
+		acc, err := rows.Permit(r.Actor, r.Workspace, session.ToRead)
 		if err != nil {
 			return err
 		}
@@ -61,10 +64,10 @@ func (s *Service) updateMount(ctx context.Context, r stacksync.UpdateMountReques
 				return err
 			}
 		}
-		if err := w.checkMoving(ctx, home, r.Parent); err != nil {
+		if err := s.checkMoving(ctx, w, home, r.Parent); err != nil {
 			return err
 		}
-		free, err := w.taken(ctx, r.User, r.Parent, r.Workspace)
+		free, err := member.Taken(ctx, w, r.User, r.Parent, r.Workspace)
 		if err != nil {
 			return err
 		}
@@ -74,19 +77,19 @@ func (s *Service) updateMount(ctx context.Context, r stacksync.UpdateMountReques
 			return fmt.Errorf("%w: %q", stacksync.ErrNameTaken, r.Name)
 		}
 		m.MountName, m.MountParent = r.Name, r.Parent
-		w.put.Members = append(w.put.Members, m)
+		w.Rows.Members = append(w.Rows.Members, m)
 		res.Member = m
-		return w.touch(ctx, r.User)
+		return w.Touch(ctx, r.User)
 	})
 	return res, err
 }
 
 // checkMoving refuses a folder that is being shared, or lies in one that is.
-func (w *write) checkMoving(ctx context.Context, home stacksync.WorkspaceID, folder stacksync.ItemID) error {
+func (s *Service) checkMoving(ctx context.Context, w *session.Write, home stacksync.WorkspaceID, folder stacksync.ItemID) error {
 	if folder.IsZero() {
 		return nil
 	}
-	moving, err := w.moving(ctx, home)
+	moving, err := move.Folders(ctx, w, home)
 	if err != nil || len(moving) == 0 {
 		return err
 	}
@@ -101,43 +104,4 @@ func (w *write) checkMoving(ctx context.Context, home stacksync.WorkspaceID, fol
 		}
 	}
 	return nil
-}
-
-// taken returns a function that tells whether a name is free in a folder of a user's default workspace, of items and mounts but one.
-func (w *write) taken(ctx context.Context, user stacksync.UserID, parent stacksync.ItemID, but stacksync.WorkspaceID) (func(ctx context.Context, name string) (free bool, err error), error) {
-	u, err := w.user(ctx, user)
-	if err != nil {
-		return nil, err
-	}
-	if u.Leaving() {
-		return nil, stacksync.ErrUserNotFound
-	}
-	res, err := w.Memberships(ctx, stacksync.MembershipsParams{User: user})
-	if err != nil {
-		return nil, err
-	}
-	mounts := make(map[string]bool)
-	fold := w.service.cfg.FoldCase
-	for i := range res.Members {
-		if m := &res.Members[i]; m.MountParent == parent && m.Workspace != but && m.MountName != "" {
-			mounts[stacksync.FoldName(m.MountName, fold)] = true
-		}
-	}
-	return func(ctx context.Context, name string) (bool, error) {
-		key := stacksync.FoldName(name, fold)
-		if mounts[key] {
-			return false, nil
-		}
-		rows, err := w.Load(ctx, stacksync.LoadParams{Names: []stacksync.NameKey{{Workspace: u.DefaultWorkspace, Parent: parent, Key: key}}})
-		return len(rows.Items) == 0, err
-	}, nil
-}
-
-// freeName returns name, with a number where an item in the root of the user's default workspace, or a mount of another workspace there, has it.
-func (w *write) freeName(ctx context.Context, user stacksync.UserID, but stacksync.WorkspaceID, name string) (string, error) {
-	free, err := w.taken(ctx, user, stacksync.ItemID{}, but)
-	if err != nil {
-		return "", err
-	}
-	return stacksync.NumberedName(name, func(name string) (bool, error) { return free(ctx, name) })
 }

@@ -7,6 +7,10 @@ import (
 	"slices"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/service/internal/grant"
+	"github.com/stacksync/stacksync-go/service/internal/move"
+	"github.com/stacksync/stacksync-go/service/internal/operation"
+	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
 // usualOperations is the Limit of lists of operations that give none.
@@ -35,7 +39,8 @@ func (s *Service) ListOperations(ctx context.Context, r stacksync.ListOperations
 			if !r.Workspace.IsZero() {
 				p.Users, p.Workspaces = nil, []stacksync.WorkspaceID{r.Workspace}
 			}
-			for _, p.Limit = range []int{limit, max(limit, maxOperations)} { // more where some are others'
+			for _, most := range []int{limit, max(limit, operation.Most)} { // more where some are others'
+				p.Limit = most
 				rows, err := rd.Operations(ctx, p)
 				if err != nil {
 					return err
@@ -46,7 +51,7 @@ func (s *Service) ListOperations(ctx context.Context, r stacksync.ListOperations
 						res.Operations = append(res.Operations, op)
 					}
 				}
-				if len(res.Operations) == limit || len(rows.Operations) < p.Limit {
+				if len(res.Operations) == limit || len(rows.Operations) < most {
 					break
 				}
 			}
@@ -64,7 +69,7 @@ type sight struct {
 
 // sightOf returns that of an actor, whose device may ask.
 func sightOf(ctx context.Context, r stacksync.Reader, actor stacksync.Actor) (sight, error) {
-	user, _, err := devicesOf(ctx, r, actor)
+	user, _, err := session.Devices(ctx, r, actor)
 	if err != nil {
 		return sight{}, err
 	}
@@ -82,8 +87,8 @@ func sightOf(ctx context.Context, r stacksync.Reader, actor stacksync.Actor) (si
 // to another one. A share or a return has the default workspace of its user.
 func (s sight) of(o *stacksync.Operation) bool {
 	if o.Kind == stacksync.OperationKey || o.Kind == stacksync.OperationAccount {
-		data, err := decode(o)
-		return err == nil && data.Home == s.home
+		home, err := grant.Home(o)
+		return err == nil && home == s.home
 	}
 	return s.owned[o.Workspace] || s.owned[o.Source]
 }
@@ -106,9 +111,9 @@ func (s *Service) takeOverAs(ctx context.Context, actor stacksync.Actor, id stac
 // whoever worked on it before has lost it.
 func (s *Service) takeOver(ctx context.Context, id stacksync.OperationID, sees func(context.Context, stacksync.Reader, *stacksync.Operation) error, change func(op *stacksync.Operation) error) (stacksync.Operation, error) {
 	var op stacksync.Operation
-	err := s.write(ctx, stacksync.LockParams{Operations: []stacksync.OperationID{id}}, func(ctx context.Context, w *write) error {
+	err := s.kernel.Write(ctx, stacksync.LockParams{Operations: []stacksync.OperationID{id}}, func(ctx context.Context, w *session.Write) error {
 		var err error
-		if op, err = readOperation(ctx, w, id); err != nil {
+		if op, err = operation.Read(ctx, w, id); err != nil {
 			return err
 		}
 		if err := sees(ctx, w, &op); err != nil {
@@ -120,61 +125,32 @@ func (s *Service) takeOver(ctx context.Context, id stacksync.OperationID, sees f
 		if err := change(&op); err != nil {
 			return err
 		}
-		w.takeUp(&op)
+		s.engine.TakeUp(w, &op)
 		return nil
 	})
 	if err != nil || op.State != stacksync.OperationRunning {
 		return op, err
 	}
-	t := s.start(op)
-	err = t.await(ctx)
-	if err == nil || t.undone() {
-		return t.Operation, nil
+	t := s.engine.Start(op)
+	err = t.Await(ctx)
+	if err == nil || t.Undone() {
+		return t.Op, nil
 	}
 	return op, err
-}
-
-func readOperation(ctx context.Context, r stacksync.JournalReader, id stacksync.OperationID) (stacksync.Operation, error) {
-	res, err := r.Operations(ctx, stacksync.OperationsParams{IDs: []stacksync.OperationID{id}, Limit: 1})
-	if err != nil {
-		return stacksync.Operation{}, err
-	}
-	if len(res.Operations) == 0 {
-		return stacksync.Operation{}, stacksync.ErrOperationNotFound
-	}
-	return res.Operations[0], nil
-}
-
-// takeUp makes an operation this process's own, to be started once that is committed.
-func (w *write) takeUp(op *stacksync.Operation) {
-	now := w.service.now()
-	op.State, op.Tries, op.Error = stacksync.OperationRunning, 0, ""
-	op.UpdatedAt, op.Due, op.Fence = now, now.Add(operationLease), op.Fence+1
-	w.put.Operations = append(w.put.Operations, *op)
-}
-
-// undone reports whether a task has ended by being taken back.
-func (t *task) undone() bool {
-	select {
-	case <-t.ended:
-		return t.State == stacksync.OperationUndone
-	default:
-		return false
-	}
 }
 
 // CancelOperation implements Operations.
 func (s *Service) CancelOperation(ctx context.Context, r stacksync.CancelOperationRequest) (stacksync.CancelOperationResult, error) {
 	return call(ctx, s, "CancelOperation", func(ctx context.Context) (stacksync.CancelOperationResult, int, error) {
 		op, err := s.takeOverAs(ctx, r.Actor, r.Operation, func(op *stacksync.Operation) error {
-			data, err := decode(op)
+			ok, err := move.CheckCancel(op)
+			if err == nil && !ok {
+				err = errTooLate
+			}
 			if err != nil {
 				return err
 			}
-			if op.Kind != stacksync.OperationShare || data.Moving {
-				return errTooLate
-			}
-			return turnBack(op)
+			return move.TurnBack(s.engine, op)
 		})
 		if err == nil && op.State == stacksync.OperationDone {
 			err = errTooLate

@@ -2,9 +2,10 @@ package service
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/service/internal/move"
+	"github.com/stacksync/stacksync-go/service/internal/operation"
 )
 
 // ListStoppedOperations implements OperationsAdmin.
@@ -28,7 +29,7 @@ func (s *Service) ListStoppedOperations(ctx context.Context, r stacksync.ListSto
 func (s *Service) GetOperation(ctx context.Context, r stacksync.GetOperationRequest) (stacksync.GetOperationResult, error) {
 	return call(ctx, s, "GetOperation", func(ctx context.Context) (res stacksync.GetOperationResult, n int, err error) {
 		err = s.store.View(ctx, func(ctx context.Context, rd stacksync.Reader) (err error) {
-			res.Operation, err = readOperation(ctx, rd, r.Operation)
+			res.Operation, err = operation.Read(ctx, rd, r.Operation)
 			return err
 		})
 		return res, 1, err
@@ -43,33 +44,8 @@ func (s *Service) SettleOperation(ctx context.Context, r stacksync.SettleOperati
 			if !r.Undo {
 				return nil
 			}
-			return turnBack(op)
+			return move.TurnBack(s.engine, op)
 		})
 		return stacksync.SettleOperationResult{Operation: op}, 1, err
 	})
-}
-
-// turnBack makes an operation one that takes itself back.
-func turnBack(o *stacksync.Operation) error {
-	data, err := decode(o)
-	switch {
-	case err != nil:
-		return err
-	case o.Kind != stacksync.OperationShare:
-		return fmt.Errorf("%w: operations of kind %q only go forward", stacksync.ErrConflict, o.Kind)
-	case !data.Moving:
-		o.Step = undoStep
-		return nil
-	case o.Step != moveStep:
-		return fmt.Errorf("%w: the folder is shared; Unshare takes that back", stacksync.ErrConflict)
-	}
-	if data.Secret, err = newSecret(); err != nil {
-		return err
-	}
-	if o.Data, err = data.encode(); err != nil {
-		return err
-	}
-	o.Kind, o.Workspace, o.Source = stacksync.OperationReturn, o.Source, o.Workspace
-	o.Step = steps(o.Kind)[0].name
-	return nil
 }

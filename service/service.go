@@ -5,35 +5,29 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
-	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/service/internal/alive"
-	"github.com/stacksync/stacksync-go/service/internal/gather"
+	"github.com/stacksync/stacksync-go/service/internal/commit"
+	"github.com/stacksync/stacksync-go/service/internal/content"
+	"github.com/stacksync/stacksync-go/service/internal/grant"
+	"github.com/stacksync/stacksync-go/service/internal/hint"
+	"github.com/stacksync/stacksync-go/service/internal/operation"
+	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
 // Service is the reference SyncService. Make one with New.
 type Service struct {
-	store   stacksync.MetadataStore
-	storage stacksync.StorageProvisioner
-	writer  stacksync.ChunkWriter
-	reader  stacksync.ChunkReader
-	signer  stacksync.ChunkSigner
-	cfg     Config
+	cfg   Config
+	store stacksync.MetadataStore
+	rules stacksync.Rules
 
-	rules    stacksync.Rules
-	vias     []stacksync.Via              // how content may go; empty without storage
-	accounts stacksync.AccountProvisioner // nil without ViaAccount
-	sha256   bool                         // Config.ChunkHash is SHA-256
-
-	log *slog.Logger
-
-	lookups *gather.Gatherer[stacksync.WorkspaceID, *lookup]
-	commits *gather.Gatherer[stacksync.WorkspaceID, *commitJob]
-	hints   publisher
-	marks   marker
+	kernel    *session.Kernel
+	content   *content.Desk
+	committer *commit.Committer
+	engine    *operation.Engine
+	granter   *grant.Granter
 
 	closing context.Context // ends with ErrClosed when Close is called
 	shut    context.CancelCauseFunc
@@ -52,37 +46,44 @@ func New(store stacksync.MetadataStore, cfg Config) (*Service, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
 	}
-	s := &Service{store: store, storage: cfg.Storage, cfg: cfg, log: cfg.Logger}
-	s.rules = stacksync.Rules{Limits: cfg.Limits, FoldCase: cfg.FoldCase, Unchecked: cfg.Storage == nil, Policy: cfg.Policy}
+	var ways content.Ways
 	if cfg.Storage != nil {
-		if err := s.offer(); err != nil {
+		var err error
+		if ways, err = content.Offer(cfg.Storage, cfg.Vias, cfg.AccountKey != nil); err != nil {
 			return nil, err
 		}
 	} else {
-		s.log.Warn("no Storage: chunks are not checked, and content is not transferred")
+		cfg.Logger.Warn("no Storage: chunks are not checked, and content is not transferred")
 	}
 	if cfg.Notifier == nil {
-		s.log.Warn("no Notifier: followers poll", "interval", cfg.PollInterval)
+		cfg.Logger.Warn("no Notifier: followers poll", "interval", cfg.PollInterval)
 	}
+	s := &Service{cfg: cfg, store: store}
 	s.closing, s.shut = context.WithCancelCause(context.Background())
-	s.gatherers()
-	s.marks = marker{service: s, trouble: alive.Outage{Log: s.log, What: "noting which hints were sent"}}
-	s.hints = publisher{notifier: cfg.Notifier, closing: s.closing, wg: &s.running, sent: s.marks.add, trouble: alive.Outage{Log: s.log, What: "publishing hints"}}
-	if cfg.Notifier != nil {
-		alive.Persist(&s.running, s.relay)
+	s.rules = stacksync.Rules{Limits: cfg.Limits, FoldCase: cfg.FoldCase, Unchecked: cfg.Storage == nil, Policy: cfg.Policy}
+	s.kernel = &session.Kernel{
+		Store: store, Storage: cfg.Storage, Accounts: ways.Accounts, Limits: cfg.Limits, FoldCase: cfg.FoldCase, RelayInterval: cfg.RelayInterval,
+		Log: cfg.Logger, Clock: cfg.Now, MakeID: cfg.NewID, Closing: s.closing, Running: &s.running, Observe: s.observeSeen,
 	}
-	alive.Persist(&s.running, s.operate)
+	hints := hint.New(s.kernel, cfg.Notifier)
+	s.kernel.Publish = hints.Publish
+	writers, turn := writersOf(store)
+	s.content = content.New(s.kernel, ways, content.Config{Lifetime: cfg.SignedLifetime, Hash: cfg.ChunkHash}, turn)
+	s.committer = commit.New(s.kernel, s.rules, s.content, writers, turn)
+	s.engine = &operation.Engine{Kernel: s.kernel}
+	s.granter = grant.New(s.engine, cfg.AccountKey)
+	s.engine.Plans = s.plans()
+	hints.Start()
+	alive.Persist(&s.running, s.engine.Work)
 	return s, nil
 }
 
-// gatherers sets up how requests share transactions.
-func (s *Service) gatherers() {
-	writers, turn := 1, new(sync.Mutex)
-	if m, ok := stacksync.As[stacksync.ManyWriters](s.store); ok && m.Writers() > 1 {
-		writers, turn = m.Writers(), nil
+// writersOf returns how many batches of commits run at once on a store. Where it is one, look-ups and commits take turns.
+func writersOf(store stacksync.MetadataStore) (writers int, turn *sync.Mutex) {
+	if m, ok := stacksync.As[stacksync.ManyWriters](store); ok && m.Writers() > 1 {
+		return m.Writers(), nil
 	}
-	s.lookups = gather.New[stacksync.WorkspaceID, *lookup](1, &s.running, turn)
-	s.commits = gather.New[stacksync.WorkspaceID, *commitJob](writers, &s.running, turn)
+	return 1, new(sync.Mutex)
 }
 
 // Close refuses new calls with ErrClosed, ends every Follow, and waits for the calls that run, and for their hints: a notifier that hangs
@@ -126,6 +127,12 @@ func (s *Service) observe(ctx context.Context, op string) (context.Context, func
 	return s.cfg.Observer.Begin(ctx, op)
 }
 
+// observeSeen is observe for the rooms.
+func (s *Service) observeSeen(ctx context.Context, op string) (context.Context, func(session.Seen)) {
+	ctx, end := s.observe(ctx, op)
+	return ctx, func(seen session.Seen) { end(Observation(seen)) }
+}
+
 // call runs one method of the service between its begin and its end, and says in the error what was being done.
 func call[Res any](ctx context.Context, s *Service, op string, f func(ctx context.Context) (Res, int, error)) (Res, error) {
 	ctx, end, err := s.begin(ctx, op)
@@ -144,9 +151,6 @@ func call[Res any](ctx context.Context, s *Service, op string, f func(ctx contex
 	}
 	return res, nil
 }
-
-// now is the time as every store can keep it.
-func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Microsecond) }
 
 // newEpoch makes a number that no other history of the database has.
 func newEpoch() (int64, error) {

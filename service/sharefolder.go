@@ -6,10 +6,10 @@ import (
 	"slices"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/service/internal/member"
+	"github.com/stacksync/stacksync-go/service/internal/move"
+	"github.com/stacksync/stacksync-go/service/internal/session"
 )
-
-// maxOperations is how many operations of a workspace are looked at: more never run at once.
-const maxOperations = 1000
 
 // maxMoving bounds how many folders are shared, or return, at once.
 const maxMoving = 100
@@ -27,76 +27,76 @@ func (s *Service) shareFolder(ctx context.Context, r stacksync.ShareFolderReques
 	if r.Folder.IsZero() {
 		return res, &stacksync.FieldError{Field: "Folder", Reason: "is zero, which is the root"}
 	}
-	if err := stacksync.CheckText("SealedKey", r.SealedKey, maxSealedKey); err != nil {
+	if err := stacksync.CheckText("SealedKey", r.SealedKey, member.MaxSealedKey); err != nil {
 		return res, err
 	}
-	if err := s.view(ctx, r.Actor, r.Workspace, toManage, func(context.Context, stacksync.Reader, stacksync.Access) error { return nil }); err != nil {
+	if err := s.kernel.View(ctx, r.Actor, r.Workspace, session.ToManage, func(context.Context, stacksync.Reader, stacksync.Access) error { return nil }); err != nil {
 		return res, err
 	}
-	g, err := s.find(ctx, r.Actor, "Invite", r.Invite)
+	g, err := s.inviter().Find(ctx, r.Actor, "Invite", r.Invite)
 	if err != nil {
 		return res, err
 	}
-	id, err := s.cfg.NewID()
+	id, err := s.kernel.NewID()
 	if err != nil {
-		return res, fmt.Errorf("make an id: %w", err)
+		return res, err
 	}
 	epoch, err := newEpoch()
 	if err != nil {
 		return res, err
 	}
-	container := newContainerName()
+	container := session.NewContainerName()
 	lock := stacksync.LockParams{Workspaces: []stacksync.WorkspaceID{r.Workspace}, Users: []stacksync.UserID{r.User}}
-	err = s.write(ctx, lock, func(ctx context.Context, w *write) error {
-		folder, acc, err := w.shareable(ctx, r)
+	err = s.kernel.Write(ctx, lock, func(ctx context.Context, w *session.Write) error {
+		folder, acc, err := s.shareable(ctx, w, r)
 		if err != nil {
 			return err
 		}
 		ws := stacksync.Workspace{
 			ID: stacksync.WorkspaceID{UUID: id}, Owner: r.User, Container: container, Epoch: epoch, FoldCase: acc.Workspace.FoldCase,
-			Folder: r.Folder, CreatedAt: s.now(), Encrypted: r.Encrypted,
+			Folder: r.Folder, CreatedAt: s.kernel.Now(), Encrypted: r.Encrypted,
 		}
 		owner := stacksync.Member{Workspace: ws.ID, User: r.User, Role: stacksync.Owner, SealedKey: r.SealedKey, MountName: folder.Name, MountParent: folder.Parent}
 		if ws.Encrypted {
 			ws.KeyGeneration = 1
 		}
-		members := append([]stacksync.Member{owner}, g.members...)
+		members := append([]stacksync.Member{owner}, g.Members...)
 		if most := s.cfg.Limits.Members; len(members) > most {
 			return &stacksync.FieldError{Field: "Invite", Reason: fmt.Sprintf("would make more than %d members, the owner included", most), Err: stacksync.ErrLimit}
 		}
 		for i := range members {
-			if err := checkKey(&ws, &members[i]); err != nil {
+			if err := member.CheckKey(&ws, &members[i]); err != nil {
 				return err
 			}
 		}
-		w.put.Workspaces = append(w.put.Workspaces, ws)
-		res.Workspace, res.Unknown = ws, g.unknown
-		res.Operation, err = w.record(stacksync.OperationShare, r.User, ws.ID, r.Workspace, operationData{Folder: r.Folder, Members: members, Homes: g.homes})
+		w.Rows.Workspaces = append(w.Rows.Workspaces, ws)
+		res.Workspace, res.Unknown = ws, g.Unknown
+		res.Operation, err = s.engine.Record(w, stacksync.OperationShare, r.User, ws.ID, r.Workspace, &move.Payload{Folder: r.Folder, Members: members, Homes: g.Homes})
 		return err
 	})
 	if err != nil {
 		return res, err
 	}
-	t := s.start(res.Operation)
-	if err := t.await(ctx); err != nil {
+	t := s.engine.Start(res.Operation)
+	if err := t.Await(ctx); err != nil {
 		return res, err
 	}
-	res.Operation = t.Operation
+	res.Operation = t.Op
 	return res, nil
 }
 
 // shareable returns the folder that is to be shared, if it can be.
-func (w *write) shareable(ctx context.Context, r stacksync.ShareFolderRequest) (*stacksync.ItemRow, stacksync.Access, error) {
+func (s *Service) shareable(ctx context.Context, w *session.Write, r stacksync.ShareFolderRequest) (*stacksync.ItemRow, stacksync.Access, error) {
 	key := stacksync.ItemKey{Workspace: r.Workspace, Item: r.Folder}
 	rows, err := w.Load(ctx, stacksync.LoadParams{Access: []stacksync.AccessKey{stacksync.NewAccessKey(r.Actor, r.Workspace)}, Items: []stacksync.ItemKey{key}, Ancestors: []stacksync.ItemKey{key}})
 	if err != nil {
 		return nil, stacksync.Access{}, err
 	}
-	acc, err := rows.Permit(r.Actor, r.Workspace, toManage)
+	acc, err := rows.Permit(r.Actor, r.Workspace, session.ToManage)
 	if err != nil {
 		return nil, stacksync.Access{}, err
 	}
-	if err := w.service.rules.CheckFolding(acc.Workspace); err != nil {
+	if err := s.rules.CheckFolding(acc.Workspace); err != nil {
 		return nil, stacksync.Access{}, err
 	}
 	if acc.Workspace.ID != acc.Owner.DefaultWorkspace {
@@ -119,14 +119,14 @@ func (w *write) shareable(ctx context.Context, r stacksync.ShareFolderRequest) (
 	case folder.Deleted || folder.Kind != stacksync.Folder:
 		return nil, stacksync.Access{}, stacksync.ErrItemNotFound
 	}
-	if err := w.checkNesting(ctx, r, above); err != nil {
+	if err := s.checkNesting(ctx, w, r, above); err != nil {
 		return nil, stacksync.Access{}, err
 	}
 	return folder, acc, nil
 }
 
 // checkNesting refuses to share a folder that has another one in it, or that another one is about to leave, or that lies in one that is.
-func (w *write) checkNesting(ctx context.Context, r stacksync.ShareFolderRequest, above map[stacksync.ItemID]bool) error {
+func (s *Service) checkNesting(ctx context.Context, w *session.Write, r stacksync.ShareFolderRequest, above map[stacksync.ItemID]bool) error {
 	var below []stacksync.ItemID // what must not lie below the folder
 	mounts, err := w.Memberships(ctx, stacksync.MembershipsParams{User: r.User})
 	if err != nil {
@@ -137,7 +137,7 @@ func (w *write) checkNesting(ctx context.Context, r stacksync.ShareFolderRequest
 			below = append(below, at)
 		}
 	}
-	moving, err := w.moving(ctx, r.Workspace)
+	moving, err := move.Folders(ctx, w, r.Workspace)
 	if err != nil {
 		return err
 	}
@@ -167,23 +167,4 @@ func (w *write) checkNesting(ctx context.Context, r stacksync.ShareFolderRequest
 		return fmt.Errorf("%w: one is mounted in folder %v", stacksync.ErrNested, id)
 	}
 	return nil
-}
-
-// moving returns the folders that leave a workspace, or return to it, and what operations do so.
-func (w *write) moving(ctx context.Context, id stacksync.WorkspaceID) (map[stacksync.ItemID]stacksync.OperationID, error) {
-	unfinished, err := w.unfinished(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	folders := make(map[stacksync.ItemID]stacksync.OperationID)
-	for i := range unfinished {
-		data, err := decode(&unfinished[i])
-		if err != nil {
-			return nil, err
-		}
-		if !data.Folder.IsZero() {
-			folders[data.Folder] = unfinished[i].ID
-		}
-	}
-	return folders, nil
 }

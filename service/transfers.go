@@ -2,8 +2,6 @@ package service
 
 import (
 	"context"
-	"fmt"
-	"slices"
 
 	"github.com/stacksync/stacksync-go"
 )
@@ -11,139 +9,30 @@ import (
 // PrepareUpload implements Transfers.
 func (s *Service) PrepareUpload(ctx context.Context, r stacksync.PrepareUploadRequest) (stacksync.PrepareUploadResult, error) {
 	return call(ctx, s, "PrepareUpload", func(ctx context.Context) (stacksync.PrepareUploadResult, int, error) {
-		res, err := s.prepareUpload(ctx, r)
+		res, err := s.content.PrepareUpload(ctx, r)
 		return res, len(r.Chunks), err
 	})
-}
-
-func (s *Service) prepareUpload(ctx context.Context, r stacksync.PrepareUploadRequest) (stacksync.PrepareUploadResult, error) {
-	none := stacksync.PrepareUploadResult{}
-	via, err := s.choose(r.Via)
-	if err != nil {
-		return none, err
-	}
-	limits := &s.cfg.Limits
-	if err := stacksync.CheckActor(r.Actor, toWrite); err != nil {
-		return none, err
-	}
-	if len(r.Chunks) > limits.Chunks {
-		return none, &stacksync.FieldError{Field: "Chunks", Reason: fmt.Sprintf("are more than %d", limits.Chunks), Err: stacksync.ErrLimit}
-	}
-	wanted := make(map[string]int64, len(r.Chunks))
-	names := make([]string, 0, len(r.Chunks))
-	for i := range r.Chunks {
-		c := &r.Chunks[i]
-		if err := c.Check(fmt.Sprintf("Chunks[%d]", i), limits); err != nil {
-			return none, err
-		}
-		if size, twice := wanted[c.Name]; twice && size != c.Size {
-			return none, &stacksync.FieldError{Field: fmt.Sprintf("Chunks[%d].Size", i), Reason: fmt.Sprintf("differs from that of the same chunk before, %d", size), Err: stacksync.ErrSize}
-		}
-		if via == stacksync.ViaSigned && s.sha256 && !isSHA256(c.Name) {
-			return none, &stacksync.FieldError{Field: fmt.Sprintf("Chunks[%d].Name", i), Reason: "is not a SHA-256 in lower-case hexadecimal"}
-		}
-		wanted[c.Name] = c.Size
-		names = append(names, c.Name)
-	}
-	l := newLookup(r.Actor, r.Workspace, toWrite, names)
-	if err := s.lookUp(ctx, l); err != nil {
-		return none, err
-	}
-	var stored map[string]int64
-	if !r.New {
-		if stored, err = s.stat(ctx, l, true); err != nil {
-			return none, err
-		}
-	}
-	res := stacksync.PrepareUploadResult{Via: via}
-	var bytes int64
-	for _, name := range l.names {
-		size, ok := l.known[name]
-		if !ok {
-			size, ok = stored[name]
-		}
-		switch want := wanted[name]; {
-		case !ok:
-			res.Missing = append(res.Missing, stacksync.Transfer{Chunk: stacksync.Chunk{Name: name, Size: want}})
-			bytes += want
-		case size != want:
-			return none, fmt.Errorf("%w: chunk %q is stored with %d bytes, not %d", stacksync.ErrSize, name, size, want)
-		}
-		if err := l.access.CheckUpload(bytes); err != nil {
-			return none, err
-		}
-	}
-	if len(res.Missing) == 0 {
-		return res, nil
-	}
-	if via != stacksync.ViaHost { // UploadChunk sees to it by itself
-		if err := s.provisioned(ctx, l.access.Workspace); err != nil {
-			return none, err
-		}
-	}
-	switch via {
-	case stacksync.ViaSigned:
-		res.Expires, err = s.sign(ctx, stacksync.Put, l.access.Workspace, res.Missing)
-	case stacksync.ViaAccount:
-		res.Location, err = s.locate(ctx, l.access.Workspace, res.Missing)
-	}
-	return res, err
 }
 
 // PrepareDownload implements Transfers.
 func (s *Service) PrepareDownload(ctx context.Context, r stacksync.PrepareDownloadRequest) (stacksync.PrepareDownloadResult, error) {
 	return call(ctx, s, "PrepareDownload", func(ctx context.Context) (stacksync.PrepareDownloadResult, int, error) {
-		res, err := s.prepareDownload(ctx, r)
+		res, err := s.content.PrepareDownload(ctx, r)
 		return res, len(r.Names), err
 	})
 }
 
-func (s *Service) prepareDownload(ctx context.Context, r stacksync.PrepareDownloadRequest) (stacksync.PrepareDownloadResult, error) {
-	none := stacksync.PrepareDownloadResult{}
-	via, err := s.choose(r.Via)
-	if err != nil {
-		return none, err
-	}
-	if err := stacksync.CheckActor(r.Actor, toDownload); err != nil {
-		return none, err
-	}
-	if limit := s.cfg.Limits.Chunks; len(r.Names) > limit {
-		return none, &stacksync.FieldError{Field: "Names", Reason: fmt.Sprintf("are more than %d", limit), Err: stacksync.ErrLimit}
-	}
-	for i, name := range r.Names {
-		if err := stacksync.CheckChunkName("", name); err != nil {
-			return none, stacksync.CheckChunkName(fmt.Sprintf("Names[%d]", i), name)
-		}
-	}
-	l := newLookup(r.Actor, r.Workspace, toDownload, slices.Clone(r.Names))
-	if err := s.lookUp(ctx, l); err != nil {
-		return none, err
-	}
-	stored, err := s.stat(ctx, l, false)
-	if err != nil {
-		return none, err
-	}
-	res := stacksync.PrepareDownloadResult{Via: via}
-	var missing []string
-	for _, name := range l.names {
-		size, ok := l.known[name]
-		if !ok {
-			size, ok = stored[name]
-		}
-		if !ok {
-			missing = append(missing, name)
-			continue
-		}
-		res.Chunks = append(res.Chunks, stacksync.Transfer{Chunk: stacksync.Chunk{Name: name, Size: size}})
-	}
-	if len(missing) > 0 {
-		return none, &stacksync.ChunksMissingError{Names: missing}
-	}
-	switch via {
-	case stacksync.ViaSigned:
-		res.Expires, err = s.sign(ctx, stacksync.Get, l.access.Workspace, res.Chunks)
-	case stacksync.ViaAccount:
-		res.Location, err = s.locate(ctx, l.access.Workspace, res.Chunks)
-	}
-	return res, err
+// UploadChunk implements Transfers.
+func (s *Service) UploadChunk(ctx context.Context, r stacksync.UploadChunkRequest) (stacksync.UploadChunkResult, error) {
+	return call(ctx, s, "UploadChunk", func(ctx context.Context) (stacksync.UploadChunkResult, int, error) {
+		return stacksync.UploadChunkResult{}, 1, s.content.Upload(ctx, r)
+	})
+}
+
+// DownloadChunk implements Transfers.
+func (s *Service) DownloadChunk(ctx context.Context, r stacksync.DownloadChunkRequest) (stacksync.DownloadChunkResult, error) {
+	return call(ctx, s, "DownloadChunk", func(ctx context.Context) (stacksync.DownloadChunkResult, int, error) {
+		res, err := s.content.Download(ctx, r)
+		return res, 1, err
+	})
 }

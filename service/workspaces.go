@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
 // ListWorkspaces implements Workspaces.
@@ -24,7 +25,7 @@ func (s *Service) ListWorkspaces(ctx context.Context, r stacksync.ListWorkspaces
 
 func listWorkspaces(ctx context.Context, rd stacksync.Reader, r stacksync.ListWorkspacesRequest) (stacksync.ListWorkspacesResult, error) {
 	res := stacksync.ListWorkspacesResult{Workspaces: []stacksync.Mount{}}
-	user, _, err := devicesOf(ctx, rd, r.Actor)
+	user, _, err := session.Devices(ctx, rd, r.Actor)
 	if err != nil {
 		return res, err
 	}

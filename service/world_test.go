@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"os"
@@ -20,6 +18,7 @@ import (
 	"github.com/stacksync/stacksync-go"
 	storage "github.com/stacksync/stacksync-go/backend/memory"
 	"github.com/stacksync/stacksync-go/internal/pgtest"
+	"github.com/stacksync/stacksync-go/internal/rulestest"
 	"github.com/stacksync/stacksync-go/metastore/memory"
 	"github.com/stacksync/stacksync-go/metastore/postgres"
 	"github.com/stacksync/stacksync-go/metastore/sqlite"
@@ -147,9 +146,7 @@ func (w *world) id() stacksync.ItemID {
 	return numberedID(w.ids)
 }
 
-func numberedID(n int) stacksync.ItemID {
-	return stacksync.ItemID{UUID: uuid.NewSHA1(uuid.Nil, fmt.Appendf(nil, "item %d", n))}
-}
+func numberedID(n int) stacksync.ItemID { return rulestest.NumberedID(n) }
 
 // newID is for tests whose order is up to the scheduler anyway.
 func newID() stacksync.ItemID { return stacksync.ItemID{UUID: uuid.New()} }
@@ -167,10 +164,7 @@ func (w *world) upload(contents ...string) []stacksync.Chunk {
 	return chunks
 }
 
-func chunkOf(content string) stacksync.Chunk {
-	sum := sha256.Sum256([]byte(content))
-	return stacksync.Chunk{Name: hex.EncodeToString(sum[:]), Size: int64(len(content))}
-}
+func chunkOf(content string) stacksync.Chunk { return rulestest.ChunkOf(content) }
 
 // file proposes version 1 of a file with one chunk, which it uploads.
 func (w *world) file(parent stacksync.ItemID, name, content string) stacksync.Proposal {

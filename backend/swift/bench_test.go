@@ -18,9 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stacksync/stacksync-go"
-	metadata "github.com/stacksync/stacksync-go/metastore/memory"
 	"github.com/stacksync/stacksync-go/backend/swift"
 	"github.com/stacksync/stacksync-go/internal/storagetest"
+	metadata "github.com/stacksync/stacksync-go/metastore/memory"
 	"github.com/stacksync/stacksync-go/service"
 )
 

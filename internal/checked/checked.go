@@ -1,3 +1,6 @@
+// Package checked reads content whose hash must be what its name says.
+//
+// It is shared by the service and by backend.CopyBetween. It must not know where content comes from or goes to.
 package checked
 
 import (
@@ -20,7 +23,9 @@ type hashed struct {
 	read  int64
 }
 
-// checkHash checks the content of a chunk as it is read; wrong makes the error for content with another hash.
+// Reader checks the content of a chunk as it is read: at the end of content with another hash, Read returns what wrong makes
+// of it. Content of another length is left for others to refuse. Where from is an io.Seeker, the reader can go back to where
+// from was, and begin anew.
 func Reader(from io.Reader, hash func() hash.Hash, want stacksync.Chunk, wrong func(want stacksync.Chunk, got string) error) io.Reader {
 	h := &hashed{from: from, hash: hash(), want: want, wrong: wrong}
 	if seeker, ok := from.(io.Seeker); ok {
@@ -31,7 +36,7 @@ func Reader(from io.Reader, hash func() hash.Hash, want stacksync.Chunk, wrong f
 	return h
 }
 
-// damaged is the fault of a storage.
+// Damaged makes the error for content that a storage has damaged: ErrDamaged.
 func Damaged(want stacksync.Chunk, got string) error {
 	return fmt.Errorf("%w: the hash of chunk %q is %s", stacksync.ErrDamaged, want.Name, got)
 }
@@ -79,7 +84,7 @@ type sound struct {
 	err    error // of the Read before; it stays
 }
 
-// newSound checks the content of a chunk as a storage has it: where it has another hash than the chunk's name says, the last
+// Content checks the content of a chunk as a storage has it: where it has another hash than the chunk's name says, the last
 // bytes and io.EOF are replaced by an ErrDamaged.
 func Content(content io.ReadCloser, hash func() hash.Hash, chunk stacksync.Chunk) io.ReadCloser {
 	return &sound{from: Reader(content, hash, chunk, Damaged), closer: content, chunk: chunk, left: chunk.Size}
