@@ -50,9 +50,9 @@ func NewAccessKey(a Actor, w WorkspaceID) AccessKey {
 	return AccessKey{Workspace: w, User: a.User, Device: a.Device}
 }
 
-// Permit decides whether the actor may do something that needs n in a workspace, from rows that were loaded for
-// NewAccessKey(actor, w). All that a stranger learns is that the workspace is not there for them: ErrWorkspaceNotFound.
-// Otherwise ErrDeviceNotFound, ErrDeviceRevoked or ErrRole.
+// Permit decides whether the actor may do something that needs n in a workspace, from rows that
+// were loaded for NewAccessKey(actor, w). All that a stranger learns is that the workspace is not
+// there for them: ErrWorkspaceNotFound. Otherwise ErrDeviceNotFound, ErrDeviceRevoked or ErrRole.
 func (r *AccessRows) Permit(actor Actor, w WorkspaceID, n Needs) (Access, error) {
 	var acc Access
 	for i := range r.Members {
@@ -85,7 +85,8 @@ func (r *AccessRows) Permit(actor Actor, w WorkspaceID, n Needs) (Access, error)
 	return acc, nil
 }
 
-// PermitDevice decides whether the actor's device, where one is named, may call: ErrDeviceNotFound or ErrDeviceRevoked.
+// PermitDevice decides whether the actor's device, where one is named, may call: ErrDeviceNotFound
+// or ErrDeviceRevoked.
 func (r *AccessRows) PermitDevice(actor Actor) error {
 	if actor.Device.IsZero() {
 		return nil
@@ -106,8 +107,9 @@ func (d *Device) Permit() error {
 	return nil
 }
 
-// CheckOpen refuses commits with a key that was replaced, or that nobody has handed out yet (ErrKeyGeneration), and all commits
-// while the last items of a folder move to another workspace (ErrBusy).
+// CheckOpen refuses commits with a key that was replaced, or that nobody has handed out yet
+// (ErrKeyGeneration), and all commits while the last items of a folder move to another workspace
+// (ErrBusy).
 func (a Access) CheckOpen(keyGeneration int64, now time.Time) error {
 	switch w := a.Workspace; {
 	case keyGeneration != w.KeyGeneration:
@@ -120,8 +122,8 @@ func (a Access) CheckOpen(keyGeneration int64, now time.Time) error {
 	return nil
 }
 
-// CheckUpload refuses an upload that could not be committed whatever were deleted to make room: a *QuotaError. What is used now
-// does not count: the upload may be going to replace it.
+// CheckUpload refuses an upload that could not be committed whatever were deleted to make room: a
+// *QuotaError. What is used now does not count: the upload may be going to replace it.
 func (a Access) CheckUpload(bytes int64) error {
 	if limit := a.Owner.QuotaLimit; limit > 0 && bytes > limit {
 		return &QuotaError{Owner: a.Owner.ID, Limit: limit, Used: a.Owner.QuotaUsed, Need: bytes}

@@ -20,7 +20,8 @@ import (
 
 const modulePath = "github.com/stacksync/stacksync-go"
 
-// TestArchitecture keeps the walls of docs/design.md: examples → back-ends → root → standard library.
+// TestArchitecture keeps the walls of docs/design.md: examples → back-ends → root → standard
+// library.
 func TestArchitecture(t *testing.T) {
 	t.Parallel()
 	files := readTree(t)
@@ -57,10 +58,12 @@ var archRules = []archRule{
 	{"nothing is left unfinished, no machine is named", misplacedWords},
 }
 
-// everybody may import these modules: root has them in its interfaces, or decides by them what names are equal.
+// everybody may import these modules: root has them in its interfaces, or decides by them what
+// names are equal.
 var everybody = []string{"github.com/google/uuid", "golang.org/x/text"}
 
-// drivers are the modules that a back-end is made of, and the packages of its family that it shares with a relative.
+// drivers are the modules that a back-end is made of, and the packages of its family that it shares
+// with a relative.
 var drivers = map[string][]string{
 	"backend":                     {modulePath + "/internal/checked"},
 	"backend/dir":                 {modulePath + "/backend/internal/check", "golang.org/x/sys"},
@@ -100,7 +103,8 @@ func rootImports(f sourceFile) []string {
 	return f.importsBut("the root package imports the standard library only, so that a host compiles no back-end it does not pick", everybody...)
 }
 
-// serviceFloors are the rooms of the service, the lowest first. A room imports those on the floors below its own.
+// serviceFloors are the rooms of the service, the lowest first. A room imports those on the floors
+// below its own.
 var serviceFloors = [][]string{{"alive"}, {"gather", "session"}, {"content", "hint", "operation"}, {"commit", "grant", "member", "move"}}
 
 // rootless are the rooms that know no types of the root.

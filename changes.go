@@ -14,29 +14,33 @@ import (
 
 // Feed is the change log of a workspace as its devices read it.
 type Feed interface {
-	// Changes returns a page of what changed after the cursor: each item once, in its latest version, by revision.
-	// Followed to the end (until More is false) it gives exactly the current tree, also while others commit in between.
-	// From the empty cursor, tombstones are left out.
+	// Changes returns a page of what changed after the cursor: each item once, in its latest
+	// version, by revision. Followed to the end (until More is false) it gives exactly the current
+	// tree, also while others commit in between. From the empty cursor, tombstones are left out.
 	//
-	// In every prefix of the pages a folder comes before what lies in it; to keep that promise a page may bring a folder
-	// along before its own turn, so that an (item, version) may be seen twice, and a page may have more items than Limit: at most
-	// Limits.Depth more for each. It may also have fewer, as Limits.PageChunks bounds it too.
-	// The tombstones of a deleted folder come deepest first.
+	// In every prefix of the pages a folder comes before what lies in it; to keep that promise a
+	// page may bring a folder along before its own turn, so that an (item, version) may be seen
+	// twice, and a page may have more items than Limit: at most Limits.Depth more for each. It may
+	// also have fewer, as Limits.PageChunks bounds it too. The tombstones of a deleted folder come
+	// deepest first.
 	//
-	// A client applies a page in order and only then saves its cursor. It holds items by id, since in the middle of a catch-up
-	// names may clash for a moment (two items that swapped names), and a folder may seem to lie below itself (the folders
-	// above it moved too, and one of them changes once more further on). It removes a deleted folder from disk only when it
-	// is empty at the end of the catch-up (an item that moved out may have its latest change further on).
+	// A client applies a page in order and only then saves its cursor. It holds items by id, since
+	// in the middle of a catch-up names may clash for a moment (two items that swapped names), and
+	// a folder may seem to lie below itself (the folders above it moved too, and one of them
+	// changes once more further on). It removes a deleted folder from disk only when it is empty at
+	// the end of the catch-up (an item that moved out may have its latest change further on).
 	//
-	// A cursor that can't be continued, and a workspace that is not the actor's (any more), give a *CursorError.
+	// A cursor that can't be continued, and a workspace that is not the actor's (any more), give a
+	// *CursorError.
 	Changes(ctx context.Context, r ChangesRequest) (ChangesPage, error)
-	// Follow yields pages from the cursor on: first the catch-up, ending with a page (perhaps an empty one) whose More is
-	// false, then each change as it comes, with no gap between the two. It ends after yielding an error: ctx's when that
-	// ends, what Changes returns, or ErrClosed.
+	// Follow yields pages from the cursor on: first the catch-up, ending with a page (perhaps an
+	// empty one) whose More is false, then each change as it comes, with no gap between the two. It
+	// ends after yielding an error: ctx's when that ends, what Changes returns, or ErrClosed.
 	Follow(ctx context.Context, r FollowRequest) iter.Seq2[ChangesPage, error]
 }
 
-// Cursor is what a device has seen of a workspace. It is opaque to clients; the empty one has seen nothing.
+// Cursor is what a device has seen of a workspace. It is opaque to clients; the empty one has seen
+// nothing.
 type Cursor string
 
 // ChangesRequest is that of Feed.Changes.
@@ -50,7 +54,8 @@ type ChangesRequest struct {
 // ChangesPage is a page of a change log.
 type ChangesPage struct {
 	Items []Item
-	// Cursor covers what this page covers, and is never older than the one before: save it after applying the page, also when Items is empty.
+	// Cursor covers what this page covers, and is never older than the one before: save it after
+	// applying the page, also when Items is empty.
 	Cursor Cursor
 	// More says that the next page can be asked for at once.
 	More bool
@@ -66,19 +71,22 @@ type FollowRequest struct {
 	Limit     int // as in ChangesRequest
 }
 
-// Position is what a cursor says. It is bound to a workspace and an epoch, and to nothing of how the service runs.
+// Position is what a cursor says. It is bound to a workspace and an epoch, and to nothing of how
+// the service runs.
 type Position struct {
 	workspace WorkspaceID
 	epoch     int64
 	// revision is the last one seen.
 	revision int64
-	// snapshot is the revision at which paging from the empty cursor began: tombstones up to it are left out, since the client
-	// never saw what they deleted. At most revision once the client has caught up.
+	// snapshot is the revision at which paging from the empty cursor began: tombstones up to it are
+	// left out, since the client never saw what they deleted. At most revision once the client has
+	// caught up.
 	snapshot int64
 }
 
-// The form of a cursor, before base64: a format byte, workspace (16 bytes), epoch (8 bytes), revision and snapshot as varints, and a
-// CRC-32 of all that. The sum finds damage; a client that forges one fools only itself, as every call checks its rights.
+// The form of a cursor, before base64: a format byte, workspace (16 bytes), epoch (8 bytes),
+// revision and snapshot as varints, and a CRC-32 of all that. The sum finds damage; a client that
+// forges one fools only itself, as every call checks its rights.
 const (
 	cursorFormat = 1
 	cursorFixed  = 1 + 16 + 8
@@ -124,8 +132,9 @@ func decodeCursor(c Cursor) (Position, error) {
 	return p, nil
 }
 
-// Reads returns the revision that a reader with the cursor has seen, and the one through which tombstones are left out, as
-// ChangesParams want them. From the empty cursor all tombstones are left out; a damaged cursor has seen everything.
+// Reads returns the revision that a reader with the cursor has seen, and the one through which
+// tombstones are left out, as ChangesParams want them. From the empty cursor all tombstones are
+// left out; a damaged cursor has seen everything.
 func (c Cursor) Reads() (after, liveThrough int64) {
 	if c == "" {
 		return 0, math.MaxInt64
@@ -137,8 +146,9 @@ func (c Cursor) Reads() (after, liveThrough int64) {
 	return p.revision, p.snapshot
 }
 
-// Resume finds the position from which a client with the cursor reads on in a workspace. A cursor that can't be continued is
-// a *CursorError: of another workspace or damaged, of another epoch, ahead of the server, or expired.
+// Resume finds the position from which a client with the cursor reads on in a workspace. A cursor
+// that can't be continued is a *CursorError: of another workspace or damaged, of another epoch,
+// ahead of the server, or expired.
 func (c Cursor) Resume(w *Workspace) (Position, error) {
 	if c == "" {
 		return Position{workspace: w.ID, epoch: w.Epoch, snapshot: w.Revision}, nil
@@ -157,22 +167,24 @@ func (c Cursor) Resume(w *Workspace) (Position, error) {
 	return p, nil
 }
 
-// Page arranges the rows that were read after p. more says that there are others; revision is the workspace's, of the same
-// snapshot or before.
+// Page arranges the rows that were read after p. more says that there are others; revision is the
+// workspace's, of the same snapshot or before.
 func (p Position) Page(rows ChangesRows, more bool, revision int64) ChangesPage {
 	next := p
 	if n := len(rows.Items); n > 0 {
 		next.revision = rows.Items[n-1].Revision
 	}
 	if !more {
-		// All was seen that there was when the revision was read: also where nothing of it is left to show.
+		// All was seen that there was when the revision was read: also where nothing of it is left
+		// to show.
 		next.revision = max(next.revision, revision)
 	}
 	return ChangesPage{Items: parentsFirst(rows), Cursor: next.Encode(), More: more, Revision: next.revision}
 }
 
-// parentsFirst puts items in the order of their revisions, but each folder whose own latest change lies further on before the first
-// item in it. What the reader has seen already is in neither list of rows.
+// parentsFirst puts items in the order of their revisions, but each folder whose own latest change
+// lies further on before the first item in it. What the reader has seen already is in neither list
+// of rows.
 func parentsFirst(rows ChangesRows) []Item {
 	above := make(map[ItemID]*ItemRow, len(rows.Ancestors))
 	for i := range rows.Ancestors {

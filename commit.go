@@ -11,10 +11,11 @@ import (
 
 // Commits saves metadata.
 type Commits interface {
-	// Commit checks a batch of proposals and saves the good ones in one transaction. It returns an Outcome for each, in
-	// order. An error means that no proposal was decided: bad request, no access, or the store failed. After an error of
-	// ctx, or of a store that can't tell, the commit may have been saved: send it again, the answer is the same and
-	// nothing is saved twice. Needs role Editor and a device.
+	// Commit checks a batch of proposals and saves the good ones in one transaction. It returns an
+	// Outcome for each, in order. An error means that no proposal was decided: bad request, no
+	// access, or the store failed. After an error of ctx, or of a store that can't tell, the commit
+	// may have been saved: send it again, the answer is the same and nothing is saved twice. Needs
+	// role Editor and a device.
 	Commit(ctx context.Context, r CommitRequest) (CommitResult, error)
 }
 
@@ -22,15 +23,18 @@ type Commits interface {
 type CommitRequest struct {
 	Actor     `json:"-"` // never from a body: the host has authenticated it
 	Workspace WorkspaceID
-	// RequestID goes into logs and to Config.Policy, for tracing; at most 255 bytes. It decides nothing.
+	// RequestID goes into logs and to service.Config.Policy, for tracing; at most 255 bytes. It
+	// decides nothing.
 	RequestID string
-	// KeyGeneration is that of the key with which the content of an encrypted workspace was encrypted. If the workspace has another one by
-	// now, or its key was not handed out yet (SetKeys), nothing is saved, and the error is ErrKeyGeneration. 0 in other workspaces.
+	// KeyGeneration is that of the key with which the content of an encrypted workspace was
+	// encrypted. If the workspace has another one by now, or its key was not handed out yet
+	// (SetKeys), nothing is saved, and the error is ErrKeyGeneration. 0 in other workspaces.
 	KeyGeneration int64
-	// Atomic saves all proposals or none: if one is in conflict or rejected, the good ones are rejected with ErrAborted.
+	// Atomic saves all proposals or none: if one is in conflict or rejected, the good ones are
+	// rejected with ErrAborted.
 	Atomic bool
-	// Proposals are decided in order: one may name as parent an item made by an earlier one, or propose the next version of
-	// the same item. At least one, at most Limits.Proposals.
+	// Proposals are decided in order: one may name as parent an item made by an earlier one, or
+	// propose the next version of the same item. At least one, at most Limits.Proposals.
 	Proposals []Proposal
 }
 
@@ -48,11 +52,12 @@ type Result string
 const (
 	// Committed: saved, and durable.
 	Committed Result = "committed"
-	// AlreadyCommitted: the same proposal was saved before; nothing was saved now. Outcome.Item is the current version,
-	// which may be a later one.
+	// AlreadyCommitted: the same proposal was saved before; nothing was saved now. Outcome.Item is
+	// the current version, which may be a later one.
 	AlreadyCommitted Result = "already committed"
-	// InConflict: the proposal was made from a state that is no longer current; nothing was saved. Outcome.Item is what the server
-	// has: the current version, or for ErrNameTaken the item that holds the name.
+	// InConflict: the proposal was made from a state that is no longer current; nothing was saved.
+	// Outcome.Item is what the server has: the current version, or for ErrNameTaken the item that
+	// holds the name.
 	InConflict Result = "conflict"
 	// Rejected: the proposal breaks a rule; nothing was saved.
 	Rejected Result = "rejected"
@@ -70,10 +75,11 @@ type Outcome struct {
 // OK reports whether the proposed version is saved, now or before.
 func (o Outcome) OK() bool { return o.Result == Committed || o.Result == AlreadyCommitted }
 
-// Decide applies the rules of the commit, in the order of docs/design.md, to what is loaded of a workspace. It answers each
-// proposal of d, in order: Outcomes[i] is that of d.Proposals[i]. What is to be saved collects in l, where later proposals
-// and later commits see it. Decide does no I/O and reads no clock: now is the time that saved versions get. ctx is handed to
-// Policy. The caller has made sure that the actor may commit (AccessRows.Permit, Access.CheckOpen).
+// Decide applies the rules of the commit, in the order of docs/design.md, to what is loaded of a
+// workspace. It answers each proposal of d, in order: Outcomes[i] is that of d.Proposals[i]. What
+// is to be saved collects in l, where later proposals and later commits see it. Decide does no I/O
+// and reads no clock: now is the time that saved versions get. ctx is handed to Policy. The caller
+// has made sure that the actor may commit (AccessRows.Permit, Access.CheckOpen).
 func (r *Rules) Decide(ctx context.Context, now time.Time, l *Ledger, d *Draft) []Outcome {
 	c := commitment{Rules: r, ctx: ctx, now: now, ledger: l, draft: d}
 	return c.decide()
@@ -116,7 +122,8 @@ func (c *commitment) decide() []Outcome {
 	return outcomes
 }
 
-// takenBack returns the outcome that takes the place of one which tells of what was just taken back.
+// takenBack returns the outcome that takes the place of one which tells of what was just taken
+// back.
 func (l *Ledger) takenBack(p *Proposal, o *Outcome) Outcome {
 	current := l.items[p.Item]
 	switch {
@@ -204,8 +211,8 @@ func (c *commitment) put(i int, current *ItemRow) Outcome {
 	return Outcome{Result: Committed, Item: &row.Item}
 }
 
-// delete decides a tombstone. Those of a folder's subtree come first, deepest first, so that the change log can be applied in
-// order.
+// delete decides a tombstone. Those of a folder's subtree come first, deepest first, so that the
+// change log can be applied in order.
 func (c *commitment) delete(current *ItemRow) Outcome {
 	if current.Deleted {
 		return reject(ErrAlreadyDeleted)
@@ -270,8 +277,8 @@ func (c *commitment) veto(current, proposed *ItemRow) error {
 	return nil
 }
 
-// askPolicy calls the policy. A panic in it counts as a veto: the policy runs beside other callers' commits, which it must
-// not take down.
+// askPolicy calls the policy. A panic in it counts as a veto: the policy runs beside other callers'
+// commits, which it must not take down.
 func (c *commitment) askPolicy(r PolicyRequest) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -301,8 +308,9 @@ func (l *Ledger) checkParent(p *Proposal, depth int) error {
 	return nil
 }
 
-// CheckParent applies the rule that a parent exists and is a live folder. row is the parent's current version, nil where the
-// workspace has no such item. ErrParentNotFound, ErrParentNotFolder, ErrParentDeleted, or a *MovedError.
+// CheckParent applies the rule that a parent exists and is a live folder. row is the parent's
+// current version, nil where the workspace has no such item. ErrParentNotFound, ErrParentNotFolder,
+// ErrParentDeleted, or a *MovedError.
 func CheckParent(id ItemID, row *ItemRow) error {
 	switch {
 	case row == nil:
@@ -342,8 +350,8 @@ func (l *Ledger) checkChunks(chunks []Chunk, d *Draft) error {
 	return nil
 }
 
-// CheckQuota applies the user's limit to bytes that would be added, with a *QuotaError where they don't fit. What shrinks
-// is always welcome.
+// CheckQuota applies the user's limit to bytes that would be added, with a *QuotaError where they
+// don't fit. What shrinks is always welcome.
 func (u *User) CheckQuota(add int64) error {
 	limit := u.QuotaLimit
 	if limit == 0 {
@@ -355,7 +363,8 @@ func (u *User) CheckQuota(add int64) error {
 	return nil
 }
 
-// LiveSize returns what the row adds to its owner's QuotaUsed, in bytes: 0 for a tombstone, and for nil.
+// LiveSize returns what the row adds to its owner's QuotaUsed, in bytes: 0 for a tombstone, and for
+// nil.
 func (row *ItemRow) LiveSize() int64 {
 	if row == nil || row.Deleted {
 		return 0

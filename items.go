@@ -6,18 +6,20 @@ import (
 
 // Items reads single items and folders.
 type Items interface {
-	// GetItem reads an item by id, in its current version, tombstones included, or in the given one. ErrItemNotFound; ErrVersionNotFound.
+	// GetItem reads an item by id, in its current version, tombstones included, or in the given
+	// one. ErrItemNotFound; ErrVersionNotFound.
 	GetItem(ctx context.Context, r GetItemRequest) (GetItemResult, error)
 	// GetItemByPath reads a live item by its names from the root down. ErrItemNotFound.
 	GetItemByPath(ctx context.Context, r GetItemByPathRequest) (GetItemResult, error)
-	// ListChildren pages through the live items of a folder, ordered by normalised name. A missing or deleted folder, or a
-	// file, is an ErrItemNotFound.
+	// ListChildren pages through the live items of a folder, ordered by normalised name. A missing
+	// or deleted folder, or a file, is an ErrItemNotFound.
 	ListChildren(ctx context.Context, r ListChildrenRequest) (ListChildrenResult, error)
 	// ListVersions pages through the versions of an item, newest first. ErrItemNotFound.
 	ListVersions(ctx context.Context, r ListVersionsRequest) (ListVersionsResult, error)
-	// RestoreVersion commits the name-independent part of an old version (content, media type, attributes, time of change)
-	// as the next version, in place; a deleted item comes back at its last place, a folder without what was deleted with it. It
-	// answers like a commit of that one proposal, also when it is repeated, and needs role Editor and a device.
+	// RestoreVersion commits the name-independent part of an old version (content, media type,
+	// attributes, time of change) as the next version, in place; a deleted item comes back at its
+	// last place, a folder without what was deleted with it. It answers like a commit of that one
+	// proposal, also when it is repeated, and needs role Editor and a device.
 	RestoreVersion(ctx context.Context, r RestoreVersionRequest) (RestoreVersionResult, error)
 }
 
@@ -76,10 +78,11 @@ type RestoreVersionRequest struct {
 	Item      ItemID
 	// Version is the old one to take the content from: 1 to Base.
 	Version int64
-	// Base is the current version as the caller knows it: if it is no longer current, the outcome is a conflict.
+	// Base is the current version as the caller knows it: if it is no longer current, the outcome
+	// is a conflict.
 	Base int64
-	// KeyGeneration is that of an encrypted workspace, as with CommitRequest. The content stays encrypted as it is: which key it was, only
-	// clients know.
+	// KeyGeneration is that of an encrypted workspace, as with CommitRequest. The content stays
+	// encrypted as it is: which key it was, only clients know.
 	KeyGeneration int64
 }
 

@@ -7,18 +7,20 @@ import (
 
 // JournalReader reads operations.
 type JournalReader interface {
-	// Operations returns those with one of the IDs, those whose Workspace or Source is one of Workspaces, and those of the Users: each once,
-	// newest first (CreatedAt, then id, descending), at most Limit.
+	// Operations returns those with one of the IDs, those whose Workspace or Source is one of
+	// Workspaces, and those of the Users: each once, newest first (CreatedAt, then id, descending),
+	// at most Limit.
 	Operations(ctx context.Context, p OperationsParams) (OperationsResult, error)
-	// StoppedOperations returns those in the state OperationStopped, whoever's they are: oldest first (CreatedAt, then id, ascending), at most
-	// Limit.
+	// StoppedOperations returns those in the state OperationStopped, whoever's they are: oldest
+	// first (CreatedAt, then id, ascending), at most Limit.
 	StoppedOperations(ctx context.Context, p StoppedOperationsParams) (StoppedOperationsResult, error)
 }
 
 // Journal hands out operations to those who work on them. They are Put like all rows.
 type Journal interface {
-	// ClaimOperations picks running operations whose Due is not after Now, the longest due ones, and returns them with Due set to Until and
-	// Fence one higher. It needs no lock, and passes over what other transactions have locked.
+	// ClaimOperations picks running operations whose Due is not after Now, the longest due ones,
+	// and returns them with Due set to Until and Fence one higher. It needs no lock, and passes
+	// over what other transactions have locked.
 	ClaimOperations(ctx context.Context, p ClaimOperationsParams) (ClaimOperationsResult, error)
 }
 

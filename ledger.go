@@ -5,10 +5,11 @@ import (
 	"slices"
 )
 
-// Ledger is the loaded part of one workspace, and what a batch of commits changes in it. It holds what Rules.Decide may ask
-// for: the items that are proposed, with the old versions that are proposed again; the holders of the names; the parents and
-// all folders above them; and all that lies below folders which are deleted, or may come to lie in one. A Ledger belongs to
-// one goroutine.
+// Ledger is the loaded part of one workspace, and what a batch of commits changes in it. It holds
+// what Rules.Decide may ask for: the items that are proposed, with the old versions that are
+// proposed again; the holders of the names; the parents and all folders above them; and all that
+// lies below folders which are deleted, or may come to lie in one. A Ledger belongs to one
+// goroutine.
 type Ledger struct {
 	// Workspace and Owner are counted up by what is decided: Revision, Size and QuotaUsed.
 	Workspace *Workspace
@@ -17,8 +18,8 @@ type Ledger struct {
 	loaded  int64 // the Revision that was loaded
 	charged int64 // the owner's QuotaUsed that was loaded
 	items   map[ItemID]*ItemRow
-	// names maps (parent, name) to the item that last held it. Entries stay when an item moves or is deleted: holder checks
-	// the item before it trusts an entry.
+	// names maps (parent, name) to the item that last held it. Entries stay when an item moves or
+	// is deleted: holder checks the item before it trusts an entry.
 	names    map[place]ItemID
 	versions map[VersionKey]*ItemRow
 	chunks   map[string]int64 // learned
@@ -41,8 +42,8 @@ type place struct {
 	key    string
 }
 
-// NewLedger makes a ledger of a workspace and its owner, both of which it counts up. Ledgers of one owner's workspaces share
-// the *User, so that the quota holds for all of them together.
+// NewLedger makes a ledger of a workspace and its owner, both of which it counts up. Ledgers of one
+// owner's workspaces share the *User, so that the quota holds for all of them together.
 func NewLedger(w *Workspace, owner *User) *Ledger {
 	return &Ledger{
 		Workspace: w, Owner: owner, loaded: w.Revision, charged: owner.QuotaUsed,
@@ -152,8 +153,8 @@ func (l *Ledger) adopt(row *ItemRow) {
 	below[row.ID] = struct{}{}
 }
 
-// subtree returns the live items below a folder, deepest first, and by id within a level, so that a closure that runs again
-// decides the same.
+// subtree returns the live items below a folder, deepest first, and by id within a level, so that a
+// closure that runs again decides the same.
 func (l *Ledger) subtree(root ItemID) []*ItemRow {
 	if l.children == nil {
 		l.children = make(map[ItemID]map[ItemID]struct{})
@@ -214,8 +215,9 @@ func (l *Ledger) stopRecording(takeBack bool) {
 	l.recording, l.undo = false, nil
 }
 
-// Writes adds the rows that were decided to p: the workspace, items, superseded versions and chunks, but not the owner, whom
-// several ledgers may share. It adds nothing where nothing has changed.
+// Writes adds the rows that were decided to p: the workspace, items, superseded versions and
+// chunks, but not the owner, whom several ledgers may share. It adds nothing where nothing has
+// changed.
 func (l *Ledger) Writes(p *PutParams) {
 	if len(l.changed) == 0 {
 		return

@@ -5,7 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// A page's Next is a name key, and must be accepted as the After of the next page: no name may have a longer one.
+// A page's Next is a name key, and must be accepted as the After of the next page: no name may have
+// a longer one.
 func TestNameKeysFitTheirBound(t *testing.T) {
 	for r := rune(1); r <= utf8.MaxRune; r++ {
 		if !utf8.ValidRune(r) {

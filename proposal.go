@@ -19,12 +19,13 @@ import (
 const (
 	// MaxName bounds the ids of users, names, checksums, media types and request ids, in bytes.
 	MaxName = 255
-	// MaxNameKey bounds what FoldName makes of a name, in bytes. Folding and composing lengthen a text by at most a factor of 3
-	// (Unicode Standard Annex #15; CaseFolding.txt).
+	// MaxNameKey bounds what FoldName makes of a name, in bytes. Folding and composing lengthen a
+	// text by at most a factor of 3 (Unicode Standard Annex #15; CaseFolding.txt).
 	MaxNameKey = 4 * MaxName
 )
 
-// Rules are the settings of the consistency rules. Limits must be complete: see Limits.WithDefaults.
+// Rules are the settings of the consistency rules. Limits must be complete: see
+// Limits.WithDefaults.
 type Rules struct {
 	Limits Limits
 	// FoldCase makes names that differ only in case clash.
@@ -44,12 +45,13 @@ type PolicyRequest struct {
 	Proposed  *Item // as it would be saved
 }
 
-// Draft is a commit that has passed all checks which need no look at what is saved. Rules.Check makes it.
+// Draft is a commit that has passed all checks which need no look at what is saved. Rules.Check
+// makes it.
 type Draft struct {
 	// CommitRequest is the request, its proposals in the form in which they would be saved.
 	CommitRequest
-	// Known has the chunks, with their sizes in bytes, that the chunk table had just before, and Stored the others that the
-	// container had. Whoever asks fills them in.
+	// Known has the chunks, with their sizes in bytes, that the chunk table had just before, and
+	// Stored the others that the container had. Whoever asks fills them in.
 	Known, Stored map[string]int64
 
 	keys    []string      // keys[i] is the NameKey of Proposals[i]
@@ -57,8 +59,8 @@ type Draft struct {
 	chunks  int           // of all proposals together
 }
 
-// Check checks all of a commit that needs no look at what is saved. What is wrong with the whole request is its error; what is
-// wrong with one proposal alone will be the outcome of that.
+// Check checks all of a commit that needs no look at what is saved. What is wrong with the whole
+// request is its error; what is wrong with one proposal alone will be the outcome of that.
 func (r *Rules) Check(req CommitRequest) (*Draft, error) {
 	limits := &r.Limits
 	if err := CheckActor(req.Actor, Needs{Role: Editor, Device: true}); err != nil {
@@ -87,7 +89,8 @@ func (r *Rules) Check(req CommitRequest) (*Draft, error) {
 	return d, nil
 }
 
-// checkProposal checks and normalises one proposal. Its field is named only where the proposal is bad.
+// checkProposal checks and normalises one proposal. Its field is named only where the proposal is
+// bad.
 func (r *Rules) checkProposal(d *Draft, i int) error {
 	p := &d.Proposals[i]
 	if p.check("", &r.Limits) != nil {
@@ -100,7 +103,8 @@ func (r *Rules) checkProposal(d *Draft, i int) error {
 	return nil
 }
 
-// CheckFolding refuses to compare names in another way than the workspace was made with: ErrFoldCase.
+// CheckFolding refuses to compare names in another way than the workspace was made with:
+// ErrFoldCase.
 func (r *Rules) CheckFolding(w *Workspace) error {
 	if w.FoldCase != r.FoldCase {
 		return fmt.Errorf("%w: %t", ErrFoldCase, w.FoldCase)
@@ -125,8 +129,8 @@ func (d *Draft) NameKey(i int) string { return d.keys[i] }
 // Weight is about how many rows the commit reads and writes.
 func (d *Draft) Weight() int { return len(d.Proposals) + d.chunks }
 
-// CheckName applies the rules for the name of an item: 1 to 255 bytes of valid UTF-8, without "/" and NUL, not "." nor "..".
-// Its error is a *FieldError for field, with ErrName.
+// CheckName applies the rules for the name of an item: 1 to 255 bytes of valid UTF-8, without "/"
+// and NUL, not "." nor "..". Its error is a *FieldError for field, with ErrName.
 func CheckName(field, name string) error {
 	reason := ""
 	switch {
@@ -144,9 +148,9 @@ func CheckName(field, name string) error {
 	return &FieldError{Field: field, Reason: reason, Err: ErrName}
 }
 
-// FoldName returns what must be unique among the live items of a folder, an ItemRow.NameKey: the name in NFC, and case-folded
-// where foldCase asks for Unicode's canonical caseless matching (The Unicode Standard, D145). It has at most 1,020 bytes for
-// a name of 255.
+// FoldName returns what must be unique among the live items of a folder, an ItemRow.NameKey: the
+// name in NFC, and case-folded where foldCase asks for Unicode's canonical caseless matching (The
+// Unicode Standard, D145). It has at most 1,020 bytes for a name of 255.
 func FoldName(name string, foldCase bool) string {
 	if foldCase {
 		return norm.NFC.String(cases.Fold().String(norm.NFD.String(name)))
@@ -154,8 +158,8 @@ func FoldName(name string, foldCase bool) string {
 	return norm.NFC.String(name)
 }
 
-// CheckText bounds a text that the service only keeps: at most limit bytes of valid UTF-8 without NUL, which not every
-// database can hold. Its error is a *FieldError for field.
+// CheckText bounds a text that the service only keeps: at most limit bytes of valid UTF-8 without
+// NUL, which not every database can hold. Its error is a *FieldError for field.
 func CheckText(field, text string, limit int) error {
 	switch {
 	case len(text) > limit:
@@ -166,8 +170,8 @@ func CheckText(field, text string, limit int) error {
 	return nil
 }
 
-// CheckChunkName applies the rules for the name of a chunk: 1 to 255 printable ASCII characters. Its error is a *FieldError for
-// field.
+// CheckChunkName applies the rules for the name of a chunk: 1 to 255 printable ASCII characters.
+// Its error is a *FieldError for field.
 func CheckChunkName(field, name string) error {
 	if name == "" || len(name) > MaxName {
 		return &FieldError{Field: field, Reason: fmt.Sprintf("is not 1 to %d bytes long", MaxName)}
@@ -272,15 +276,17 @@ func (p *Proposal) checkAttrs(field string, l *Limits) error {
 	return nil
 }
 
-// normalise makes p what every store can give back unchanged, and free of what the caller may still write to.
+// normalise makes p what every store can give back unchanged, and free of what the caller may still
+// write to.
 func (p *Proposal) normalise() {
 	p.ModifiedAt = p.ModifiedAt.UTC().Truncate(time.Microsecond)
 	p.Chunks = slices.Clone(p.Chunks)
 	p.Attrs = maps.Clone(p.Attrs)
 }
 
-// NumberedName returns the first of "name.txt", "name (2).txt", "name (3).txt" … that is free, within the bounds of a name.
-// ErrNameTaken if free refuses 9,999 of them; otherwise its error is that of free.
+// NumberedName returns the first of "name.txt", "name (2).txt", "name (3).txt" … that is free,
+// within the bounds of a name. ErrNameTaken if free refuses 9,999 of them; otherwise its error is
+// that of free.
 func NumberedName(name string, free func(name string) (bool, error)) (string, error) {
 	const most = 10_000
 	ext := path.Ext(name)

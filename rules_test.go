@@ -82,7 +82,8 @@ func (b *book) Commit(proposals ...stacksync.Proposal) []stacksync.Outcome {
 	return outcomes
 }
 
-// countNew counts the items of a commit that it has made: those whose version 1 was superseded, or is the current one.
+// countNew counts the items of a commit that it has made: those whose version 1 was superseded, or
+// is the current one.
 func countNew(rows []stacksync.ItemRow) int {
 	n := 0
 	for _, row := range rows {

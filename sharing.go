@@ -4,57 +4,73 @@ import (
 	"context"
 )
 
-// Sharing makes folders common to several users. A shared folder is a workspace of its own, with one owner, whom its quota counts for.
+// Sharing makes folders common to several users. A shared folder is a workspace of its own, with
+// one owner, whom its quota counts for.
 //
-// Of these calls some are operations, which take many steps; they return once the operation is done. If ctx ends first, or a step fails for
-// good, the error is an *OperationError: the operation goes on, or can be resumed.
+// Of these calls some are operations, which take many steps; they return once the operation is
+// done. If ctx ends first, or a step fails for good, the error is an *OperationError: the operation
+// goes on, or can be resumed.
 //
-// ErrBusy comes of waiting too long for others. Invite, SetRole and TransferOwnership also return it where 100 operations of the workspace wait
-// for a storage that is down, and ShareFolder while 100 folders of the actor's are on their way.
+// ErrBusy comes of waiting too long for others. Invite, SetRole and TransferOwnership also return
+// it where 100 operations of the workspace wait for a storage that is down, and ShareFolder while
+// 100 folders of the actor's are on their way.
 //
-// What a member has lost, with a role or the membership, is refused from the moment the call has returned: calls, feeds, hints, new
-// signed requests. Requests signed before work until they expire (Config.SignedLifetime).
+// What a member has lost, with a role or the membership, is refused from the moment the call has
+// returned: calls, feeds, hints, new signed requests. Requests signed before work until they expire
+// (service.Config.SignedLifetime).
 type Sharing interface {
-	// ShareFolder turns a folder of the actor's default workspace into a workspace of its own, and invites others to it. Its items move there
-	// with their ids, versions and content: in the old workspace's feed they end as tombstones with MovedTo. Others may commit to the folder
-	// meanwhile: what they commit moves too, and a commit to an item that has moved is a conflict with a *MovedError. Needs role Owner.
+	// ShareFolder turns a folder of the actor's default workspace into a workspace of its own, and
+	// invites others to it. Its items move there with their ids, versions and content: in the old
+	// workspace's feed they end as tombstones with MovedTo. Others may commit to the folder
+	// meanwhile: what they commit moves too, and a commit to an item that has moved is a conflict
+	// with a *MovedError. Needs role Owner.
 	//
-	// ErrItemNotFound for what is not a live folder; ErrNested if a shared folder is mounted in it; ErrBusy while the folder, or one above or
-	// below it, is being shared; ErrNobodyInvited if none of the invited is a user.
+	// ErrItemNotFound for what is not a live folder; ErrNested if a shared folder is mounted in it;
+	// ErrBusy while the folder, or one above or below it, is being shared; ErrNobodyInvited if none
+	// of the invited is a user.
 	ShareFolder(ctx context.Context, r ShareFolderRequest) (ShareFolderResult, error)
-	// Invite adds members to a shared workspace, or changes what pending ones were invited to. Who is a member already stays as is. Needs role
-	// Owner. ErrNobodyInvited if none of the invited is a user; ErrNotShared for a default workspace.
+	// Invite adds members to a shared workspace, or changes what pending ones were invited to. Who
+	// is a member already stays as is. Needs role Owner. ErrNobodyInvited if none of the invited is
+	// a user; ErrNotShared for a default workspace.
 	Invite(ctx context.Context, r InviteRequest) (InviteResult, error)
-	// AnswerInvitation accepts or declines a pending invitation of the actor. Accepting what is accepted, and declining what is gone, does
-	// nothing. ErrWorkspaceNotFound.
+	// AnswerInvitation accepts or declines a pending invitation of the actor. Accepting what is
+	// accepted, and declining what is gone, does nothing. ErrWorkspaceNotFound.
 	AnswerInvitation(ctx context.Context, r AnswerInvitationRequest) (AnswerInvitationResult, error)
-	// Unshare takes members out of a shared workspace. When none but the owner is left, the folder returns to the owner's default workspace,
-	// to the place where the owner has mounted it, and the workspace ends. Needs role Owner. ErrIsOwner if the owner is among the users.
+	// Unshare takes members out of a shared workspace. When none but the owner is left, the folder
+	// returns to the owner's default workspace, to the place where the owner has mounted it, and
+	// the workspace ends. Needs role Owner. ErrIsOwner if the owner is among the users.
 	Unshare(ctx context.Context, r UnshareRequest) (UnshareResult, error)
-	// Leave ends the actor's membership. When none but the owner is left, the folder returns as with Unshare. ErrIsOwner for the owner, who
-	// can unshare, or transfer the ownership first; ErrNotShared for a default workspace.
+	// Leave ends the actor's membership. When none but the owner is left, the folder returns as
+	// with Unshare. ErrIsOwner for the owner, who can unshare, or transfer the ownership first;
+	// ErrNotShared for a default workspace.
 	Leave(ctx context.Context, r LeaveRequest) (LeaveResult, error)
-	// SetRole makes a member a Viewer or an Editor. Needs role Owner. ErrMemberNotFound; ErrIsOwner for the owner.
+	// SetRole makes a member a Viewer or an Editor. Needs role Owner. ErrMemberNotFound; ErrIsOwner
+	// for the owner.
 	SetRole(ctx context.Context, r SetRoleRequest) (SetRoleResult, error)
-	// TransferOwnership makes another member the owner, and the owner an Editor. The charge moves along, and must fit the new owner's quota:
-	// ErrQuotaExceeded. Needs role Owner. ErrMemberNotFound, also for a pending one.
+	// TransferOwnership makes another member the owner, and the owner an Editor. The charge moves
+	// along, and must fit the new owner's quota: ErrQuotaExceeded. Needs role Owner.
+	// ErrMemberNotFound, also for a pending one.
 	TransferOwnership(ctx context.Context, r TransferOwnershipRequest) (TransferOwnershipResult, error)
-	// ListMembers returns the members by user id, pending ones too. Sealed keys are left out. Needs role Viewer.
+	// ListMembers returns the members by user id, pending ones too. Sealed keys are left out. Needs
+	// role Viewer.
 	ListMembers(ctx context.Context, r ListMembersRequest) (ListMembersResult, error)
-	// UpdateMount sets where the actor's devices show a shared workspace: its name, and the folder of the actor's default workspace that it
-	// lies in. ErrNameTaken if an item or another mount has the name there; ErrParentNotFound, ErrParentDeleted, ErrParentNotFolder; ErrBusy for
-	// a folder that is being shared; ErrNotShared. Where that folder is deleted or moved later, devices show the workspace in the root.
+	// UpdateMount sets where the actor's devices show a shared workspace: its name, and the folder
+	// of the actor's default workspace that it lies in. ErrNameTaken if an item or another mount
+	// has the name there; ErrParentNotFound, ErrParentDeleted, ErrParentNotFolder; ErrBusy for a
+	// folder that is being shared; ErrNotShared. Where that folder is deleted or moved later,
+	// devices show the workspace in the root.
 	UpdateMount(ctx context.Context, r UpdateMountRequest) (UpdateMountResult, error)
-	// SetKeys hands out a new key of an encrypted workspace, sealed for each member: all of them, or it is an ErrInvalid that names who is
-	// missing. Generation must be the workspace's while no member has its key, as after somebody has gone, or one more, which begins a new
-	// generation: otherwise ErrKeyGeneration. Needs role Editor.
+	// SetKeys hands out a new key of an encrypted workspace, sealed for each member: all of them,
+	// or it is an ErrInvalid that names who is missing. Generation must be the workspace's while no
+	// member has its key, as after somebody has gone, or one more, which begins a new generation:
+	// otherwise ErrKeyGeneration. Needs role Editor.
 	SetKeys(ctx context.Context, r SetKeysRequest) (SetKeysResult, error)
 }
 
 // Invitee is somebody to invite: either User or Email is set.
 type Invitee struct {
 	User UserID `json:"user,omitempty"`
-	// Email is looked up by Config.FindUser. Unknown ones are passed over.
+	// Email is looked up by service.Config.FindUser. Unknown ones are passed over.
 	Email string `json:"email,omitempty"`
 	Role  Role   `json:"role,omitzero"` // Viewer or Editor; defaults to Editor
 	// SealedKey is the key of an encrypted workspace, sealed for this user.
@@ -67,7 +83,8 @@ type ShareFolderRequest struct {
 	Workspace WorkspaceID `json:"workspace"`
 	Folder    ItemID      `json:"folder"`
 	Invite    []Invitee   `json:"invite"` // at least one; with the actor at most Limits.Members
-	// Encrypted makes the new workspace an encrypted one. SealedKey is its key, sealed for the actor.
+	// Encrypted makes the new workspace an encrypted one. SealedKey is its key, sealed for the
+	// actor.
 	Encrypted bool   `json:"encrypted,omitempty"`
 	SealedKey string `json:"sealed_key,omitempty"`
 }
@@ -85,8 +102,8 @@ type InviteRequest struct {
 	Actor     `json:"-"`  // never from a body: the host has authenticated it
 	Workspace WorkspaceID `json:"workspace"`
 	Invite    []Invitee   `json:"invite"` // at least one
-	// KeyGeneration is that of the sealed keys, in an encrypted workspace: ErrKeyGeneration if it has another one by now, or its key was not
-	// handed out yet. 0 in other workspaces.
+	// KeyGeneration is that of the sealed keys, in an encrypted workspace: ErrKeyGeneration if it
+	// has another one by now, or its key was not handed out yet. 0 in other workspaces.
 	KeyGeneration int64 `json:"key_generation,omitempty"`
 }
 

@@ -23,8 +23,8 @@ type CopyBetweenParams struct {
 	Names []string
 	// Parallel is how many chunks travel at once. Defaults to 8.
 	Parallel int
-	// ChunkHash is Config.ChunkHash of the service that the chunks are of: with it, content that is damaged is not copied on. Defaults to
-	// nil, which copies content as it is.
+	// ChunkHash is Config.ChunkHash of the service that the chunks are of: with it, content that is
+	// damaged is not copied on. Defaults to nil, which copies content as it is.
 	ChunkHash func() hash.Hash
 }
 
@@ -36,18 +36,23 @@ type CopyBetweenResult struct {
 	Failed  int   // chunks that were not copied: those that can't be, and those passed over; not those that are missing
 }
 
-// CopyBetween copies chunks from a container of one storage to one of another, through this process: to move a service to another storage,
-// or from one that can't copy by itself. The target container must exist. What is there already is passed over, so that a copy that broke
-// off is called again; the result counts what was done also beside an error.
+// CopyBetween copies chunks from a container of one storage to one of another, through this
+// process: to move a service to another storage, or from one that can't copy by itself. The target
+// container must exist. What is there already is passed over, so that a copy that broke off is
+// called again; the result counts what was done also beside an error.
 //
-// A chunk that can't be copied does not keep the others from it. The error that is returned after them joins those of the first 100 such
-// chunks (ErrSize: the target has it with another size; ErrDamaged: its content is not what its name says; or what a storage answers), and a
-// *ChunksMissingError of those of Names that are missing. The copy stops before its end when ctx ends, when a container is not found
-// (ErrNotFound), when a storage is closed (ErrClosed), and when chunks can't be listed or looked for. Chunks go in pages of up to 1,000. Where
-// a storage fails for 100 in a row, the others of the page are passed over; after ten such pages in a row, of which nothing was copied, the
-// copy stops. The order in a page is random, so that a copy that is called again gets past what always fails.
+// A chunk that can't be copied does not keep the others from it. The error that is returned after
+// them joins those of the first 100 such chunks (ErrSize: the target has it with another size;
+// ErrDamaged: its content is not what its name says; or what a storage answers), and a
+// *ChunksMissingError of those of Names that are missing. The copy stops before its end when ctx
+// ends, when a container is not found (ErrNotFound), when a storage is closed (ErrClosed), and when
+// chunks can't be listed or looked for. Chunks go in pages of up to 1,000. Where a storage fails
+// for 100 in a row, the others of the page are passed over; after ten such pages in a row, of which
+// nothing was copied, the copy stops. The order in a page is random, so that a copy that is called
+// again gets past what always fails.
 //
-// Beside Names, memory holds the names of 1,000 chunks, and what the storages need for Parallel streams.
+// Beside Names, memory holds the names of 1,000 chunks, and what the storages need for Parallel
+// streams.
 func CopyBetween(ctx context.Context, p CopyBetweenParams) (CopyBetweenResult, error) {
 	c := copier{CopyBetweenParams: p}
 	var ok bool
@@ -229,7 +234,8 @@ func (c *copier) try(ctx context.Context, chunk stacksync.Chunk) error {
 	return c.fail(chunk, err)
 }
 
-// fail notes that a chunk can't be copied. It returns errGivenUp when a storage has failed too often.
+// fail notes that a chunk can't be copied. It returns errGivenUp when a storage has failed too
+// often.
 func (c *copier) fail(chunk stacksync.Chunk, err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

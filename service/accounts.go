@@ -33,8 +33,8 @@ func (s *Service) putUser(ctx context.Context, r stacksync.PutUserRequest) (stac
 			return stacksync.User{}, err
 		}
 	}
-	// The container comes after the rows that name it, and this call again after a crash between the two: so none is made that
-	// nobody knows of.
+	// The container comes after the rows that name it, and this call again after a crash between
+	// the two: so none is made that nobody knows of.
 	if s.kernel.Storage != nil {
 		if err := s.kernel.Provisioned(ctx, acc.Workspace); err != nil {
 			if errors.Is(err, stacksync.ErrWorkspaceNotFound) {

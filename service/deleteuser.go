@@ -51,8 +51,8 @@ func (s *Service) deleteUser(ctx context.Context, r stacksync.DeleteUserRequest)
 	return s.engine.Finish(ctx, ops...)
 }
 
-// lockFor returns what the deletion of a user has to lock: the workspaces the user is in, all their members, and an earlier deletion that
-// has stopped.
+// lockFor returns what the deletion of a user has to lock: the workspaces the user is in, all their
+// members, and an earlier deletion that has stopped.
 func (s *Service) lockFor(ctx context.Context, r stacksync.DeleteUserRequest) (stacksync.LockParams, error) {
 	lock := stacksync.LockParams{Users: []stacksync.UserID{r.User}}
 	err := s.store.View(ctx, func(ctx context.Context, rd stacksync.Reader) error {
@@ -75,7 +75,8 @@ func (s *Service) lockFor(ctx context.Context, r stacksync.DeleteUserRequest) (s
 	return lock, err
 }
 
-// dissolve takes a user out of everything, and records that what the user leaves behind is to be removed.
+// dissolve takes a user out of everything, and records that what the user leaves behind is to be
+// removed.
 func (s *Service) dissolve(ctx context.Context, w *session.Write, r stacksync.DeleteUserRequest, lock stacksync.LockParams) ([]stacksync.Operation, error) {
 	u, err := w.User(ctx, r.User)
 	if err != nil {

@@ -80,7 +80,8 @@ func (s *Service) ListDevices(ctx context.Context, r stacksync.ListDevicesReques
 	})
 }
 
-// updateDevice saves the device that change returns, if it differs from the one that is there, and tells the user's devices.
+// updateDevice saves the device that change returns, if it differs from the one that is there, and
+// tells the user's devices.
 func (s *Service) updateDevice(ctx context.Context, actor stacksync.Actor, change func(w *session.Write, user *stacksync.User, devices []stacksync.Device) (stacksync.Device, error)) (stacksync.Device, error) {
 	if err := stacksync.CheckActor(actor, stacksync.Needs{}); err != nil {
 		return stacksync.Device{}, err

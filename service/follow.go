@@ -14,7 +14,8 @@ import (
 // Follow implements Feed.
 func (s *Service) Follow(ctx context.Context, r stacksync.FollowRequest) iter.Seq2[stacksync.ChangesPage, error] {
 	return func(yield func(stacksync.ChangesPage, error) bool) {
-		// A follower ends with the service, without keeping Close waiting for what the caller does between two pages.
+		// A follower ends with the service, without keeping Close waiting for what the caller does
+		// between two pages.
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
 		defer context.AfterFunc(s.closing, func() { cancel(stacksync.ErrClosed) })()
@@ -43,7 +44,8 @@ func (s *Service) follow(ctx context.Context, r stacksync.FollowRequest, yield f
 	}
 	defer func() { _ = sub.Close() }()
 
-	// What is committed from here on leaves a hint in the subscription, so none can fall between catch-up and waiting.
+	// What is committed from here on leaves a hint in the subscription, so none can fall between
+	// catch-up and waiting.
 	caughtUp, seen := false, int64(0)
 	for {
 		page, err := s.Changes(ctx, stacksync.ChangesRequest{Actor: r.Actor, Workspace: r.Workspace, Cursor: cursor, Limit: r.Limit})
@@ -94,7 +96,8 @@ func (s *Service) await(ctx context.Context, sub stacksync.Subscription, topic s
 		case note.Topic != topic && !note.Gap || note.Revision > seen:
 			return nil
 		case note.Gap && !gap:
-			// All followers were told of it at once, while the broker, and perhaps the database, come back.
+			// All followers were told of it at once, while the broker, and perhaps the database,
+			// come back.
 			gap = true
 			if soon := time.Now().Add(rand.N(gapSpread)); soon.Before(look) {
 				look = soon

@@ -117,7 +117,8 @@ func (s *Service) answerInvitation(ctx context.Context, r stacksync.AnswerInvita
 	return op, err
 }
 
-// answerAs answers an invitation with the rights of the owner; the invited user is known to be a member by the roster.
+// answerAs answers an invitation with the rights of the owner; the invited user is known to be a
+// member by the roster.
 func (s *Service) answerAs(ctx context.Context, owner stacksync.UserID, r stacksync.AnswerInvitationRequest) (op *stacksync.Operation, err error) {
 	err = s.manage(ctx, stacksync.Actor{User: owner}, r.Workspace, session.ToManage, []stacksync.UserID{r.User}, func(ctx context.Context, w *session.Write, ro *member.Roster) error {
 		op = nil

@@ -175,7 +175,8 @@ func (s *Service) RestoreVersion(ctx context.Context, r stacksync.RestoreVersion
 		}
 		var base, old *stacksync.ItemRow
 		err := s.kernel.View(ctx, r.Actor, r.Workspace, session.ToWrite, func(ctx context.Context, rd stacksync.Reader, _ stacksync.Access) (err error) {
-			// Name and place are those of the base, so that the call proposes the same when it is repeated.
+			// Name and place are those of the base, so that the call proposes the same when it is
+			// repeated.
 			if base, err = readItem(ctx, rd, stacksync.ItemKey{Workspace: r.Workspace, Item: r.Item}); err == nil && r.Base < base.Version {
 				base, err = readVersion(ctx, rd, stacksync.VersionKey{Workspace: r.Workspace, Item: r.Item, Version: r.Base})
 			}

@@ -14,8 +14,8 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// manage runs a transaction about the members of a workspace for an actor who has what n asks. It locks the workspace, its members and some
-// other users.
+// manage runs a transaction about the members of a workspace for an actor who has what n asks. It
+// locks the workspace, its members and some other users.
 func (s *Service) manage(ctx context.Context, actor stacksync.Actor, id stacksync.WorkspaceID, n stacksync.Needs, users []stacksync.UserID, f func(ctx context.Context, w *session.Write, ro *member.Roster) error) error {
 	return session.Settle("members", func() (bool, error) {
 		// Users are locked together with the workspace, so who they are has to be known before.
@@ -68,7 +68,8 @@ func (s *Service) takeOut(ctx context.Context, w *session.Write, ro *member.Rost
 			w.Workspace(ws).KeyGeneration++ // who has gone knows the key
 		}
 	}
-	// The content of an encrypted workspace can't be read without its key: it stays, with its owner.
+	// The content of an encrypted workspace can't be read without its key: it stays, with its
+	// owner.
 	if len(ro.Others()) > 0 || ro.Workspace.Encrypted {
 		if len(gone.Members) == 0 {
 			return nil, nil

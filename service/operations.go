@@ -83,8 +83,9 @@ func sightOf(ctx context.Context, r stacksync.Reader, actor stacksync.Actor) (si
 	return sees, err
 }
 
-// of reports whether the user sees an operation. Workspaces say so, not who is said to have asked: that user may be deleted, and the id given
-// to another one. A share or a return has the default workspace of its user.
+// of reports whether the user sees an operation. Workspaces say so, not who is said to have asked:
+// that user may be deleted, and the id given to another one. A share or a return has the default
+// workspace of its user.
 func (s sight) of(o *stacksync.Operation) bool {
 	if o.Kind == stacksync.OperationKey || o.Kind == stacksync.OperationAccount {
 		home, err := grant.Home(o)
@@ -107,8 +108,8 @@ func (s *Service) takeOverAs(ctx context.Context, actor stacksync.Actor, id stac
 	}, change)
 }
 
-// takeOver runs a transaction on an operation that sees lets through. What change makes of it is run by this process, if it is running then:
-// whoever worked on it before has lost it.
+// takeOver runs a transaction on an operation that sees lets through. What change makes of it is
+// run by this process, if it is running then: whoever worked on it before has lost it.
 func (s *Service) takeOver(ctx context.Context, id stacksync.OperationID, sees func(context.Context, stacksync.Reader, *stacksync.Operation) error, change func(op *stacksync.Operation) error) (stacksync.Operation, error) {
 	var op stacksync.Operation
 	err := s.kernel.Write(ctx, stacksync.LockParams{Operations: []stacksync.OperationID{id}}, func(ctx context.Context, w *session.Write) error {

@@ -11,7 +11,8 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// plans says for each kind of operation what its steps are. The names of kinds and steps are stored: never rename one.
+// plans says for each kind of operation what its steps are. The names of kinds and steps are
+// stored: never rename one.
 func (s *Service) plans() map[stacksync.OperationKind]operation.Plan {
 	mover := move.Mover{Join: member.Add, Access: s.granter.AccessStep}
 	about := func(t *operation.Task) []stacksync.WorkspaceID { return []stacksync.WorkspaceID{t.Op.Workspace} }
@@ -54,8 +55,8 @@ func (s *Service) plans() map[stacksync.OperationKind]operation.Plan {
 	}
 }
 
-// removeUser is the step that removes the last row of a user, once nothing refers to it. It deletes the account once more: a
-// call that had begun before the deletion may have made the account again.
+// removeUser is the step that removes the last row of a user, once nothing refers to it. It deletes
+// the account once more: a call that had begun before the deletion may have made the account again.
 func (s *Service) removeUser(ctx context.Context, t *operation.Task) error {
 	if err := s.granter.DeleteStep(ctx, t); err != nil {
 		return err

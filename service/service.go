@@ -37,8 +37,9 @@ type Service struct {
 
 var _ stacksync.SyncService = (*Service)(nil)
 
-// New makes a service on a store. It does no I/O, but starts goroutines that look for owed hints and for operations to resume, once every
-// RelayInterval, until Close. The host keeps the store, storage and notifier, and closes them after the service.
+// New makes a service on a store. It does no I/O, but starts goroutines that look for owed hints
+// and for operations to resume, once every RelayInterval, until Close. The host keeps the store,
+// storage and notifier, and closes them after the service.
 func New(store stacksync.MetadataStore, cfg Config) (*Service, error) {
 	if store == nil {
 		return nil, &stacksync.FieldError{Field: "store", Reason: "is nil"}
@@ -78,7 +79,8 @@ func New(store stacksync.MetadataStore, cfg Config) (*Service, error) {
 	return s, nil
 }
 
-// writersOf returns how many batches of commits run at once on a store. Where it is one, look-ups and commits take turns.
+// writersOf returns how many batches of commits run at once on a store. Where it is one, look-ups
+// and commits take turns.
 func writersOf(store stacksync.MetadataStore) (writers int, turn *sync.Mutex) {
 	if m, ok := stacksync.As[stacksync.ManyWriters](store); ok && m.Writers() > 1 {
 		return m.Writers(), nil
@@ -86,8 +88,9 @@ func writersOf(store stacksync.MetadataStore) (writers int, turn *sync.Mutex) {
 	return 1, new(sync.Mutex)
 }
 
-// Close refuses new calls with ErrClosed, ends every Follow, and waits for the calls that run, and for their hints: a notifier that hangs
-// is given 10 seconds. It closes neither store, storage nor notifier. A second Close waits too.
+// Close refuses new calls with ErrClosed, ends every Follow, and waits for the calls that run, and
+// for their hints: a notifier that hangs is given 10 seconds. It closes neither store, storage nor
+// notifier. A second Close waits too.
 func (s *Service) Close() error {
 	s.mu.Lock()
 	s.shut(stacksync.ErrClosed)
@@ -133,7 +136,8 @@ func (s *Service) observeSeen(ctx context.Context, op string) (context.Context, 
 	return ctx, func(seen session.Seen) { end(Observation(seen)) }
 }
 
-// call runs one method of the service between its begin and its end, and says in the error what was being done.
+// call runs one method of the service between its begin and its end, and says in the error what was
+// being done.
 func call[Res any](ctx context.Context, s *Service, op string, f func(ctx context.Context) (Res, int, error)) (Res, error) {
 	ctx, end, err := s.begin(ctx, op)
 	if err != nil {

@@ -125,7 +125,8 @@ func (s *Service) shareable(ctx context.Context, w *session.Write, r stacksync.S
 	return folder, acc, nil
 }
 
-// checkNesting refuses to share a folder that has another one in it, or that another one is about to leave, or that lies in one that is.
+// checkNesting refuses to share a folder that has another one in it, or that another one is about
+// to leave, or that lies in one that is.
 func (s *Service) checkNesting(ctx context.Context, w *session.Write, r stacksync.ShareFolderRequest, above map[stacksync.ItemID]bool) error {
 	var below []stacksync.ItemID // what must not lie below the folder
 	mounts, err := w.Memberships(ctx, stacksync.MembershipsParams{User: r.User})

@@ -17,8 +17,9 @@ func (s *Service) StorageAccount(ctx context.Context, r stacksync.StorageAccount
 	})
 }
 
-// storageAccount has an operation make the account: what is begun is brought to its end by somebody, or a secret that a revoked device knows
-// might be the last to be set, and a list with somebody who has gone.
+// storageAccount has an operation make the account: what is begun is brought to its end by
+// somebody, or a secret that a revoked device knows might be the last to be set, and a list with
+// somebody who has gone.
 func (s *Service) storageAccount(ctx context.Context, actor stacksync.Actor) (stacksync.StorageAccountResult, error) {
 	none := stacksync.StorageAccountResult{}
 	if _, err := s.content.Choose(stacksync.ViaAccount); err != nil {

@@ -1,6 +1,7 @@
 // Package checked reads content whose hash must be what its name says.
 //
-// It is shared by the service and by backend.CopyBetween. It must not know where content comes from or goes to.
+// It is shared by the service and by backend.CopyBetween. It must not know where content comes from
+// or goes to.
 package checked
 
 import (
@@ -13,8 +14,8 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// hashed turns the end of content that is not what its name says into an error, so that a storage never makes it visible. Content
-// of another length is left for others to refuse.
+// hashed turns the end of content that is not what its name says into an error, so that a storage
+// never makes it visible. Content of another length is left for others to refuse.
 type hashed struct {
 	from  io.Reader
 	hash  hash.Hash
@@ -23,9 +24,9 @@ type hashed struct {
 	read  int64
 }
 
-// Reader checks the content of a chunk as it is read: at the end of content with another hash, Read returns what wrong makes
-// of it. Content of another length is left for others to refuse. Where from is an io.Seeker, the reader can go back to where
-// from was, and begin anew.
+// Reader checks the content of a chunk as it is read: at the end of content with another hash, Read
+// returns what wrong makes of it. Content of another length is left for others to refuse. Where
+// from is an io.Seeker, the reader can go back to where from was, and begin anew.
 func Reader(from io.Reader, hash func() hash.Hash, want stacksync.Chunk, wrong func(want stacksync.Chunk, got string) error) io.Reader {
 	h := &hashed{from: from, hash: hash(), want: want, wrong: wrong}
 	if seeker, ok := from.(io.Seeker); ok {
@@ -74,8 +75,9 @@ func (h *hashed) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// sound reads content whose hash is checked at its end. It hands out the last bytes when that has been reached: who knows the size may
-// read no further, and must not take for whole what is damaged.
+// sound reads content whose hash is checked at its end. It hands out the last bytes when that has
+// been reached: who knows the size may read no further, and must not take for whole what is
+// damaged.
 type sound struct {
 	from   io.Reader
 	closer io.Closer
@@ -84,8 +86,8 @@ type sound struct {
 	err    error // of the Read before; it stays
 }
 
-// Content checks the content of a chunk as a storage has it: where it has another hash than the chunk's name says, the last
-// bytes and io.EOF are replaced by an ErrDamaged.
+// Content checks the content of a chunk as a storage has it: where it has another hash than the
+// chunk's name says, the last bytes and io.EOF are replaced by an ErrDamaged.
 func Content(content io.ReadCloser, hash func() hash.Hash, chunk stacksync.Chunk) io.ReadCloser {
 	return &sound{from: Reader(content, hash, chunk, Damaged), closer: content, chunk: chunk, left: chunk.Size}
 }

@@ -1,5 +1,6 @@
-// Package rulestest is the table of the consistency rules: a row for every row of the commit table and for every structure
-// rule. The root package runs it on its rules alone, without a store; the service on each store.
+// Package rulestest is the table of the consistency rules: a row for every row of the commit table
+// and for every structure rule. The root package runs it on its rules alone, without a store; the
+// service on each store.
 package rulestest
 
 import (

@@ -187,8 +187,8 @@ func rows() []row {
 	}
 }
 
-// Run checks each row in a subtest. A row that is not saved must leave everything as it was. newWorld makes the world of the
-// n-th row, with Limits and Policy.
+// Run checks each row in a subtest. A row that is not saved must leave everything as it was.
+// newWorld makes the world of the n-th row, with Limits and Policy.
 func Run(t *testing.T, newWorld func(t *testing.T, n int) World) {
 	for i, row := range rows() {
 		t.Run(row.name, func(t *testing.T) {

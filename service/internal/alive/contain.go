@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// Persist runs f in a goroutine that wg counts. Should a host's function in it end the goroutine (runtime.Goexit), f begins anew in
-// another.
+// Persist runs f in a goroutine that wg counts. Should a host's function in it end the goroutine
+// (runtime.Goexit), f begins anew in another.
 func Persist(wg *sync.WaitGroup, f func()) {
 	wg.Go(func() {
 		ended := false
@@ -21,7 +21,8 @@ func Persist(wg *sync.WaitGroup, f func()) {
 	})
 }
 
-// Contain makes an error of a panic in what the host has brought, for goroutines that belong to nobody who could recover.
+// Contain makes an error of a panic in what the host has brought, for goroutines that belong to
+// nobody who could recover.
 func Contain(f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -31,5 +32,6 @@ func Contain(f func() error) (err error) {
 	return f()
 }
 
-// ErrPanicked is what an Observer sees of a call that a panic has ended, and what callers see whose batch it has.
+// ErrPanicked is what an Observer sees of a call that a panic has ended, and what callers see whose
+// batch it has.
 var ErrPanicked = errors.New("panicked")

@@ -14,7 +14,8 @@ type Outage struct {
 	failing bool
 }
 
-// Report notes how a try has ended. Tries that fail because the service closes are not to be reported.
+// Report notes how a try has ended. Tries that fail because the service closes are not to be
+// reported.
 func (o *Outage) Report(err error) {
 	o.mu.Lock()
 	was := o.failing

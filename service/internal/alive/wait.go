@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Spread returns an interval within ±20 % of d, so that those who wait do not march in step. d is at most 50 years.
+// Spread returns an interval within ±20 % of d, so that those who wait do not march in step. d is
+// at most 50 years.
 func Spread(d time.Duration) time.Duration { return d/5*4 + rand.N(d/5*2+1) }
 
 // Sleep waits for d. It reports false, at once, when ctx ends.

@@ -48,7 +48,8 @@ func (c *Committer) Commit(ctx context.Context, r stacksync.CommitRequest) (stac
 	return j.result, nil
 }
 
-// CommitIn checks and saves a commit in a transaction of the host's. The hints are to be published once that has committed.
+// CommitIn checks and saves a commit in a transaction of the host's. The hints are to be published
+// once that has committed.
 func (c *Committer) CommitIn(ctx context.Context, tx stacksync.Tx, r stacksync.CommitRequest) (stacksync.CommitResult, []session.Hint, error) {
 	j, err := c.prepare(r)
 	if err != nil {
@@ -66,7 +67,8 @@ func (c *Committer) CommitIn(ctx context.Context, tx stacksync.Tx, r stacksync.C
 	return j.result, hints, err
 }
 
-// Together runs commits as one gathered batch, as happens by chance when they come at the same moment. It is for tests.
+// Together runs commits as one gathered batch, as happens by chance when they come at the same
+// moment. It is for tests.
 func (c *Committer) Together(ctx context.Context, requests []stacksync.CommitRequest) (results []stacksync.CommitResult, errs []error) {
 	batch := make([]*job, len(requests))
 	for i, r := range requests {
@@ -103,11 +105,13 @@ func (c *Committer) prepare(r stacksync.CommitRequest) (*job, error) {
 	return &job{Job: gather.Job[stacksync.WorkspaceID]{Key: r.Workspace, Weight: d.Weight()}, Draft: d}, nil
 }
 
-// patience is how long gathered commits wait for each of the locks that others have, before their workspaces are tried apart.
+// patience is how long gathered commits wait for each of the locks that others have, before their
+// workspaces are tried apart.
 const patience = 100 * time.Millisecond
 
-// saveGathered saves gathered commits in one transaction. If that fails, those of each workspace are tried apart, and if that fails too
-// each commit alone, so that none can fail its neighbours. One that others hold locked is waited for last, for as long as the store does.
+// saveGathered saves gathered commits in one transaction. If that fails, those of each workspace
+// are tried apart, and if that fails too each commit alone, so that none can fail its neighbours.
+// One that others hold locked is waited for last, for as long as the store does.
 func (c *Committer) saveGathered(ctx context.Context, batch []*job, stage gather.Stage) (again bool) {
 	wait := patience
 	if stage == gather.Waiting {
@@ -168,8 +172,8 @@ func (c *Committer) saveBatch(ctx context.Context, batch []*job, wait time.Durat
 	return err
 }
 
-// commitIn is the whole commit of a batch: load, decide, save. It may run again. What it returns is to be published once the transaction
-// has committed.
+// commitIn is the whole commit of a batch: load, decide, save. It may run again. What it returns is
+// to be published once the transaction has committed.
 func (c *Committer) commitIn(ctx context.Context, tx stacksync.Tx, batch []*job, wait time.Duration) ([]session.Hint, error) {
 	if _, err := tx.Lock(ctx, lockParams(batch, wait)); err != nil {
 		return nil, err

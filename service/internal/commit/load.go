@@ -9,8 +9,8 @@ import (
 
 // What a batch of commits reads, known from its proposals alone, so that one Load brings it.
 
-// lockParams locks the workspaces and, with their owners, the users who act: a revocation of one of their devices then comes
-// before the batch or after it.
+// lockParams locks the workspaces and, with their owners, the users who act: a revocation of one of
+// their devices then comes before the batch or after it.
 func lockParams(batch []*job, wait time.Duration) stacksync.LockParams {
 	p := stacksync.LockParams{Wait: wait}
 	spaces, users := make(map[stacksync.WorkspaceID]bool), make(map[stacksync.UserID]bool)
@@ -57,8 +57,9 @@ func loadParams(batch []*job) stacksync.LoadParams {
 	return p
 }
 
-// loadMore reads what few commits need, and what nobody is to cause who may not commit: the old versions that are proposed
-// again, as a client does that lost an answer, and what lies below folders that are deleted.
+// loadMore reads what few commits need, and what nobody is to cause who may not commit: the old
+// versions that are proposed again, as a client does that lost an answer, and what lies below
+// folders that are deleted.
 func loadMore(ctx context.Context, tx stacksync.Tx, batch []*job, rows *stacksync.LoadResult) error {
 	current := make(map[stacksync.ItemKey]*stacksync.ItemRow, len(rows.Items))
 	for i := range rows.Items {
@@ -104,8 +105,8 @@ func loadMore(ctx context.Context, tx stacksync.Tx, batch []*job, rows *stacksyn
 	return err
 }
 
-// makeLedgers arranges what was loaded for the rules. It copies what those count up, so that rows, which may be shared, stay
-// as they are.
+// makeLedgers arranges what was loaded for the rules. It copies what those count up, so that rows,
+// which may be shared, stay as they are.
 func makeLedgers(rows *stacksync.LoadResult) map[stacksync.WorkspaceID]*stacksync.Ledger {
 	owners := make(map[stacksync.UserID]*stacksync.User, len(rows.Owners))
 	for i := range rows.Owners {

@@ -81,7 +81,8 @@ func (d *Desk) lookUpIn(ctx context.Context, from stacksync.Loader, l *lookup) e
 	return l.Err
 }
 
-// stat asks the storage for those chunks of an answered lookup that the chunk table does not know. See StatChunksParams for mayLag.
+// stat asks the storage for those chunks of an answered lookup that the chunk table does not know.
+// See StatChunksParams for mayLag.
 func (d *Desk) stat(ctx context.Context, l *lookup, mayLag bool) (stored map[string]int64, err error) {
 	var unknown []string
 	for _, name := range l.names {
@@ -103,9 +104,9 @@ func (d *Desk) stat(ctx context.Context, l *lookup, mayLag bool) (stored map[str
 	return stored, nil
 }
 
-// FindChunks fills in which of a commit's chunks are stored: the chunk table is asked together with other commits, and the
-// storage for the rest. They are not read again under the lock: whoever removes chunks that nothing names must spare those
-// that were stored or named a short while ago.
+// FindChunks fills in which of a commit's chunks are stored: the chunk table is asked together with
+// other commits, and the storage for the rest. They are not read again under the lock: whoever
+// removes chunks that nothing names must spare those that were stored or named a short while ago.
 func (d *Desk) FindChunks(ctx context.Context, c *stacksync.Draft) error {
 	return d.findChunks(ctx, c, func(ctx context.Context, l *lookup) error { return d.lookups.Do(ctx, l, d.runLookups) })
 }

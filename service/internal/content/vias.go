@@ -29,8 +29,9 @@ type Ways struct {
 	signer stacksync.ChunkSigner
 }
 
-// Offer finds out which ways there are: all that the storage can, or those that are wanted. keyed says that accounts have a key.
-// errors.ErrUnsupported for what the storage can't; a *FieldError for a way that is unknown or wanted twice.
+// Offer finds out which ways there are: all that the storage can, or those that are wanted. keyed
+// says that accounts have a key. errors.ErrUnsupported for what the storage can't; a *FieldError
+// for a way that is unknown or wanted twice.
 func Offer(storage stacksync.StorageProvisioner, wanted []stacksync.Via, keyed bool) (Ways, error) {
 	var w Ways
 	var canWrite, canRead, canSign bool
@@ -105,7 +106,8 @@ func (d *Desk) Choose(via stacksync.Via) (stacksync.Via, error) {
 	return via, nil
 }
 
-// sign fills in the requests by which the chunks of a workspace can be transferred, and tells when they expire.
+// sign fills in the requests by which the chunks of a workspace can be transferred, and tells when
+// they expire.
 func (d *Desk) sign(ctx context.Context, method stacksync.Method, w *stacksync.Workspace, transfers []stacksync.Transfer) (time.Time, error) {
 	chunks := make([]stacksync.Chunk, len(transfers))
 	for i := range transfers {
@@ -139,7 +141,8 @@ func (d *Desk) locate(ctx context.Context, w *stacksync.Workspace, transfers []s
 	return &res.Location, nil
 }
 
-// isSHA256 reports whether a name is the hash that Config.ChunkHash can stand for in signed requests.
+// isSHA256 reports whether a name is the hash that Config.ChunkHash can stand for in signed
+// requests.
 func isSHA256(name string) bool {
 	return len(name) == hex.EncodedLen(sha256.Size) && strings.Trim(name, "0123456789abcdef") == ""
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/alive"
 )
 
-// Bounds of what is gathered into one transaction. They keep a transaction short; a single request may be heavier than
-// maxWeight.
+// Bounds of what is gathered into one transaction. They keep a transaction short; a single request
+// may be heavier than maxWeight.
 const (
 	maxJobs   = 512
 	maxWeight = 4096
@@ -37,12 +37,13 @@ type Job[K comparable] struct {
 
 func (j *Job[K]) base() *Job[K] { return j }
 
-// Run runs a batch. It sets Err of each job, or asks for the batch to run again at the next stage, the jobs of each key by
-// themselves.
+// Run runs a batch. It sets Err of each job, or asks for the batch to run again at the next stage,
+// the jobs of each key by themselves.
 type Run[J any] func(ctx context.Context, batch []J, s Stage) (again bool)
 
-// Gatherer runs requests that come while others run as one batch: none waits when a batch can begin, and a busy key costs one
-// transaction for many requests. Its goroutines live only while there is work.
+// Gatherer runs requests that come while others run as one batch: none waits when a batch can
+// begin, and a busy key costs one transaction for many requests. Its goroutines live only while
+// there is work.
 type Gatherer[K comparable, J Gatherable[K]] struct {
 	writers int
 	wg      *sync.WaitGroup
@@ -55,9 +56,10 @@ type Gatherer[K comparable, J Gatherable[K]] struct {
 	slots   [stages]chan struct{} // of the later stages: one for each batch that runs
 }
 
-// New makes a gatherer that runs up to writers batches at once; wg counts its goroutines. turn, if not nil, is shared by
-// gatherers of which one is to gather while the other runs: a commit that waits for the batch before it has time for its
-// lookup. 64 callers on SQLite then need a tenth of the reads.
+// New makes a gatherer that runs up to writers batches at once; wg counts its goroutines. turn, if
+// not nil, is shared by gatherers of which one is to gather while the other runs: a commit that
+// waits for the batch before it has time for its lookup. 64 callers on SQLite then need a tenth of
+// the reads.
 func New[K comparable, J Gatherable[K]](writers int, wg *sync.WaitGroup, turn *sync.Mutex) *Gatherer[K, J] {
 	g := &Gatherer[K, J]{writers: writers, wg: wg, turn: turn, lanes: make(map[K]*lane[J])}
 	for s := Apart; s < stages; s++ {
@@ -66,8 +68,9 @@ func New[K comparable, J Gatherable[K]](writers int, wg *sync.WaitGroup, turn *s
 	return g
 }
 
-// Stage is how a batch is run. Those of the later stages run beside the writers, as many at once at each: what has to wait
-// holds up no request of other keys, and takes no more than its share of the store's connections.
+// Stage is how a batch is run. Those of the later stages run beside the writers, as many at once at
+// each: what has to wait holds up no request of other keys, and takes no more than its share of the
+// store's connections.
 type Stage int
 
 // The stages, in order.
@@ -78,15 +81,15 @@ const (
 	stages
 )
 
-// lane is the queue of one key. While some of its jobs run the others wait and gather, rather than for a lock that their own
-// process holds.
+// lane is the queue of one key. While some of its jobs run the others wait and gather, rather than
+// for a lock that their own process holds.
 type lane[J any] struct {
 	queue []J
 	busy  bool // jobs of it are in a batch
 }
 
-// Do runs j in a batch, by run, and returns its error. When ctx ends first, j may still run: the error says so. All calls on
-// one gatherer hand in the same run.
+// Do runs j in a batch, by run, and returns its error. When ctx ends first, j may still run: the
+// error says so. All calls on one gatherer hand in the same run.
 func (g *Gatherer[K, J]) Do(ctx context.Context, j J, run Run[J]) error {
 	b := j.base()
 	b.Ctx, b.done = ctx, make(chan struct{})
@@ -197,7 +200,8 @@ func (g *Gatherer[K, J]) runBatch(batch []J, s Stage, run Run[J]) {
 			return
 		}
 		if !returned {
-			// What panicked belongs to the host (its store, its observer), and the goroutine to nobody who could recover.
+			// What panicked belongs to the host (its store, its observer), and the goroutine to
+			// nobody who could recover.
 			err := fmt.Errorf("%w: %v", alive.ErrPanicked, recover())
 			for _, j := range batch {
 				j.base().Err = err
@@ -244,8 +248,8 @@ func ByKey[K comparable, J Gatherable[K]](batch []J) map[K][]J {
 	return parts
 }
 
-// Context is what a batch runs under. It must not end because one of its callers went away, so only a caller alone in its batch
-// lends its values (a trace) and none its end.
+// Context is what a batch runs under. It must not end because one of its callers went away, so only
+// a caller alone in its batch lends its values (a trace) and none its end.
 func Context[K comparable, J Gatherable[K]](batch []J) context.Context {
 	if len(batch) == 1 {
 		return context.WithoutCancel(batch[0].base().Ctx)

@@ -12,9 +12,10 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// AccessStep returns the step that tells the storage who reaches the containers of some workspaces, until nobody has come or
-// gone meanwhile: what the storage is told last is what is so. ending says that the workspaces are deleted in the end: then a
-// storage that refuses for good holds nothing up.
+// AccessStep returns the step that tells the storage who reaches the containers of some workspaces,
+// until nobody has come or gone meanwhile: what the storage is told last is what is so. ending says
+// that the workspaces are deleted in the end: then a storage that refuses for good holds nothing
+// up.
 func (g *Granter) AccessStep(of func(t *operation.Task) []stacksync.WorkspaceID, ending bool) operation.Step {
 	return operation.Step{Name: operation.AccessStep, Run: func(ctx context.Context, t *operation.Task) error {
 		return g.setAccess(ctx, of(t), ending)
@@ -45,8 +46,8 @@ func (g *Granter) setAccess(ctx context.Context, of []stacksync.WorkspaceID, end
 	return nil
 }
 
-// ListStep lets the account reach the containers of all workspaces its user is a member of. One that the storage won't have on a list
-// keeps it off no other.
+// ListStep lets the account reach the containers of all workspaces its user is a member of. One
+// that the storage won't have on a list keeps it off no other.
 func (g *Granter) ListStep(ctx context.Context, t *operation.Task) error {
 	if g.Accounts == nil {
 		return nil
@@ -86,8 +87,8 @@ func (g *Granter) ListStep(ctx context.Context, t *operation.Task) error {
 	return again
 }
 
-// RecordAccess records that the storage has to be told who reaches the container of a workspace. It returns no operation where
-// users have no accounts.
+// RecordAccess records that the storage has to be told who reaches the container of a workspace. It
+// returns no operation where users have no accounts.
 func (g *Granter) RecordAccess(w *session.Write, ws *stacksync.Workspace) (*stacksync.Operation, error) {
 	if g.Accounts == nil {
 		return nil, nil
@@ -96,11 +97,13 @@ func (g *Granter) RecordAccess(w *session.Write, ws *stacksync.Workspace) (*stac
 	return &op, err
 }
 
-// maxAccessOperations bounds how many operations tell the storage who reaches a container: one that is down lets them wait.
+// maxAccessOperations bounds how many operations tell the storage who reaches a container: one that
+// is down lets them wait.
 const maxAccessOperations = 100
 
-// RecordAccessBounded is RecordAccess, but returns ErrBusy once 100 access operations of the workspace wait for the storage. It
-// is for what may be asked again and again. Removing a member must never be refused, so that uses RecordAccess.
+// RecordAccessBounded is RecordAccess, but returns ErrBusy once 100 access operations of the
+// workspace wait for the storage. It is for what may be asked again and again. Removing a member
+// must never be refused, so that uses RecordAccess.
 func (g *Granter) RecordAccessBounded(ctx context.Context, w *session.Write, ws *stacksync.Workspace) (*stacksync.Operation, error) {
 	if g.Accounts == nil {
 		return nil, nil
@@ -115,8 +118,9 @@ func (g *Granter) RecordAccessBounded(ctx context.Context, w *session.Write, ws 
 	return g.RecordAccess(w, ws)
 }
 
-// grant tells the storage who reaches the container of a workspace. It returns the accounts of members that the storage can't list.
-// Only operations call it: when it fails the storage may still do what it was told, and has to be told again.
+// grant tells the storage who reaches the container of a workspace. It returns the accounts of
+// members that the storage can't list. Only operations call it: when it fails the storage may still
+// do what it was told, and has to be told again.
 func (g *Granter) grant(ctx context.Context, w *stacksync.Workspace) (omitted []string, err error) {
 	if err := g.Provisioned(ctx, w); err != nil {
 		return nil, err
@@ -151,7 +155,8 @@ func (g *Granter) grant(ctx context.Context, w *stacksync.Workspace) (omitted []
 	return omitted, nil
 }
 
-// grants are those of the members of a workspace: the owner first, and then who has been in it longest.
+// grants are those of the members of a workspace: the owner first, and then who has been in it
+// longest.
 func (g *Granter) grants(ctx context.Context, id stacksync.WorkspaceID) (grants []stacksync.Grant, err error) {
 	err = g.Store.View(ctx, func(ctx context.Context, r stacksync.Reader) error {
 		res, err := r.Members(ctx, stacksync.MembersParams{Workspaces: []stacksync.WorkspaceID{id}})

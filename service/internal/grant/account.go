@@ -20,8 +20,8 @@ import (
 const (
 	// keyTimeout bounds what the storage takes to change a secret, or who reaches a container.
 	keyTimeout = time.Minute
-	// maxWaiting bounds how many operations make the account of one user, and how many give it a secret for revocations that
-	// are said again: a storage that is down lets them wait.
+	// maxWaiting bounds how many operations make the account of one user, and how many give it a
+	// secret for revocations that are said again: a storage that is down lets them wait.
 	maxWaiting = 8
 )
 
@@ -34,8 +34,8 @@ type Granter struct {
 // New makes a granter. Where the kernel has no Accounts it does nothing.
 func New(e *operation.Engine, key []byte) *Granter { return &Granter{Engine: e, key: key} }
 
-// account is what the operations about an account keep. Its user's id may belong to somebody else by now: the default
-// workspace tells.
+// account is what the operations about an account keep. Its user's id may belong to somebody else
+// by now: the default workspace tells.
 type account struct {
 	Home stacksync.WorkspaceID `json:"home,omitzero"`
 }
@@ -57,8 +57,8 @@ type Account struct {
 	Unlisted []stacksync.WorkspaceID
 }
 
-// RecordAccount records the operation that makes an actor's account. It takes the place of those that have stopped. ErrBusy
-// while 8 of them wait for the storage.
+// RecordAccount records the operation that makes an actor's account. It takes the place of those
+// that have stopped. ErrBusy while 8 of them wait for the storage.
 func (g *Granter) RecordAccount(ctx context.Context, actor stacksync.Actor) (op stacksync.Operation, err error) {
 	var stopped []stacksync.OperationID
 	err = g.Store.View(ctx, func(ctx context.Context, rd stacksync.Reader) error {
@@ -97,8 +97,9 @@ func (g *Granter) RecordAccount(ctx context.Context, actor stacksync.Actor) (op 
 	return op, err
 }
 
-// RecordKey records that a user's storage account is to get the secret that belongs to the devices the user has, where accounts are offered.
-// again says that it was recorded before: then ErrBusy once 8 such operations wait.
+// RecordKey records that a user's storage account is to get the secret that belongs to the devices
+// the user has, where accounts are offered. again says that it was recorded before: then ErrBusy
+// once 8 such operations wait.
 func (g *Granter) RecordKey(ctx context.Context, w *session.Write, user *stacksync.User, again bool) (*stacksync.Operation, error) {
 	if g.Accounts == nil {
 		return nil, nil
@@ -116,7 +117,8 @@ func (g *Granter) RecordKey(ctx context.Context, w *session.Write, user *stacksy
 	return &op, err
 }
 
-// KeyStep gives the account of the operation's user its secret. A revocation makes no account for a user without one.
+// KeyStep gives the account of the operation's user its secret. A revocation makes no account for a
+// user without one.
 func (g *Granter) KeyStep(ctx context.Context, t *operation.Task) error {
 	if g.Accounts == nil {
 		return nil
@@ -129,8 +131,9 @@ func (g *Granter) KeyStep(ctx context.Context, t *operation.Task) error {
 	return err
 }
 
-// keyAccount gives the account of a user the secret that belongs to the devices the user has, and returns its login. It looks at the
-// devices again after that: if one was revoked meanwhile, the secret that it knows may have been set last. Only operations call it, as grant.
+// keyAccount gives the account of a user the secret that belongs to the devices the user has, and
+// returns its login. It looks at the devices again after that: if one was revoked meanwhile, the
+// secret that it knows may have been set last. Only operations call it, as grant.
 func (g *Granter) keyAccount(ctx context.Context, user stacksync.UserID, ifExists bool) (login string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, keyTimeout)
 	defer cancel()
@@ -182,8 +185,8 @@ func AccountOf(u stacksync.UserID) string {
 	return "u-" + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:20]))
 }
 
-// secret derives the secret of a user's account, so that none is ever saved. It is another one after a device was revoked, since
-// that knows the former one.
+// secret derives the secret of a user's account, so that none is ever saved. It is another one
+// after a device was revoked, since that knows the former one.
 func (g *Granter) secret(u stacksync.UserID, of []byte) stacksync.Secret {
 	mac := hmac.New(sha256.New, g.key)
 	mac.Write(fmt.Appendf(nil, "stacksync storage account 1\x00%d\x00%s\x00", len(u), u))
@@ -196,8 +199,8 @@ func (g *Granter) SecretOf(u *stacksync.User, devices []stacksync.Device) stacks
 	return g.secret(u.ID, secretOf(u, devices))
 }
 
-// secretOf returns what a user's secret is made of, beside the id: the default workspace, as who has the id of a deleted user is another
-// one, and the devices that were revoked. It is never nil.
+// secretOf returns what a user's secret is made of, beside the id: the default workspace, as who
+// has the id of a deleted user is another one, and the devices that were revoked. It is never nil.
 func secretOf(u *stacksync.User, devices []stacksync.Device) []byte {
 	ids := []string{}
 	for i := range devices {

@@ -13,7 +13,8 @@ type Sender struct {
 	marker    marker
 }
 
-// New makes a sender. Without a notifier (nil) it sends nothing, and all hints stay owed to those who poll.
+// New makes a sender. Without a notifier (nil) it sends nothing, and all hints stay owed to those
+// who poll.
 func New(k *session.Kernel, notifier stacksync.Notifier) *Sender {
 	s := &Sender{kernel: k}
 	s.marker = marker{kernel: k, trouble: alive.Outage{Log: k.Log, What: "noting which hints were sent"}}
@@ -28,5 +29,6 @@ func (s *Sender) Start() {
 	}
 }
 
-// Publish hands hints over and returns at once. Its caller is itself counted in what Close waits for.
+// Publish hands hints over and returns at once. Its caller is itself counted in what Close waits
+// for.
 func (s *Sender) Publish(hints ...session.Hint) { s.publisher.publish(hints...) }

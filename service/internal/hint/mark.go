@@ -14,17 +14,18 @@ import (
 )
 
 const (
-	// patience is how long a page of marks waits for each of the locks that others have: then it is divided.
+	// patience is how long a page of marks waits for each of the locks that others have: then it is
+	// divided.
 	patience = 100 * time.Millisecond
-	// markInterval is how long marks are gathered, as a transaction for each would cost about what the commit did. A crash meanwhile
-	// costs a second hint for each.
+	// markInterval is how long marks are gathered, as a transaction for each would cost about what
+	// the commit did. A crash meanwhile costs a second hint for each.
 	markInterval = time.Second
 	markLimit    = 256              // workspaces and users a transaction
 	markTimeout  = 10 * time.Second // of one page, so that Close does not wait for ever
 )
 
-// marker notes in the store which hints were sent, so that they are no longer owed. Its goroutine lives only while there is something to
-// note.
+// marker notes in the store which hints were sent, so that they are no longer owed. Its goroutine
+// lives only while there is something to note.
 type marker struct {
 	kernel  *session.Kernel
 	trouble alive.Outage
@@ -79,7 +80,8 @@ func (m *marker) markPage(ids []session.Debtor, sent map[session.Debtor]int64) {
 	m.mark(ctx, ids, sent)
 }
 
-// mark notes what was sent of some workspaces and users. What it can't note stays owed, and is sent again by a relay.
+// mark notes what was sent of some workspaces and users. What it can't note stays owed, and is sent
+// again by a relay.
 func (m *marker) mark(ctx context.Context, ids []session.Debtor, sent map[session.Debtor]int64) {
 	err := alive.Contain(func() error { return m.note(ctx, ids, sent) })
 	if !errors.Is(err, stacksync.ErrBusy) {

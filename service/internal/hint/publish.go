@@ -10,11 +10,13 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// publishTimeout bounds one Publish, and all of them once Close was called: a notifier that hangs can't keep it waiting for longer.
+// publishTimeout bounds one Publish, and all of them once Close was called: a notifier that hangs
+// can't keep it waiting for longer.
 const publishTimeout = 10 * time.Second
 
-// publisher hands hints to the notifier beside the calls that cause them: a slow broker delays hints, never commits. What waits
-// is merged by topic. Its goroutine lives only while there is something to publish.
+// publisher hands hints to the notifier beside the calls that cause them: a slow broker delays
+// hints, never commits. What waits is merged by topic. Its goroutine lives only while there is
+// something to publish.
 type publisher struct {
 	notifier stacksync.Notifier
 	kernel   *session.Kernel
@@ -79,7 +81,8 @@ func (p *publisher) takeAll() []session.Hint {
 	return batch
 }
 
-// send publishes hints and reports, when that is done, whether it was. Those of workspaces otherwise stay owed.
+// send publishes hints and reports, when that is done, whether it was. Those of workspaces
+// otherwise stay owed.
 func (p *publisher) send(parent context.Context, batch []session.Hint) (ok bool) {
 	notes := make([]stacksync.Notification, len(batch))
 	for i := range batch {

@@ -11,8 +11,9 @@ import (
 // relayPage is how many owed hints are claimed in one transaction.
 const relayPage = 256
 
-// relay sends, once every RelayInterval, the hints that somebody owes for too long, until the service closes. The relays of all processes
-// on a store share the work: what one has claimed the others leave alone, unless it takes too long as well.
+// relay sends, once every RelayInterval, the hints that somebody owes for too long, until the
+// service closes. The relays of all processes on a store share the work: what one has claimed the
+// others leave alone, unless it takes too long as well.
 func (s *Sender) relay() {
 	claiming := alive.Outage{Log: s.kernel.Log, What: "looking for owed hints"}
 	for alive.Sleep(s.kernel.Closing, alive.Spread(s.kernel.RelayInterval)) {
@@ -37,7 +38,8 @@ func (s *Sender) payOwed() error {
 		for i := range claimed.Users {
 			hints = append(hints, session.UserHint(&claimed.Users[i]))
 		}
-		// Only what is committed was claimed, and the claim is too by now: no hint is ahead of what followers can read.
+		// Only what is committed was claimed, and the claim is too by now: no hint is ahead of what
+		// followers can read.
 		if len(hints) > 0 && !s.publisher.send(s.kernel.Closing, hints) {
 			return nil // the publisher has logged it; they are due again later
 		}

@@ -28,8 +28,9 @@ type Inviter struct {
 	Pending bool
 }
 
-// Find resolves invitees; whoever is not a user is passed over. field names the list in a *FieldError. ErrNobodyInvited if
-// none is left; errors.ErrUnsupported for an email where there is no FindUser.
+// Find resolves invitees; whoever is not a user is passed over. field names the list in a
+// *FieldError. ErrNobodyInvited if none is left; errors.ErrUnsupported for an email where there is
+// no FindUser.
 func (in Inviter) Find(ctx context.Context, actor stacksync.Actor, field string, invite []stacksync.Invitee) (Guests, error) {
 	var g Guests
 	if n := len(invite); n == 0 || n > in.Limits.Members {
@@ -79,7 +80,8 @@ func (in Inviter) Find(ctx context.Context, actor stacksync.Actor, field string,
 	return g, in.keepUsers(ctx, &g)
 }
 
-// maxEmail is the longest address that SMTP can carry (RFC 5321, 4.5.3.1.3: a path of 256 with its brackets).
+// maxEmail is the longest address that SMTP can carry (RFC 5321, 4.5.3.1.3: a path of 256 with its
+// brackets).
 const maxEmail = 254
 
 // keepUsers leaves those Guests who are users.

@@ -9,7 +9,8 @@ import (
 // MaxSealedKey bounds a sealed key, in bytes.
 const MaxSealedKey = 4096
 
-// CheckKey sees to it that a new member of an encrypted workspace gets its present key, and gives no key to others.
+// CheckKey sees to it that a new member of an encrypted workspace gets its present key, and gives
+// no key to others.
 func CheckKey(ws *stacksync.Workspace, m *stacksync.Member) error {
 	switch {
 	case !ws.Encrypted && m.SealedKey != "":

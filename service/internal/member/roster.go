@@ -12,7 +12,8 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// ErrStale says that others have joined or left between a look at a roster and its lock: look again.
+// ErrStale says that others have joined or left between a look at a roster and its lock: look
+// again.
 var ErrStale = errors.New("members have changed")
 
 // Roster is a workspace with its members, under the lock of all of them.
@@ -27,7 +28,8 @@ func (ro *Roster) Others() []stacksync.UserID {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(ro.Members)), func(u stacksync.UserID) bool { return u == ro.Workspace.Owner })
 }
 
-// Read reads the roster of a workspace. The workspace and all its members must be in lock: ErrStale otherwise.
+// Read reads the roster of a workspace. The workspace and all its members must be in lock: ErrStale
+// otherwise.
 func Read(ctx context.Context, w *session.Write, ws *stacksync.Workspace, lock stacksync.LockParams) (*Roster, error) {
 	if !slices.Contains(lock.Workspaces, ws.ID) {
 		return nil, ErrStale
@@ -66,8 +68,8 @@ func (ro *Roster) CheckShared() error {
 	return nil
 }
 
-// CheckStays refuses to change the owner of a workspace while items leave it or come to it: ErrBusy. A share that only tells
-// the storage yet who reaches the container is no such operation.
+// CheckStays refuses to change the owner of a workspace while items leave it or come to it:
+// ErrBusy. A share that only tells the storage yet who reaches the container is no such operation.
 func (ro *Roster) CheckStays(ctx context.Context, w *session.Write) error {
 	unfinished, err := operation.Unfinished(ctx, w, ro.Workspace.ID)
 	if err != nil {
@@ -82,8 +84,9 @@ func (ro *Roster) CheckStays(ctx context.Context, w *session.Write) error {
 	return nil
 }
 
-// ReturnsTo says what the folder is called where it returns to: as before if it has left from there. Elsewhere nobody may choose it: an
-// owner who has come to it later may have an item with the id that the first one gave it.
+// ReturnsTo says what the folder is called where it returns to: as before if it has left from
+// there. Elsewhere nobody may choose it: an owner who has come to it later may have an item with
+// the id that the first one gave it.
 func (ro *Roster) ReturnsTo(ctx context.Context, w *session.Write) (stacksync.ItemID, error) {
 	home, folder := ro.Owner.DefaultWorkspace, ro.Workspace.Folder
 	rows, err := w.Load(ctx, stacksync.LoadParams{Items: []stacksync.ItemKey{{Workspace: home, Item: folder}}})

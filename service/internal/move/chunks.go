@@ -13,7 +13,8 @@ import (
 // chunkPage is how many chunks the storage is asked for, and told to copy, at once.
 const chunkPage = 1000
 
-// bringChunks has the chunks of some files, old versions too, in the new container, and noted in the new workspace.
+// bringChunks has the chunks of some files, old versions too, in the new container, and noted in
+// the new workspace.
 func (m *run) bringChunks(ctx context.Context, files []stacksync.ItemRow) error {
 	if m.task.Storage == nil {
 		return nil
@@ -109,8 +110,9 @@ func (m *run) stored(ctx context.Context, chunks []stacksync.Chunk) (map[string]
 	return sizes, nil
 }
 
-// split tells the chunks that are there, as sizes says by their names, from those that are not. One of another size is not the same: where
-// a present version needs it, that is an ErrSize, and an old one goes without.
+// split tells the chunks that are there, as sizes says by their names, from those that are not. One
+// of another size is not the same: where a present version needs it, that is an ErrSize, and an old
+// one goes without.
 func split(chunks []stacksync.Chunk, sizes map[string]int64, needed map[stacksync.Chunk]bool) (there, lacking []stacksync.Chunk, err error) {
 	for _, c := range chunks {
 		size, ok := sizes[c.Name]

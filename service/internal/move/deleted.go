@@ -8,7 +8,8 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// moveDeleted brings what was deleted in a folder that returns, with its history: the workspace ends, and it could not be restored otherwise.
+// moveDeleted brings what was deleted in a folder that returns, with its history: the workspace
+// ends, and it could not be restored otherwise.
 func (m *run) moveDeleted(ctx context.Context) error {
 	batch := batcher{most: m.task.Limits.PageChunks, take: func(rows []stacksync.ItemRow) error { return m.bury(ctx, rows) }}
 	bound := stacksync.PageBound{Limit: moveBatch, Chunks: m.task.Limits.PageChunks}
@@ -33,7 +34,8 @@ func (m *run) moveDeleted(ctx context.Context) error {
 	}
 }
 
-// unburied leaves those tombstones that another worker has not brought before a crash: their ids would look as if others had them.
+// unburied leaves those tombstones that another worker has not brought before a crash: their ids
+// would look as if others had them.
 func (m *run) unburied(ctx context.Context, rows []stacksync.ItemRow) ([]stacksync.ItemRow, error) {
 	var p stacksync.LoadParams
 	for i := range rows {

@@ -21,8 +21,8 @@ func (v *Mover) end(ctx context.Context, m *run) (finished bool, err error) {
 // errLeft says that somebody has added something.
 var errLeft = errors.New("something is left to move")
 
-// settled fails with errLeft unless nothing live lies in the folder that moves, and nothing in the source's log since a revision says that
-// there is more to do.
+// settled fails with errLeft unless nothing live lies in the folder that moves, and nothing in the
+// source's log since a revision says that there is more to do.
 func (tr *transit) settled(ctx context.Context, since int64) error {
 	rows, err := tr.w.Children(ctx, stacksync.ChildrenParams{Workspace: tr.src.ID, Parent: tr.m.rootFrom, PageBound: stacksync.PageBound{Limit: 1}})
 	if err != nil {
@@ -38,8 +38,9 @@ func (tr *transit) settled(ctx context.Context, since int64) error {
 	return err
 }
 
-// strays looks at a page of the source's log. It fails with errLeft if a folder that has come over was deleted since, or moved out, or if
-// something was deleted that returns. Most changes are of items elsewhere in the source, and may be many: so it reports how far it came.
+// strays looks at a page of the source's log. It fails with errLeft if a folder that has come over
+// was deleted since, or moved out, or if something was deleted that returns. Most changes are of
+// items elsewhere in the source, and may be many: so it reports how far it came.
 func (m *run) strays(ctx context.Context, r stacksync.Reader, since int64) (seen int64, more bool, err error) {
 	log, err := r.Changes(ctx, stacksync.ChangesParams{Workspace: m.from.ID, After: since, PageBound: stacksync.PageBound{Limit: moveBatch}})
 	if err != nil {
@@ -64,7 +65,8 @@ func (m *run) strays(ctx context.Context, r stacksync.Reader, since int64) (seen
 	return since, len(log.Items) == moveBatch, err
 }
 
-// catchUp looks at the source's log without a lock, so that little of it is left to look at under one.
+// catchUp looks at the source's log without a lock, so that little of it is left to look at under
+// one.
 func (m *run) catchUp(ctx context.Context, since int64) (seen int64, err error) {
 	for more := true; more && err == nil; {
 		err = m.task.Store.View(ctx, func(ctx context.Context, r stacksync.Reader) (err error) {
@@ -131,8 +133,9 @@ func (v *Mover) endShare(ctx context.Context, m *run) (finished bool, err error)
 	return err == nil, err
 }
 
-// dropEmptied deletes those empty folders of the new workspace that were deleted in the old one, or moved out of the folder there, after they
-// had come over. It returns the revision of the old one from before it looked.
+// dropEmptied deletes those empty folders of the new workspace that were deleted in the old one, or
+// moved out of the folder there, after they had come over. It returns the revision of the old one
+// from before it looked.
 func (m *run) dropEmptied(ctx context.Context) (seen int64, err error) {
 	from, err := m.task.Engine.Workspace(ctx, m.from.ID)
 	if err != nil {
@@ -235,7 +238,8 @@ func (m *run) endReturn(ctx context.Context) (finished bool, err error) {
 	return err == nil, err
 }
 
-// ensureRoot has the folder that everything returns to live in the target, where its owner has mounted the workspace.
+// ensureRoot has the folder that everything returns to live in the target, where its owner has
+// mounted the workspace.
 func (tr *transit) ensureRoot(ctx context.Context) error {
 	if tr.m.rootTo.IsZero() {
 		return nil

@@ -12,12 +12,15 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// Ids are chosen by devices: one that a member has given an item of a shared folder may be that of another item of the owner's. When the
-// folder returns, such an item gets another id, always the same one, so that neither takes the other's place, or its history.
+// Ids are chosen by devices: one that a member has given an item of a shared folder may be that of
+// another item of the owner's. When the folder returns, such an item gets another id, always the
+// same one, so that neither takes the other's place, or its history.
 //
-// Those are the owner's own that have neither left for this workspace nor lie in the folder that returns, where items come to lie by and by.
+// Those are the owner's own that have neither left for this workspace nor lie in the folder that
+// returns, where items come to lie by and by.
 
-// otherID is what an item is called in the target where its own id is taken. Nobody else can tell it before.
+// otherID is what an item is called in the target where its own id is taken. Nobody else can tell
+// it before.
 func (m *run) otherID(id stacksync.ItemID) stacksync.ItemID {
 	mac := hmac.New(sha256.New, m.payload().Secret)
 	mac.Write(id.UUID[:])
@@ -26,7 +29,8 @@ func (m *run) otherID(id stacksync.ItemID) stacksync.ItemID {
 	return stacksync.ItemID{UUID: other}
 }
 
-// renamed returns how items of the source are called in the target, of those that have another id there, and the target's rows of all.
+// renamed returns how items of the source are called in the target, of those that have another id
+// there, and the target's rows of all.
 func (m *run) renamed(ctx context.Context, r stacksync.Loader, kinds map[stacksync.ItemID]stacksync.Kind) (as map[stacksync.ItemID]stacksync.ItemID, to map[stacksync.ItemID]*stacksync.ItemRow, err error) {
 	returns := m.task.Op.Kind == stacksync.OperationReturn // else the workspace is new, and nobody else writes to it
 	var p stacksync.LoadParams
@@ -61,7 +65,8 @@ func (m *run) renamed(ctx context.Context, r stacksync.Loader, kinds map[stacksy
 	return as, to, nil
 }
 
-// inside tells which folders live in the folder that everything returns to: only folders arrive before they leave.
+// inside tells which folders live in the folder that everything returns to: only folders arrive
+// before they leave.
 func (m *run) inside(ctx context.Context, r stacksync.Loader, kinds map[stacksync.ItemID]stacksync.Kind, to map[stacksync.ItemID]*stacksync.ItemRow) (map[stacksync.ItemID]bool, error) {
 	var p stacksync.LoadParams
 	for id, kind := range kinds {

@@ -50,7 +50,8 @@ func (m *run) moveFiles(ctx context.Context, files []stacksync.ItemRow) error {
 	return err
 }
 
-// copyHistory gives the target the superseded versions of some items. There may be many: they go ahead, in transactions of their own.
+// copyHistory gives the target the superseded versions of some items. There may be many: they go
+// ahead, in transactions of their own.
 func (m *run) copyHistory(ctx context.Context, items []stacksync.ItemRow) error {
 	err := m.history(ctx, items, func(rows []stacksync.ItemRow) error {
 		return m.task.Change(ctx, stacksync.LockParams{Workspaces: []stacksync.WorkspaceID{m.to.ID}}, func(ctx context.Context, w *session.Write) error {

@@ -12,17 +12,20 @@ import (
 )
 
 const (
-	// moveBatch bounds the items of a transaction that moves them: others wait for the workspace meanwhile.
+	// moveBatch bounds the items of a transaction that moves them: others wait for the workspace
+	// meanwhile.
 	moveBatch = 500
-	// movePasses is after how many passes over a folder that others keep adding to commits are held off.
+	// movePasses is after how many passes over a folder that others keep adding to commits are held
+	// off.
 	movePasses = 3
 	// freezeTime is for how long. It ends with the last pass, or by itself.
 	freezeTime = 10 * time.Second
 )
 
-// run moves the items of a folder to another workspace. Everything in both workspaces obeys the rules at every moment, and is open to
-// commits: a folder comes to the target before what lies in it, files move one by one, and a folder leaves the source when it is empty. So
-// it can break off anywhere, and begin again from what it finds.
+// run moves the items of a folder to another workspace. Everything in both workspaces obeys the
+// rules at every moment, and is open to commits: a folder comes to the target before what lies in
+// it, files move one by one, and a folder leaves the source when it is empty. So it can break off
+// anywhere, and begin again from what it finds.
 type run struct {
 	task     *operation.Task
 	from, to *stacksync.Workspace
@@ -55,7 +58,8 @@ func newRun(ctx context.Context, t *operation.Task) (*run, error) {
 	return m, nil
 }
 
-// copyChunks brings most chunks to the new container, while nothing has moved yet: it may take hours.
+// copyChunks brings most chunks to the new container, while nothing has moved yet: it may take
+// hours.
 func copyChunks(ctx context.Context, t *operation.Task) error {
 	m, err := newRun(ctx, t)
 	if err != nil {
@@ -131,8 +135,8 @@ func (m *run) freeze(ctx context.Context) error {
 	})
 }
 
-// walk goes through the folder, hands its files over in batches, and returns the folders in it by level. It holds no lock: what is
-// added behind its back is for the next pass.
+// walk goes through the folder, hands its files over in batches, and returns the folders in it by
+// level. It holds no lock: what is added behind its back is for the next pass.
 func (m *run) walk(ctx context.Context, files func([]stacksync.ItemRow) error) (levels [][]stacksync.ItemID, err error) {
 	batch := batcher{most: m.task.Limits.PageChunks, take: files}
 	seen := make(map[stacksync.ItemID]bool) // a folder that moves while we look may show twice

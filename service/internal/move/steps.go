@@ -30,7 +30,8 @@ type Payload struct {
 	Moving bool                                       `json:"moving,omitempty"` // items may have moved: there is no way back
 	Items  int64                                      `json:"items,omitempty"`  // how many there were to move
 	Secret []byte                                     `json:"secret,omitempty"` // see run.otherID
-	// Gone says that the operation was undone since the folder was deleted before anything had moved.
+	// Gone says that the operation was undone since the folder was deleted before anything had
+	// moved.
 	Gone bool `json:"gone,omitempty"`
 }
 
@@ -39,14 +40,17 @@ var errFolderGone = fmt.Errorf("the folder was deleted: %w", stacksync.ErrItemNo
 
 // Mover makes the plans of the operations that move a folder.
 type Mover struct {
-	// Join makes a user who was invited a member of a workspace, under a free name that begins as name does. home is the
-	// default workspace that the user had when invited; ErrUserNotFound for a user who has another one by now.
+	// Join makes a user who was invited a member of a workspace, under a free name that begins as
+	// name does. home is the default workspace that the user had when invited; ErrUserNotFound for
+	// a user who has another one by now.
 	Join func(ctx context.Context, w *session.Write, ws *stacksync.Workspace, m *stacksync.Member, home stacksync.WorkspaceID, name string) error
-	// Access makes the step that tells the storage who reaches some workspaces; ending says that they are deleted in the end.
+	// Access makes the step that tells the storage who reaches some workspaces; ending says that
+	// they are deleted in the end.
 	Access func(of func(t *operation.Task) []stacksync.WorkspaceID, ending bool) operation.Step
 }
 
-// Share returns the plan of OperationShare: a container, the chunks, the items with the members, and then their access.
+// Share returns the plan of OperationShare: a container, the chunks, the items with the members,
+// and then their access.
 func (v *Mover) Share() operation.Plan {
 	p := v.plan(
 		operation.Step{Name: containerStep, Run: dropping(makeContainer)},
@@ -64,7 +68,8 @@ func (v *Mover) Share() operation.Plan {
 	return p
 }
 
-// Return returns the plan of OperationReturn: those who have left lose their access first, and the workspace ends last.
+// Return returns the plan of OperationReturn: those who have left lose their access first, and the
+// workspace ends last.
 func (v *Mover) Return() operation.Plan {
 	return v.plan(
 		v.Access(source, true),
@@ -91,7 +96,8 @@ func target(t *operation.Task) []stacksync.WorkspaceID {
 }
 func source(t *operation.Task) []stacksync.WorkspaceID { return []stacksync.WorkspaceID{t.Op.Source} }
 
-// payload returns what the task's operation keeps. It is another one after each transaction that has failed.
+// payload returns what the task's operation keeps. It is another one after each transaction that
+// has failed.
 func payload(t *operation.Task) *Payload { return t.Payload.(*Payload) }
 
 func read(o *stacksync.Operation) (data Payload, err error) {
@@ -99,7 +105,8 @@ func read(o *stacksync.Operation) (data Payload, err error) {
 	return data, err
 }
 
-// Folders returns the folders that leave a workspace, or return to it, and what operations move them.
+// Folders returns the folders that leave a workspace, or return to it, and what operations move
+// them.
 func Folders(ctx context.Context, r stacksync.JournalReader, id stacksync.WorkspaceID) (map[stacksync.ItemID]stacksync.OperationID, error) {
 	unfinished, err := operation.Unfinished(ctx, r, id)
 	if err != nil {
@@ -118,7 +125,8 @@ func Folders(ctx context.Context, r stacksync.JournalReader, id stacksync.Worksp
 	return folders, nil
 }
 
-// CheckCancel reports whether an operation can still be cancelled by whoever asked for it: a share of which no item has moved.
+// CheckCancel reports whether an operation can still be cancelled by whoever asked for it: a share
+// of which no item has moved.
 func CheckCancel(o *stacksync.Operation) (ok bool, err error) {
 	if o.Kind != stacksync.OperationShare {
 		return false, nil
@@ -127,8 +135,9 @@ func CheckCancel(o *stacksync.Operation) (ok bool, err error) {
 	return err == nil && !data.Moving, err
 }
 
-// TurnBack makes a share one that takes itself back: before items have moved by undoing it, afterwards by bringing the items
-// home, for which it becomes an OperationReturn. ErrConflict where there is no way back.
+// TurnBack makes a share one that takes itself back: before items have moved by undoing it,
+// afterwards by bringing the items home, for which it becomes an OperationReturn. ErrConflict where
+// there is no way back.
 func TurnBack(e *operation.Engine, o *stacksync.Operation) error {
 	if o.Kind != stacksync.OperationShare {
 		return fmt.Errorf("%w: operations of kind %q only go forward", stacksync.ErrConflict, o.Kind)
@@ -163,9 +172,10 @@ func makeContainer(ctx context.Context, t *operation.Task) error {
 	return t.Provisioned(ctx, ws)
 }
 
-// dropping wraps a step that makes something at the storage. If the operation was cancelled meanwhile, it deletes the container
-// again: the cancellation may have deleted the container before the step made it, or put a chunk into it. It does so after
-// an error of the step too, since the storage may still do what seems to have failed.
+// dropping wraps a step that makes something at the storage. If the operation was cancelled
+// meanwhile, it deletes the container again: the cancellation may have deleted the container before
+// the step made it, or put a chunk into it. It does so after an error of the step too, since the
+// storage may still do what seems to have failed.
 func dropping(step func(context.Context, *operation.Task) error) func(context.Context, *operation.Task) error {
 	return func(ctx context.Context, t *operation.Task) error {
 		ws, err := t.Workspace(ctx, t.Op.Workspace)
@@ -214,7 +224,8 @@ func undo(ctx context.Context, t *operation.Task) error {
 // purgePage is how many rows a transaction deletes.
 const purgePage = 2000
 
-// PurgeStep returns the step that removes workspaces which nobody is a member of any more, with all they had.
+// PurgeStep returns the step that removes workspaces which nobody is a member of any more, with all
+// they had.
 func PurgeStep(of func(t *operation.Task) []stacksync.WorkspaceID) operation.Step {
 	return operation.Step{Name: purgeStep, Run: func(ctx context.Context, t *operation.Task) error {
 		for _, id := range of(t) {

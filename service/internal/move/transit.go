@@ -29,7 +29,8 @@ type slot struct {
 	key    string // an ItemRow.NameKey
 }
 
-// transit runs f in a transaction that holds both workspaces, with some items and what lies above them loaded of both.
+// transit runs f in a transaction that holds both workspaces, with some items and what lies above
+// them loaded of both.
 func (m *run) transit(ctx context.Context, users []stacksync.UserID, ids []stacksync.ItemID, f func(ctx context.Context, tr *transit) error) error {
 	lock := stacksync.LockParams{Workspaces: []stacksync.WorkspaceID{m.from.ID, m.to.ID}, Users: users}
 	var came map[stacksync.ItemID]int64
@@ -132,7 +133,8 @@ func (tr *transit) parent(row *stacksync.ItemRow) stacksync.ItemID {
 	return tr.target(row.Parent)
 }
 
-// leaves reports whether an item is live and lies in the folder that moves, and returns the folders above it, topmost first.
+// leaves reports whether an item is live and lies in the folder that moves, and returns the folders
+// above it, topmost first.
 func (tr *transit) leaves(id stacksync.ItemID) (line []*stacksync.ItemRow, ok bool) {
 	row := tr.from[id]
 	if row == nil || row.Deleted {
@@ -148,7 +150,8 @@ func (tr *transit) leaves(id stacksync.ItemID) (line []*stacksync.ItemRow, ok bo
 	return line, true
 }
 
-// arrive makes an item of the source live in the target, unless it is there already. It keeps its version where that is free.
+// arrive makes an item of the source live in the target, unless it is there already. It keeps its
+// version where that is free.
 func (tr *transit) arrive(ctx context.Context, row *stacksync.ItemRow) error {
 	there := *row
 	there.ID = tr.target(row.ID)
@@ -197,8 +200,8 @@ func (tr *transit) above(ctx context.Context, id, folder stacksync.ItemID) (bool
 	return false, nil
 }
 
-// isAsIn reports whether a folder that lives in both workspaces came over as it is in the source now. What somebody has made of it in the
-// target since then stays.
+// isAsIn reports whether a folder that lives in both workspaces came over as it is in the source
+// now. What somebody has made of it in the target since then stays.
 func (tr *transit) isAsIn(row, was *stacksync.ItemRow) bool {
 	if v, ok := tr.came[row.ID]; ok {
 		return v >= row.Version
@@ -209,7 +212,8 @@ func (tr *transit) isAsIn(row, was *stacksync.ItemRow) bool {
 	if tr.m.task.Op.Kind == stacksync.OperationShare { // nobody else writes there, so that versions are those of the source
 		return was.Version >= row.Version
 	}
-	// Another worker has moved it, before a crash: of two changes beside each other the later one stays.
+	// Another worker has moved it, before a crash: of two changes beside each other the later one
+	// stays.
 	return !row.CommittedAt.After(was.CommittedAt)
 }
 

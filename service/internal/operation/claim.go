@@ -11,7 +11,8 @@ import (
 // atOnce bounds how many operations a process takes on that others have left.
 const atOnce = 4
 
-// Work takes on, once every RelayInterval, the operations that a crash has left, until the service closes.
+// Work takes on, once every RelayInterval, the operations that a crash has left, until the service
+// closes.
 func (e *Engine) Work() {
 	claiming := alive.Outage{Log: e.Log, What: "looking for operations to resume"}
 	slots := make(chan struct{}, atOnce)

@@ -13,7 +13,8 @@ import (
 )
 
 const (
-	// lease is how long nobody else takes on an operation whose worker does not report. The worker reports each beat.
+	// lease is how long nobody else takes on an operation whose worker does not report. The worker
+	// reports each beat.
 	lease = 30 * time.Second
 	beat  = 2 * time.Second
 	// look is how often a caller looks how far another process's worker is.
@@ -33,7 +34,8 @@ const Most = 1000
 var (
 	// errFenced ends the work of a worker that has lost its operation to another one.
 	errFenced = errors.New("another worker goes on with the operation")
-	// errAdvanced says that the operation is further than its worker knew: a transaction that seemed to have failed was saved.
+	// errAdvanced says that the operation is further than its worker knew: a transaction that
+	// seemed to have failed was saved.
 	errAdvanced = errors.New("the operation is further")
 )
 
@@ -41,23 +43,29 @@ var (
 type Plan struct {
 	// Steps in order; at least one.
 	Steps []Step
-	// Payload makes the zero value of what an operation of the kind keeps in its Data, as JSON: a pointer. nil: nothing.
+	// Payload makes the zero value of what an operation of the kind keeps in its Data, as JSON: a
+	// pointer. nil: nothing.
 	Payload func() any
-	// Forget is called once an operation is done or undone, and drops from its payload what need not be kept. May be nil.
+	// Forget is called once an operation is done or undone, and drops from its payload what need
+	// not be kept. May be nil.
 	Forget func(payload any)
-	// Undo takes the place of all steps when an operation is turned back. nil for kinds that only go forward.
+	// Undo takes the place of all steps when an operation is turned back. nil for kinds that only
+	// go forward.
 	Undo func(ctx context.Context, t *Task) error
-	// Undone says why an operation was undone, where there is more to say than ErrUndone. May be nil.
+	// Undone says why an operation was undone, where there is more to say than ErrUndone. May be
+	// nil.
 	Undone func(o *stacksync.Operation) error
-	// Vanishes says that nothing is kept of an operation that is done: of such there are many, and nothing to see.
+	// Vanishes says that nothing is kept of an operation that is done: of such there are many, and
+	// nothing to see.
 	Vanishes bool
-	// Replaces asks for operations among which are those that this one does all the work of, once it has stopped: those of its
-	// kind that have stopped before. May be nil.
+	// Replaces asks for operations among which are those that this one does all the work of, once
+	// it has stopped: those of its kind that have stopped before. May be nil.
 	Replaces func(o *stacksync.Operation) stacksync.OperationsParams
 }
 
-// Step is one step of an operation. Run may be called again after it has failed, or after it has succeeded and the process
-// crashed. It either leaves it to the task to go on to the next step, or does so in a transaction of its own, by Task.Next.
+// Step is one step of an operation. Run may be called again after it has failed, or after it has
+// succeeded and the process crashed. It either leaves it to the task to go on to the next step, or
+// does so in a transaction of its own, by Task.Next.
 type Step struct {
 	Name string
 	Run  func(ctx context.Context, t *Task) error
@@ -77,8 +85,8 @@ type Engine struct {
 	Plans map[stacksync.OperationKind]Plan
 }
 
-// Record saves a new operation with the transaction. Once that is committed, Start runs it. payload is what the kind's Plan
-// makes, nil for nothing.
+// Record saves a new operation with the transaction. Once that is committed, Start runs it. payload
+// is what the kind's Plan makes, nil for nothing.
 func (e *Engine) Record(w *session.Write, kind stacksync.OperationKind, user stacksync.UserID, workspace, source stacksync.WorkspaceID, payload any) (stacksync.Operation, error) {
 	id, err := e.NewID()
 	if err != nil {
@@ -101,8 +109,8 @@ func (e *Engine) Record(w *session.Write, kind stacksync.OperationKind, user sta
 // FirstStep returns the name of the first step of a kind.
 func (e *Engine) FirstStep(kind stacksync.OperationKind) string { return e.Plans[kind].Steps[0].Name }
 
-// TakeUp makes an operation that has stopped, or that another worker has, this process's own in the transaction. Once that is
-// committed, Start runs it.
+// TakeUp makes an operation that has stopped, or that another worker has, this process's own in the
+// transaction. Once that is committed, Start runs it.
 func (e *Engine) TakeUp(w *session.Write, op *stacksync.Operation) {
 	now := e.Now()
 	op.State, op.Tries, op.Error = stacksync.OperationRunning, 0, ""
@@ -110,7 +118,8 @@ func (e *Engine) TakeUp(w *session.Write, op *stacksync.Operation) {
 	w.Rows.Operations = append(w.Rows.Operations, *op)
 }
 
-// Finish works on operations that this process has recorded, until they are done or ctx ends. It returns the first error.
+// Finish works on operations that this process has recorded, until they are done or ctx ends. It
+// returns the first error.
 func (e *Engine) Finish(ctx context.Context, ops ...stacksync.Operation) error {
 	tasks := make([]*Task, len(ops))
 	for i := range ops {
@@ -234,8 +243,8 @@ func Read(ctx context.Context, r stacksync.JournalReader, id stacksync.Operation
 	return res.Operations[0], nil
 }
 
-// Unfinished returns the operations about some workspaces that run, or have stopped. They may be all there are to tell of a
-// workspace that has no members yet.
+// Unfinished returns the operations about some workspaces that run, or have stopped. They may be
+// all there are to tell of a workspace that has no members yet.
 func Unfinished(ctx context.Context, r stacksync.JournalReader, ids ...stacksync.WorkspaceID) ([]stacksync.Operation, error) {
 	var all []stacksync.Operation
 	for _, state := range []stacksync.OperationState{stacksync.OperationRunning, stacksync.OperationStopped} {

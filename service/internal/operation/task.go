@@ -15,7 +15,8 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// Task is an operation that this process works on. Its steps run one after the other, in one goroutine.
+// Task is an operation that this process works on. Its steps run one after the other, in one
+// goroutine.
 type Task struct {
 	*Engine
 	// Op is the operation as it was last saved; within Change, as it will be.
@@ -33,7 +34,8 @@ type Task struct {
 	err    error // why it is not done; read after ended
 }
 
-// Await waits until the operation is done, has stopped, or ctx ends. Its error is an *OperationError.
+// Await waits until the operation is done, has stopped, or ctx ends. Its error is an
+// *OperationError.
 func (t *Task) Await(ctx context.Context) error {
 	select {
 	case <-t.ended:
@@ -71,7 +73,8 @@ func (t *Task) load() error {
 	return Decode(&t.Op, t.Payload)
 }
 
-// work does step after step. A step that fails is tried again after a while, unless it can't ever succeed.
+// work does step after step. A step that fails is tried again after a while, unless it can't ever
+// succeed.
 func (t *Task) work() error {
 	if err := t.load(); err != nil {
 		t.unread = true
@@ -131,7 +134,8 @@ func (t *Task) do(ctx context.Context) error {
 	return fmt.Errorf("%w: operation has an unknown step %q", stacksync.ErrInvalid, t.Op.Step)
 }
 
-// Next goes on to the next step. It is called in the closure of a Change, whose transaction saves what has changed.
+// Next goes on to the next step. It is called in the closure of a Change, whose transaction saves
+// what has changed.
 func (t *Task) Next() {
 	steps := t.Plans[t.Op.Kind].Steps
 	at := slices.IndexFunc(steps, func(s Step) bool { return s.Name == t.Op.Step })
@@ -158,8 +162,8 @@ func (t *Task) end(state stacksync.OperationState) {
 	}
 }
 
-// Change runs a transaction of the operation. f may change the task's Op and Payload too, which are saved with it, or stay as
-// they were if the transaction fails. f may run again.
+// Change runs a transaction of the operation. f may change the task's Op and Payload too, which are
+// saved with it, or stay as they were if the transaction fails. f may run again.
 func (t *Task) Change(ctx context.Context, lock stacksync.LockParams, f func(ctx context.Context, w *session.Write) error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -288,8 +292,8 @@ func (t *Task) stop(why error) error {
 	return why
 }
 
-// replaces returns the operations that have stopped before this one, and that it does all the work of: many calls may come to
-// nothing while the storage refuses.
+// replaces returns the operations that have stopped before this one, and that it does all the work
+// of: many calls may come to nothing while the storage refuses.
 func (t *Task) replaces(ctx context.Context) (ids []stacksync.OperationID, err error) {
 	asks := t.Plans[t.Op.Kind].Replaces
 	if asks == nil {

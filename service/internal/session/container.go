@@ -10,11 +10,13 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// NewContainerName makes a name that nobody can guess (130 random bits), and that every storage takes.
+// NewContainerName makes a name that nobody can guess (130 random bits), and that every storage
+// takes.
 func NewContainerName() string { return "ws-" + strings.ToLower(rand.Text()) }
 
-// Provisioned has the container of a workspace there. The container may be missing: the workspace was made while the service
-// had no storage, or while the storage was down. ErrWorkspaceNotFound for a workspace that was removed meanwhile.
+// Provisioned has the container of a workspace there. The container may be missing: the workspace
+// was made while the service had no storage, or while the storage was down. ErrWorkspaceNotFound
+// for a workspace that was removed meanwhile.
 func (k *Kernel) Provisioned(ctx context.Context, w *stacksync.Workspace) error {
 	if w.Provisioned {
 		return nil

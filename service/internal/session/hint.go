@@ -13,7 +13,8 @@ type Hint struct {
 	Debtor
 }
 
-// Debtor is a workspace whose change log has grown, or a user whose rights have changed: one of the two.
+// Debtor is a workspace whose change log has grown, or a user whose rights have changed: one of the
+// two.
 type Debtor struct {
 	Workspace stacksync.WorkspaceID
 	User      stacksync.UserID
@@ -31,12 +32,12 @@ func UserHint(u *stacksync.User) Hint {
 	return Hint{Notification: note, Debtor: Debtor{User: u.ID}}
 }
 
-// HintDue returns the deadline for sending a hint that is owed, or claimed, from now on: two RelayIntervals from now. After it
-// any relay may claim the hint.
+// HintDue returns the deadline for sending a hint that is owed, or claimed, from now on: two
+// RelayIntervals from now. After it any relay may claim the hint.
 func (k *Kernel) HintDue() time.Time { return k.Now().Add(2 * k.RelayInterval) }
 
-// OweWorkspace notes that a hint is owed of a workspace whose revision grows beyond loaded. A hint that is owed already stays
-// due when it was.
+// OweWorkspace notes that a hint is owed of a workspace whose revision grows beyond loaded. A hint
+// that is owed already stays due when it was.
 func (k *Kernel) OweWorkspace(w *stacksync.Workspace, loaded int64) {
 	if w.Notified >= loaded {
 		w.HintDue = k.HintDue()

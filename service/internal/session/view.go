@@ -37,8 +37,8 @@ func Permit(ctx context.Context, r stacksync.Loader, actor stacksync.Actor, w st
 	return rows.Permit(actor, w, n)
 }
 
-// Devices reads a user and the user's devices. ErrUserNotFound; the actor's own device, where one is named, must be one that
-// may ask.
+// Devices reads a user and the user's devices. ErrUserNotFound; the actor's own device, where one
+// is named, must be one that may ask.
 func Devices(ctx context.Context, r stacksync.Reader, actor stacksync.Actor) (stacksync.User, []stacksync.Device, error) {
 	users, err := r.Users(ctx, stacksync.UsersParams{IDs: []stacksync.UserID{actor.User}})
 	if err != nil {

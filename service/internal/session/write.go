@@ -9,8 +9,9 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// Write is a locked transaction that is not a commit of items by a device. What it changes collects in it and is saved
-// together at its end. It belongs to the function that Kernel.Write calls with it.
+// Write is a locked transaction that is not a commit of items by a device. What it changes collects
+// in it and is saved together at its end. It belongs to the function that Kernel.Write calls with
+// it.
 type Write struct {
 	stacksync.Tx
 	Kernel *Kernel
@@ -23,8 +24,8 @@ type Write struct {
 	grown   map[stacksync.WorkspaceID]bool // of spaces, those whose change log grows
 }
 
-// Write runs f in a transaction that has locked lock, saves what f has changed, and publishes the hints that result. f may run
-// again.
+// Write runs f in a transaction that has locked lock, saves what f has changed, and publishes the
+// hints that result. f may run again.
 func (k *Kernel) Write(ctx context.Context, lock stacksync.LockParams, f func(ctx context.Context, w *Write) error) error {
 	var hints []Hint
 	err := k.Store.Update(ctx, func(ctx context.Context, tx stacksync.Tx) error {
@@ -66,7 +67,8 @@ func (w *Write) User(ctx context.Context, id stacksync.UserID) (*stacksync.User,
 	return &u, nil
 }
 
-// Touch counts up the revisions of users, whose devices are told of it. Unknown users are passed over.
+// Touch counts up the revisions of users, whose devices are told of it. Unknown users are passed
+// over.
 func (w *Write) Touch(ctx context.Context, ids ...stacksync.UserID) error {
 	for _, id := range ids {
 		u, err := w.User(ctx, id)
@@ -83,7 +85,8 @@ func (w *Write) Touch(ctx context.Context, ids ...stacksync.UserID) error {
 	return nil
 }
 
-// Workspace returns a workspace that the transaction has locked, to be changed: the same one for all calls about it.
+// Workspace returns a workspace that the transaction has locked, to be changed: the same one for
+// all calls about it.
 func (w *Write) Workspace(of *stacksync.Workspace) *stacksync.Workspace {
 	ws := w.spaces[of.ID]
 	if ws == nil {
