@@ -71,6 +71,7 @@ func NewConnector(dsn string, tlsConfig *tls.Config, application string) (*Conne
 	} else {
 		c.TLSConfig = verifying(tlsConfig, c.TLSConfig, c.Addr)
 	}
+	c.UnsafeStrings = true // the settings that the driver would ask for are made by Connect: see there
 	c.Dialer = guardedDialer(c.Dialer)
 	return &Connector{connector}, nil
 }
