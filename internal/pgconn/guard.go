@@ -2,6 +2,7 @@ package pgconn
 
 import (
 	"context"
+	"crypto/tls"
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
@@ -75,7 +76,10 @@ func Connect(ctx context.Context, once func(context.Context) error) error {
 }
 
 // Connector makes connections. It gives up when ctx ends, and leaves no socket behind.
-type Connector struct{ *pgdriver.Connector }
+type Connector struct {
+	*pgdriver.Connector
+	encryption *tls.Config // nil: none
+}
 
 // readAsWritten makes the two settings without which the server reads texts otherwise than the driver has written them. A database or
 // a role may have other ones; the driver would refuse those at connecting, without a word about which one it was.

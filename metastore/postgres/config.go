@@ -152,7 +152,7 @@ func (c Config) connector(timeout time.Duration) (*preparing, error) {
 			p.settings = append(p.settings, s)
 		}
 	}
-	p.settings = append(p.settings, required...)
+	p.settings = append(append(p.settings, required...), noticed)
 	driver.ConnParams = nil // the driver would make them one by one
 	return p, nil
 }

@@ -8,6 +8,8 @@
 // run again, for about a second. Where the connection breaks in a COMMIT, the store asks the server, on another connection,
 // what became of the transaction, and ends it if it goes on, unless it waits for a standby. Only where nobody can tell (the server
 // does not come back within half a minute, has crashed, or another one answers that does not know) does the caller get ErrUncertain.
+// So does the caller of a commit that waited for a synchronous standby when somebody ended the wait (pg_cancel_backend): a failover may
+// lose it. That is seen on the store's own connections only; in a host's pool such a commit succeeds.
 //
 // The database user must own the schema, or may create it where it is missing. With a DSN, connections have settings and prepared
 // statements of their own, so that PgBouncer can only stand between in session mode; a host's pool has neither.

@@ -55,8 +55,10 @@ var ownSettings = []setting{
 	// Load and Changes are statements without BEGIN. SERIALIZABLE they could fail, and wait for others where deferrable.
 	{"default_transaction_isolation", "read committed"},
 	{"default_transaction_deferrable", "off"},
-	{"client_min_messages", "warning"}, // the driver throws them away; what is less costs time
 }
+
+// noticed is required on the store's own connections: a warning tells of a COMMIT that no standby has, and what is less costs time.
+var noticed = setting{"client_min_messages", "warning"}
 
 // later are settings that came with a version of the server, which refuses them before.
 var later = []struct {
@@ -72,7 +74,7 @@ var later = []struct {
 }
 
 func isRequired(name string) bool {
-	for _, s := range append([]setting{{"standard_conforming_strings", ""}, {"client_encoding", ""}}, required...) {
+	for _, s := range append([]setting{{"standard_conforming_strings", ""}, {"client_encoding", ""}, noticed}, required...) {
 		if strings.EqualFold(name, s.name) {
 			return true
 		}
