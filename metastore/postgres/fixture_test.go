@@ -5,7 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/uuid"
@@ -162,4 +165,18 @@ func (w *world) changes(cursor stacksync.Cursor) stacksync.ChangesPage {
 	page, err := w.svc.Changes(w.t.Context(), stacksync.ChangesRequest{Actor: w.actor, Workspace: w.ws, Cursor: cursor})
 	require.NoError(w.t, err)
 	return page
+}
+
+// makeStandby makes a server of the test's own a standby of nobody.
+func makeStandby(t testing.TB, server *pgtest.Server) {
+	t.Helper()
+	data := server.Query(t, "SHOW data_directory")[0][0]
+	signal := filepath.Join(data, "standby.signal")
+	require.NoError(t, os.WriteFile(signal, nil, 0o600))
+	owner, err := os.Stat(data)
+	require.NoError(t, err)
+	if who, ok := owner.Sys().(*syscall.Stat_t); ok {
+		require.NoError(t, os.Chown(signal, int(who.Uid), int(who.Gid)))
+	}
+	server.Restart(t)
 }
