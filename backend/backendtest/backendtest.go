@@ -34,6 +34,9 @@
 //		return &client{url: at.Settings["url"], login: login, secret: string(secret)} // in each method 401 and 403 become an ErrDenied
 //	}
 //
+// The Client must be a Linker, too: it tries to bring content of other containers into its own by whatever its protocol has for that, links
+// and copies by the server. The service may read what a user may not, so a storage must follow nothing that a user has put.
+//
 // A capability that is declared and missing fails the check "Capabilities", as does one that is there but not declared.
 //
 // # What it costs

@@ -100,6 +100,40 @@ func (d device) List(ctx context.Context) (objects []string, err error) {
 	return objects, nil
 }
 
+// The ways in which S3 brings an object's content to another place.
+const (
+	serverCopy = "copy by the server"
+	copyPart   = "copy of a part by the server"
+	redirect   = "redirect of a website"
+)
+
+// Kinds implements backendtest.Linker.
+func (device) Kinds() []string { return []string{serverCopy, copyPart, redirect} }
+
+// Link implements backendtest.Linker.
+func (d device) Link(ctx context.Context, kind, object string, from stacksync.Location, target string) error {
+	bucket, core := from.Settings["bucket"], minio.Core{Client: d.client}
+	switch kind {
+	case serverCopy:
+		_, err := d.client.CopyObject(ctx, minio.CopyDestOptions{Bucket: d.bucket, Object: object}, minio.CopySrcOptions{Bucket: bucket, Object: target})
+		return denied(err)
+	case copyPart:
+		id, err := core.NewMultipartUpload(ctx, d.bucket, object, minio.PutObjectOptions{})
+		if err != nil {
+			return denied(err)
+		}
+		part, err := core.CopyObjectPart(ctx, bucket, target, d.bucket, object, id, 1, 0, -1, nil)
+		if err != nil {
+			return denied(err) // an account may not abort its upload
+		}
+		_, err = core.CompleteMultipartUpload(ctx, d.bucket, object, id, []minio.CompletePart{part}, minio.PutObjectOptions{})
+		return denied(err)
+	default:
+		_, err := d.client.PutObject(ctx, d.bucket, object, bytes.NewReader(nil), 0, minio.PutObjectOptions{WebsiteRedirectLocation: "/" + bucket + "/" + target})
+		return denied(err)
+	}
+}
+
 func denied(err error) error {
 	if answer, ok := errors.AsType[minio.ErrorResponse](err); ok && answer.StatusCode == http.StatusForbidden {
 		return fmt.Errorf("%w: %w", backendtest.ErrDenied, err)
