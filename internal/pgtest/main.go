@@ -6,11 +6,15 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/stacksync/stacksync-go/internal/missing"
 )
 
-// Main is a TestMain: it runs the tests, stops the shared server, looks for goroutines that are left over, and exits.
+// Main is a TestMain: it runs the tests, says whether the server was missing, stops the shared one, looks for goroutines
+// that are left over, and exits.
 func Main(m *testing.M) {
 	code := m.Run()
+	missing.Report()
 	Stop()
 	if err := goleak.Find(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -25,16 +25,13 @@ import (
 	"os"
 	"sync"
 	"testing"
+
+	"github.com/stacksync/stacksync-go/internal/missing"
 )
 
-// The environment variables that tell tests which server to use, and whether they may do without.
-const (
-	// EnvDSN holds the DSN of a server that runs already, of a user who may create schemas:
-	// postgres://user:password@host:port/database?sslmode=disable. Tests then start no server to share.
-	EnvDSN = "STACKSYNC_TEST_POSTGRES"
-	// EnvRequire, set to 1, makes a test fail that would be skipped for want of a server.
-	EnvRequire = "STACKSYNC_REQUIRE_SERVICES"
-)
+// EnvDSN is the environment variable that holds the DSN of a server that runs already, of a user who may create schemas:
+// postgres://user:password@host:port/database?sslmode=disable. Tests then start no server to share.
+const EnvDSN = "STACKSYNC_TEST_POSTGRES"
 
 // Server is a PostgreSQL server for tests. Its methods may be called concurrently, but for Kill and Restart.
 type Server struct {
@@ -64,8 +61,8 @@ var shared struct {
 }
 
 // Shared returns the server that all tests of this process share: that of STACKSYNC_TEST_POSTGRES where set, else one
-// that the first call starts, and that [Stop] stops. Where PostgreSQL is not installed it skips the test, or fails it if
-// STACKSYNC_REQUIRE_SERVICES is 1.
+// that the first call starts, and that [Stop] stops. Where PostgreSQL is not installed it skips the test, or fails it: see
+// [missing.Require]. t must be the test that calls it.
 func Shared(t testing.TB) *Server {
 	t.Helper()
 	shared.mu.Lock()
@@ -73,13 +70,14 @@ func Shared(t testing.TB) *Server {
 	if shared.server == nil && shared.err == nil {
 		shared.server, shared.err = openShared(os.Getenv(EnvDSN))
 	}
-	if shared.err != nil {
-		unavailable(t, shared.err)
-	}
+	missing.Require(t, shared.err)
 	return shared.server
 }
 
 func openShared(dsn string) (*Server, error) {
+	if err := missing.Hidden(software, howToGet); err != nil {
+		return nil, err
+	}
 	if dsn == "" {
 		s, err := start(Options{})
 		if err != nil {
@@ -113,9 +111,7 @@ func Stop() {
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
 	s, err := start(o)
-	if err != nil {
-		unavailable(t, err)
-	}
+	missing.Require(t, err)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the server's log ends so:\n%s", s.cluster.logTail())
@@ -125,14 +121,6 @@ func Start(t testing.TB, o Options) *Server {
 		}
 	})
 	return s
-}
-
-func unavailable(t testing.TB, err error) {
-	t.Helper()
-	if errors.Is(err, errNotInstalled) && os.Getenv(EnvRequire) != "1" {
-		t.Skipf("pgtest: %v", err)
-	}
-	t.Fatalf("pgtest: %v", err)
 }
 
 // DSN is where the server is, as the driver takes it, with the password of STACKSYNC_TEST_POSTGRES if that has one.
