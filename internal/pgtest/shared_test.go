@@ -12,7 +12,7 @@ import (
 
 func TestSharedOfTheEnvironment(t *testing.T) {
 	t.Parallel()
-	started := Start(t, Options{})
+	started := Shared(t)
 	given, err := openShared(started.DSN())
 	require.NoError(t, err)
 	assert.Equal(t, started.DSN(), given.DSN())
@@ -32,7 +32,5 @@ func TestWhichServer(t *testing.T) {
 		version = server.Query(t, "SHOW server_version")[0][0]
 	}
 	missing.Tell(t, "PostgreSQL "+version, err)
-	if server.cluster != nil {
-		require.NoError(t, server.cluster.remove())
-	}
+	require.NoError(t, server.leave())
 }
