@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/stacksync/stacksync-go"
 	storage "github.com/stacksync/stacksync-go/backend/memory"
@@ -33,10 +32,7 @@ func TestMain(m *testing.M) {
 	if order := os.Getenv(hintsOrder); order != "" {
 		hintsChild(order)
 	}
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		pgtest.Stop()
-		os.Exit(code)
-	}))
+	pgtest.Main(m)
 }
 
 // stores are the metadata stores that every test of the service runs on.

@@ -1,16 +1,20 @@
 package pgtest
 
 import (
-	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
+
+	"github.com/stacksync/stacksync-go/internal/missing"
 )
 
-var errNotInstalled = errors.New("no PostgreSQL server was found")
+const (
+	software = "PostgreSQL"
+	howToGet = "apt-get install postgresql, or make services, or set " + EnvDSN
+)
 
 // binFolders are where packages put the server's programs, which Debian's and Red Hat's keep out of the PATH.
 var binFolders = []string{
@@ -20,8 +24,12 @@ var binFolders = []string{
 	"/usr/local/opt/postgresql*/bin",
 }
 
-// findBinaries returns the folder of pg_ctl, initdb and postgres: the PATH's, else the newest of the given patterns.
+// findBinaries returns the folder of pg_ctl, initdb and postgres: the PATH's, else the newest of the given patterns. Where
+// there is none the error is a *[missing.Service].
 func findBinaries(patterns []string) (string, error) {
+	if err := missing.Hidden(software, howToGet); err != nil {
+		return "", err
+	}
 	var folders []string
 	for _, pattern := range patterns {
 		found, err := filepath.Glob(pattern)
@@ -42,8 +50,9 @@ func findBinaries(patterns []string) (string, error) {
 			return folder, nil
 		}
 	}
-	return "", fmt.Errorf("%w: neither is %s set, nor are pg_ctl, initdb and postgres in the PATH or in one of %q; "+
-		"install it (Debian: apt-get install postgresql; here: .ci/run services), or set %s", errNotInstalled, EnvDSN, patterns, EnvDSN)
+	return "", &missing.Service{
+		Name: software, Detail: fmt.Sprintf("pg_ctl, initdb and postgres are neither in the PATH nor in one of %q", patterns), Install: howToGet,
+	}
 }
 
 func complete(folder string) bool {

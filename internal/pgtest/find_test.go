@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/stacksync/stacksync-go/internal/missing"
 )
 
 func install(t *testing.T, folder string, programs ...string) {
@@ -26,8 +28,10 @@ func TestFindBinaries(t *testing.T) {
 	t.Setenv("PATH", path)
 	patterns := []string{filepath.Join(root, "old", "*", "bin"), filepath.Join(root, "lib", "*", "bin")}
 
+	t.Setenv(missing.EnvHide, "")
+	var none *missing.Service
 	_, err = findBinaries(patterns)
-	require.ErrorIs(t, err, errNotInstalled)
+	require.ErrorAs(t, err, &none)
 	require.ErrorContains(t, err, patterns[1])
 	require.ErrorContains(t, err, EnvDSN)
 
@@ -45,4 +49,8 @@ func TestFindBinaries(t *testing.T) {
 	found, err = findBinaries(patterns)
 	require.NoError(t, err)
 	assert.Equal(t, filepath.Join(root, "lib", "10", "bin"), found)
+
+	t.Setenv(missing.EnvHide, "1")
+	_, err = findBinaries(patterns)
+	require.ErrorAs(t, err, &none)
 }
