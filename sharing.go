@@ -91,6 +91,8 @@ type ShareFolderRequest struct {
 
 // ShareFolderResult is that of Sharing.ShareFolder.
 type ShareFolderResult struct {
+	// Workspace is the new one, as it is once the folder has moved there. Where the store can't be
+	// read at that moment, Revision and Size are 0.
 	Workspace Workspace `json:"workspace"`
 	Operation Operation `json:"operation"`
 	// Unknown are the emails that belong to no user.

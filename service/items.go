@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -62,8 +63,9 @@ func (s *Service) GetItemByPath(ctx context.Context, r stacksync.GetItemByPathRe
 		if limit := s.cfg.Limits.Depth; len(names) > limit {
 			return stacksync.GetItemResult{}, 0, &stacksync.FieldError{Field: "Path", Reason: fmt.Sprintf("has more than %d names", limit), Err: stacksync.ErrLimit}
 		}
-		for _, name := range names {
-			if err := stacksync.CheckName("Path", name); err != nil {
+		for i, name := range names {
+			if err, bad := errors.AsType[*stacksync.FieldError](stacksync.CheckName("Path", name)); bad {
+				err.Reason = fmt.Sprintf("has %d names, and name %d %s", len(names), i+1, err.Reason)
 				return stacksync.GetItemResult{}, 0, err
 			}
 		}

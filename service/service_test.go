@@ -108,6 +108,25 @@ func TestFoldCase(t *testing.T) {
 }
 
 // What is stored depends on FoldCase: a service that is configured otherwise must not touch it.
+// The error of a path says which of its names is bad, and not how long the path is.
+func TestGetItemByPathNamesTheBadName(t *testing.T) {
+	w := newWorld(t, memory.New())
+	for path, says := range map[string]string{
+		"a//b":                   "Path has 3 names, and name 2 is not 1 to 255 bytes long",
+		"/a":                     "Path has 2 names, and name 1 is not 1 to 255 bytes long",
+		"a/../b":                 `Path has 3 names, and name 2 is ".."`,
+		"a\xff":                  "Path has 1 names, and name 1 is not valid UTF-8",
+		strings.Repeat("n", 256): "Path has 1 names, and name 1 is not 1 to 255 bytes long",
+	} {
+		_, err := w.svc.GetItemByPath(t.Context(), stacksync.GetItemByPathRequest{Actor: w.actor, Workspace: w.ws, Path: path})
+		require.ErrorIs(t, err, stacksync.ErrName, path)
+		require.ErrorContains(t, err, says)
+		var field *stacksync.FieldError
+		require.ErrorAs(t, err, &field)
+		require.Equal(t, "Path", field.Field)
+	}
+}
+
 func TestFoldCaseIsKept(t *testing.T) {
 	store := memory.New()
 	w := newWorld(t, store)

@@ -130,6 +130,13 @@ func TestShareAndReturn(t *testing.T) {
 
 		res := w.share(s.folder.Item, stacksync.Invitee{User: "bob"})
 		require.Equal(t, stacksync.OperationDone, res.Operation.State)
+		listed, err := w.svc.ListWorkspaces(t.Context(), stacksync.ListWorkspacesRequest{Actor: w.actor})
+		require.NoError(t, err)
+		i := slices.IndexFunc(listed.Workspaces, func(m stacksync.Mount) bool { return m.ID == res.Workspace.ID })
+		require.Equal(t, listed.Workspaces[i].Workspace.Revision, res.Workspace.Revision)
+		require.Positive(t, res.Workspace.Revision)
+		require.True(t, res.Workspace.Provisioned)
+		require.Equal(t, listed.Workspaces[i].Workspace.Size, res.Workspace.Size)
 		require.Equal(t, beside, w.tree())
 		shared := w.at(w.actor, res.Workspace.ID)
 		require.Equal(t, shelfTree, shared.tree())
@@ -174,7 +181,7 @@ func TestShareAndReturn(t *testing.T) {
 		// Everybody sees it mounted; a stranger nothing.
 		mounts := w.list()
 		require.Len(t, mounts.Workspaces, 2)
-		i := slices.IndexFunc(mounts.Workspaces, func(m stacksync.Mount) bool { return m.ID == res.Workspace.ID })
+		i = slices.IndexFunc(mounts.Workspaces, func(m stacksync.Mount) bool { return m.ID == res.Workspace.ID })
 		require.Equal(t, "docs", mounts.Workspaces[i].Member.MountName)
 		require.Len(t, w.at(bob, w.ws).list().Workspaces, 2)
 		_, err = w.svc.Changes(t.Context(), stacksync.ChangesRequest{Actor: eve, Workspace: res.Workspace.ID})

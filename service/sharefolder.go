@@ -82,6 +82,13 @@ func (s *Service) shareFolder(ctx context.Context, r stacksync.ShareFolderReques
 		return res, err
 	}
 	res.Operation = t.Op
+	ws, err := s.kernel.Workspace(ctx, res.Workspace.ID)
+	switch {
+	case err != nil: // the folder is shared all the same
+		s.cfg.Logger.Warn("a shared workspace could not be read again for the answer", "workspace", res.Workspace.ID, "error", err)
+	case ws != nil: // else it was unshared at once
+		res.Workspace = *ws
+	}
 	return res, nil
 }
 
