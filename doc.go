@@ -13,8 +13,8 @@ imports. This package itself is the contract and the rule book ([Rules]): it has
 I/O and no clock, and is all that a client or a stub needs.
 
 	store, err := sqlite.Open(ctx, "meta.db", sqlite.Config{})
-	chunks, err := dir.Open("chunks", dir.Config{})
-	svc, err := service.New(store, service.Config{Storage: chunks, Notifier: local.New()})
+	chunks, err := dir.Open(ctx, "chunks", dir.Config{})
+	svc, err := service.New(store, service.Config{Storage: chunks, Notifier: local.New(local.Config{})})
 
 The host calls [Accounts.PutUser] for each user who logs in, which makes a workspace and its
 container for a new one, and [Devices.RegisterDevice] for each device. From then on each request

@@ -59,7 +59,7 @@ func readChunk(t *testing.T, s stacksync.ChunkReader, container, name string) st
 // filled returns a source of 1,500 chunks, which is more than a page, and an empty target on disk.
 func filled(t *testing.T) (source, target readerWriter, bytes int64) {
 	from := storage.New(storage.Config{})
-	to, err := dir.Open(t.TempDir(), dir.Config{NoSync: true})
+	to, err := dir.Open(t.Context(), t.TempDir(), dir.Config{NoSync: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, to.Close()) })
 	makeContainer(t, from, "from")

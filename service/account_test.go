@@ -46,7 +46,7 @@ func TestPutUserMakesOneWorkspace(t *testing.T) {
 }
 
 func TestPutUserChangesTheLimit(t *testing.T) {
-	w := newWorld(t, memory.New(), func(c *service.Config) { c.QuotaLimit = 7 })
+	w := newWorld(t, memory.New(memory.Config{}), func(c *service.Config) { c.QuotaLimit = 7 })
 	put := func(limit *int64) int64 {
 		res, err := w.svc.PutUser(t.Context(), stacksync.PutUserRequest{User: w.actor.User, QuotaLimit: limit})
 		require.NoError(t, err)
@@ -84,7 +84,7 @@ func (b *brokenStorage) CreateContainer(ctx context.Context, p stacksync.CreateC
 // A user whose container could not be made gets it at the next call that needs it: the same one, since the rows that name it were first.
 func TestPutUserHealsAMissingContainer(t *testing.T) {
 	var storage *brokenStorage
-	w := newWorld(t, memory.New(), func(c *service.Config) {
+	w := newWorld(t, memory.New(memory.Config{}), func(c *service.Config) {
 		storage = &brokenStorage{StorageProvisioner: c.Storage}
 		c.Storage = storage
 	})
@@ -104,7 +104,7 @@ func TestPutUserHealsAMissingContainer(t *testing.T) {
 }
 
 func TestUserIDs(t *testing.T) {
-	w := newWorld(t, memory.New())
+	w := newWorld(t, memory.New(memory.Config{}))
 	for _, good := range []stacksync.UserID{"a", "名前", "a b/c.*#>", stacksync.UserID(strings.Repeat("x", 255))} {
 		actor, ws := w.join(good)
 		w.actor, w.ws = actor, ws

@@ -25,7 +25,7 @@ type broker struct {
 }
 
 func newBroker(t testing.TB) *broker {
-	b := &broker{Notifier: local.New(), published: make(map[stacksync.Topic][]int64)}
+	b := &broker{Notifier: local.New(local.Config{}), published: make(map[stacksync.Topic][]int64)}
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 	return b
 }

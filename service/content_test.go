@@ -47,7 +47,7 @@ func (a again) WriteChunk(ctx context.Context, p stacksync.WriteChunkParams) (st
 
 // A hash that is checked on the way does not keep a storage from trying again.
 func TestHashedContentCanBeSentAgain(t *testing.T) {
-	w := newWorld(t, memory.New(), onStorage(again{storage.New(storage.Config{})}), func(c *service.Config) { c.ChunkHash = sha256.New })
+	w := newWorld(t, memory.New(memory.Config{}), onStorage(again{storage.New(storage.Config{})}), func(c *service.Config) { c.ChunkHash = sha256.New })
 	upload := func(chunk stacksync.Chunk, content io.Reader) error {
 		_, err := w.svc.UploadChunk(t.Context(), stacksync.UploadChunkRequest{Actor: w.actor, Workspace: w.ws, Chunk: chunk, Content: content})
 		return err
@@ -106,7 +106,7 @@ func TestDownloadChecksContent(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := &damaging{readerWriter: storage.New(storage.Config{}), give: row.give, size: row.size}
-			w := newWorld(t, memory.New(), onStorage(s), func(c *service.Config) { c.ChunkHash = sha256.New })
+			w := newWorld(t, memory.New(memory.Config{}), onStorage(s), func(c *service.Config) { c.ChunkHash = sha256.New })
 			download := func() stacksync.DownloadChunkResult {
 				res, err := w.svc.DownloadChunk(t.Context(), stacksync.DownloadChunkRequest{Actor: w.actor, Workspace: w.ws, Name: chunkOf(content).Name})
 				require.NoError(t, err)
@@ -144,7 +144,7 @@ func TestDownloadChecksContent(t *testing.T) {
 // Where names mean nothing content is what the storage gives.
 func TestDownloadWithoutHash(t *testing.T) {
 	s := &damaging{readerWriter: storage.New(storage.Config{}), give: func() io.Reader { return strings.NewReader("CONTENT") }, size: 7}
-	w := newWorld(t, memory.New(), onStorage(s))
+	w := newWorld(t, memory.New(memory.Config{}), onStorage(s))
 	res, err := w.svc.DownloadChunk(t.Context(), stacksync.DownloadChunkRequest{Actor: w.actor, Workspace: w.ws, Name: chunkOf("content").Name})
 	require.NoError(t, err)
 	got, err := io.ReadAll(res.Content)

@@ -36,11 +36,11 @@ func openCrash(root string) (svc *service.Service, store *sqlite.Store, closeAll
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	storage, err := dir.Open(filepath.Join(root, "chunks"), dir.Config{})
+	storage, err := dir.Open(context.Background(), filepath.Join(root, "chunks"), dir.Config{})
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	notifier := local.New()
+	notifier := local.New(local.Config{})
 	svc, err = service.New(store, service.Config{Storage: storage, Notifier: notifier})
 	if err != nil {
 		return nil, nil, nil, err

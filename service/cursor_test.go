@@ -42,7 +42,7 @@ func TestCursorErrors(t *testing.T) {
 		}, stacksync.ErrCursorExpired, stacksync.RemedyResync},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			w := newWorld(t, memory.New())
+			w := newWorld(t, memory.New(memory.Config{}))
 			newTree(w)
 			pages := w.pages("", 0)
 			_, err := w.svc.Changes(t.Context(), stacksync.ChangesRequest{Actor: w.actor, Workspace: w.ws, Cursor: row.cursor(w, pages[0].Cursor)})
@@ -65,7 +65,7 @@ func (w *world) changeWorkspace(f func(*stacksync.Workspace)) {
 
 // A client in the middle of its first sync has nothing to lose by tombstones being pruned that it was never going to see.
 func TestCursorOutlivesPruningDuringFirstSync(t *testing.T) {
-	w := newWorld(t, memory.New())
+	w := newWorld(t, memory.New(memory.Config{}))
 	newTree(w)
 	page, err := w.svc.Changes(t.Context(), stacksync.ChangesRequest{Actor: w.actor, Workspace: w.ws, Limit: 1})
 	require.NoError(t, err)
@@ -133,7 +133,7 @@ func TestPagesAreBoundedByChunks(t *testing.T) {
 }
 
 func TestAtTheEndTheCursorStays(t *testing.T) {
-	w := newWorld(t, memory.New())
+	w := newWorld(t, memory.New(memory.Config{}))
 	newTree(w)
 	first := w.pages("", 0)
 	again := w.pages(first[0].Cursor, 0)

@@ -55,7 +55,7 @@ func TestDeleteUser(t *testing.T) {
 
 // When the last other member is deleted, the folder returns to its owner.
 func TestDeleteLastMember(t *testing.T) {
-	c := newClub(t, memory.New())
+	c := newClub(t, memory.New(memory.Config{}))
 	require.NoError(t, c.unshare("eve"))
 	_, err := c.svc.DeleteUser(t.Context(), stacksync.DeleteUserRequest{User: "bob"})
 	require.NoError(t, err)

@@ -3,8 +3,8 @@ Package service is the machine: it answers the calls of stacksync.SyncService on
 rules of the root package.
 
 	store, err := sqlite.Open(ctx, "meta.db", sqlite.Config{})
-	chunks, err := dir.Open("chunks", dir.Config{})
-	svc, err := service.New(store, service.Config{Storage: chunks, Notifier: local.New()})
+	chunks, err := dir.Open(ctx, "chunks", dir.Config{})
+	svc, err := service.New(store, service.Config{Storage: chunks, Notifier: local.New(local.Config{})})
 
 A call is checked (rights, fields), then reads or locks what it is about, decides, and saves in one short transaction; what
 takes many is a journaled operation. Any number of processes may run a service on one store. Each method's contract stands at

@@ -16,7 +16,7 @@ import (
 
 // newExample makes a service in memory with a user who has two devices.
 func newExample(ctx context.Context) (svc *service.Service, home stacksync.WorkspaceID, laptop, phone stacksync.Actor) {
-	svc, err := service.New(memory.New(), service.Config{Storage: storage.New(storage.Config{}), Notifier: local.New()})
+	svc, err := service.New(memory.New(memory.Config{}), service.Config{Storage: storage.New(storage.Config{}), Notifier: local.New(local.Config{})})
 	if err != nil {
 		log.Fatal(err)
 	}

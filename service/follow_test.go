@@ -77,7 +77,7 @@ func TestFollowJoinsCatchUpAndLive(t *testing.T) {
 }
 
 func TestFollowTellsThatItHasCaughtUp(t *testing.T) {
-	w := newWorld(t, memory.New())
+	w := newWorld(t, memory.New(memory.Config{}))
 	page := w.follow(w.actor, "").next(t)
 	require.Empty(t, page.Items)
 	require.False(t, page.More)
@@ -101,7 +101,7 @@ func TestFollowEnds(t *testing.T) {
 		}, stacksync.ErrDeviceRevoked},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			w := newWorld(t, memory.New())
+			w := newWorld(t, memory.New(memory.Config{}))
 			actor := w.device(w.actor.User)
 			f := w.follow(actor, "")
 			f.next(t)
@@ -113,7 +113,7 @@ func TestFollowEnds(t *testing.T) {
 
 // Leaving the loop ends a follower quietly, whatever ends with it.
 func TestFollowEndsWithItsLoop(t *testing.T) {
-	w := newWorld(t, memory.New())
+	w := newWorld(t, memory.New(memory.Config{}))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	for _, err := range w.svc.Follow(ctx, stacksync.FollowRequest{Actor: w.actor, Workspace: w.ws}) {
@@ -125,7 +125,7 @@ func TestFollowEndsWithItsLoop(t *testing.T) {
 }
 
 func TestFollowRefusesAStranger(t *testing.T) {
-	w := newWorld(t, memory.New())
+	w := newWorld(t, memory.New(memory.Config{}))
 	stranger, _ := w.join("eve")
 	err := <-w.follow(stranger, "").err
 	var cursor *stacksync.CursorError
@@ -144,12 +144,12 @@ func (deaf) Publish(context.Context, stacksync.PublishParams) (stacksync.Publish
 // Hints may be lost: a follower then finds the change by polling, with the clock of the test's own bubble.
 func TestFollowPolls(t *testing.T) {
 	for name, notifier := range map[string]func() stacksync.Notifier{
-		"hints are lost": func() stacksync.Notifier { return deaf{local.New()} },
+		"hints are lost": func() stacksync.Notifier { return deaf{local.New(local.Config{})} },
 		"no notifier":    func() stacksync.Notifier { return nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, memory.New(), func(c *service.Config) { c.Notifier, c.PollInterval = notifier(), 10*time.Second })
+				w := newWorld(t, memory.New(memory.Config{}), func(c *service.Config) { c.Notifier, c.PollInterval = notifier(), 10*time.Second })
 				f := w.follow(w.actor, "")
 				f.next(t)
 				start := time.Now()
@@ -175,7 +175,7 @@ func (s storm) Publish(ctx context.Context, p stacksync.PublishParams) (stacksyn
 }
 
 func TestFollowMindsNoStorm(t *testing.T) {
-	w := newWorld(t, memory.New(), func(c *service.Config) { c.Notifier = storm{c.Notifier} })
+	w := newWorld(t, memory.New(memory.Config{}), func(c *service.Config) { c.Notifier = storm{c.Notifier} })
 	f := w.follow(w.actor, "")
 	f.next(t)
 	seen := map[stacksync.ItemID]int{}
@@ -204,7 +204,7 @@ func (e early) Publish(ctx context.Context, p stacksync.PublishParams) (stacksyn
 func TestHintsComeAfterTheirRevision(t *testing.T) {
 	var w *world
 	hints := make(chan int64, 100)
-	w = newWorld(t, memory.New(), func(c *service.Config) {
+	w = newWorld(t, memory.New(memory.Config{}), func(c *service.Config) {
 		c.Notifier = early{c.Notifier, func(n stacksync.Notification) {
 			if n.Topic == stacksync.UserTopic("ada") {
 				return // of the device

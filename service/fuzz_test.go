@@ -21,7 +21,7 @@ func FuzzNames(f *testing.F) {
 		f.Add(seed, seed)
 	}
 	f.Fuzz(func(t *testing.T, name, other string) {
-		w := newWorld(t, memory.New())
+		w := newWorld(t, memory.New(memory.Config{}))
 		p := w.folder(stacksync.ItemID{}, name)
 		o := w.commit(p)[0]
 		legal := name != "" && len(name) <= 255 && utf8.ValidString(name) && !strings.ContainsAny(name, "/\x00") && name != "." && name != ".."
@@ -42,7 +42,7 @@ func FuzzNames(f *testing.F) {
 
 // FuzzCursor gives Changes any cursor: it continues it, or says that it is none.
 func FuzzCursor(f *testing.F) {
-	w := newWorld(f, memory.New())
+	w := newWorld(f, memory.New(memory.Config{}))
 	newTree(w)
 	for _, page := range w.pages("", 1) {
 		f.Add(string(page.Cursor))
@@ -83,7 +83,7 @@ func FuzzCommit(f *testing.F) {
 		if json.Unmarshal([]byte(text), &proposals) != nil || len(proposals) == 0 {
 			return
 		}
-		w := newWorld(t, memory.New(), func(c *service.Config) { c.Limits.Proposals = 100 })
+		w := newWorld(t, memory.New(memory.Config{}), func(c *service.Config) { c.Limits.Proposals = 100 })
 		w.upload("one")
 		r := stacksync.CommitRequest{Actor: w.actor, Workspace: w.ws, Atomic: atomic, Proposals: proposals}
 		res, err := w.svc.Commit(t.Context(), r)

@@ -71,7 +71,7 @@ func (g *gate) hold() {
 }
 
 func TestConcurrentCommitsShareTransactions(t *testing.T) {
-	g := &gate{MetadataStore: memory.New()}
+	g := &gate{MetadataStore: memory.New(memory.Config{})}
 	w := newWorld(t, g, quiet, func(c *service.Config) { c.RelayInterval = time.Hour }) // nor looks for operations
 	g.hold()
 	before := g.updates.Load()
@@ -98,7 +98,7 @@ func TestConcurrentCommitsShareTransactions(t *testing.T) {
 
 // A commit that the store can't save fails alone.
 func TestGatheredCommitsFailAlone(t *testing.T) {
-	g := &gate{MetadataStore: memory.New()}
+	g := &gate{MetadataStore: memory.New(memory.Config{})}
 	w := newWorld(t, g)
 	errDisk := errors.New("row does not fit")
 	g.fail = func(p stacksync.PutParams) error {
@@ -124,7 +124,7 @@ func TestGatheredCommitsFailAlone(t *testing.T) {
 
 // A panic in what the host has brought ends the call it happened in, and nothing else: not the process, not other callers, not Close.
 func TestPanicsEndOneCall(t *testing.T) {
-	g := &gate{MetadataStore: memory.New()}
+	g := &gate{MetadataStore: memory.New(memory.Config{})}
 	w := newWorld(t, g)
 	commit := func(name string) error {
 		p := w.folder(stacksync.ItemID{}, name)
@@ -150,7 +150,7 @@ func (panicking) Read([]byte) (int, error) { panic("reader is broken") }
 
 // A caller that goes away while it waits gets its context's error; what had not begun is then not done.
 func TestCallerGoesAway(t *testing.T) {
-	g := &gate{MetadataStore: memory.New()}
+	g := &gate{MetadataStore: memory.New(memory.Config{})}
 	w := newWorld(t, g, quiet)
 	g.hold()
 	errs := make(chan error)
@@ -179,7 +179,7 @@ func TestCallerGoesAway(t *testing.T) {
 
 // What lies below a folder is read only where the folder is going to be deleted: a subtree may be large, and others wait for its lock.
 func TestSubtreesAreReadForDeletionsOnly(t *testing.T) {
-	g := &gate{MetadataStore: memory.New()}
+	g := &gate{MetadataStore: memory.New(memory.Config{})}
 	w := newWorld(t, g)
 	tr := newTree(w)
 	stranger, _ := w.join("eve")

@@ -81,7 +81,7 @@ func TestCommitInTellsNobodyTooEarly(t *testing.T) {
 		t.Run(fmt.Sprint("the host says so: ", said), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBroker(t)
-				w := newWorld(t, memory.New(), b.configure)
+				w := newWorld(t, memory.New(memory.Config{}), b.configure)
 				var res service.CommitInResult
 				require.NoError(t, w.store.Update(t.Context(), func(ctx context.Context, tx stacksync.Tx) (err error) {
 					res, err = w.svc.CommitIn(ctx, tx, w.request(w.folder(stacksync.ItemID{}, "a")))
@@ -108,7 +108,7 @@ func TestCommitInTellsNobodyAfterAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBroker(t)
 		var failing atomic.Bool
-		w := newWorld(t, metastoretest.Faulty(memory.New(), func(at metastoretest.Point) error {
+		w := newWorld(t, metastoretest.Faulty(memory.New(memory.Config{}), func(at metastoretest.Point) error {
 			if at == metastoretest.AtPut && failing.Load() {
 				return errFault
 			}
@@ -176,7 +176,7 @@ func TestCommitInRollsBackWithTheHost(t *testing.T) {
 // CommitIn refuses what Commit refuses, with the same errors.
 func TestCommitInChecksAll(t *testing.T) {
 	errPolicy := errors.New("not on Sundays")
-	w := newWorld(t, memory.New(), func(c *service.Config) {
+	w := newWorld(t, memory.New(memory.Config{}), func(c *service.Config) {
 		c.Limits.Proposals = 2
 		c.Policy = func(_ context.Context, r stacksync.PolicyRequest) error {
 			if r.Proposed.Name == "vetoed" {
@@ -229,7 +229,7 @@ func TestCommitInChecksAll(t *testing.T) {
 func TestCommitInOutlivesItsService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBroker(t)
-		w := newWorld(t, memory.New(), b.configure)
+		w := newWorld(t, memory.New(memory.Config{}), b.configure)
 		var res service.CommitInResult
 		require.NoError(t, w.store.Update(t.Context(), func(ctx context.Context, tx stacksync.Tx) (err error) {
 			res, err = w.svc.CommitIn(ctx, tx, w.request(w.folder(stacksync.ItemID{}, "a")))
@@ -275,7 +275,7 @@ func TestCommitInSeveralTimes(t *testing.T) {
 
 // On a store of one writer commits wait for the host's transaction, and their lookups too: those of CommitIn must not wait for them.
 func TestCommitInWaitsForNobody(t *testing.T) {
-	w := newWorld(t, memory.New())
+	w := newWorld(t, memory.New(memory.Config{}))
 	file := w.file(stacksync.ItemID{}, "f", "content")
 	answered := make(chan error)
 	require.NoError(t, w.store.Update(t.Context(), func(ctx context.Context, tx stacksync.Tx) error {

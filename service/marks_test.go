@@ -18,7 +18,7 @@ import (
 func TestMarksAreGathered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, o := newBroker(t), new(observer)
-		w := newWorld(t, memory.New(), b.configure, o.configure)
+		w := newWorld(t, memory.New(memory.Config{}), b.configure, o.configure)
 		worlds := []*world{w, w.guest(t, 1), w.guest(t, 2)}
 		for i := range 250 {
 			worlds[i%3].must(w.folder(stacksync.ItemID{}, fmt.Sprint(i)))
@@ -50,7 +50,7 @@ func TestMarksAreGathered(t *testing.T) {
 func TestCloseMarksWhatWasSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBroker(t)
-		w := newWorld(t, memory.New(), b.configure)
+		w := newWorld(t, memory.New(memory.Config{}), b.configure)
 		w.must(w.folder(stacksync.ItemID{}, "last"))
 		start := time.Now()
 		require.NoError(t, w.svc.Close())
@@ -63,7 +63,7 @@ func TestCloseMarksWhatWasSent(t *testing.T) {
 // When a hint is due: two intervals after the first commit that owes it, or after the last mark that came too late for it.
 func TestHintDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, memory.New(), quiet, func(c *service.Config) { c.RelayInterval = time.Minute })
+		w := newWorld(t, memory.New(memory.Config{}), quiet, func(c *service.Config) { c.RelayInterval = time.Minute })
 		due := func() time.Duration { return time.Until(w.workspace().HintDue) }
 		w.must(w.folder(stacksync.ItemID{}, "first"))
 		require.Equal(t, 2*time.Minute, due())
@@ -109,7 +109,7 @@ func TestMarksPassOverALockedWorkspace(t *testing.T) {
 func TestUserHintsAreOwed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, o := newBroker(t), new(observer)
-		w := newWorld(t, memory.New(), b.configure, o.configure)
+		w := newWorld(t, memory.New(memory.Config{}), b.configure, o.configure)
 		time.Sleep(time.Minute)
 		require.Equal(t, []int64{1}, b.ofUser(w.actor.User), "a device was registered")
 		require.Len(t, o.of("mark"), 1)
@@ -130,7 +130,7 @@ func TestUserHintsAreOwed(t *testing.T) {
 func TestNothingIsRelayedWithoutNotifier(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := new(observer)
-		w := newWorld(t, memory.New(), quiet, o.configure)
+		w := newWorld(t, memory.New(memory.Config{}), quiet, o.configure)
 		w.must(w.folder(stacksync.ItemID{}, "owed"))
 		time.Sleep(time.Hour)
 		require.Empty(t, o.of("mark"))

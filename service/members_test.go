@@ -204,7 +204,7 @@ func TestInvitationsAreAnswered(t *testing.T) {
 }
 
 func TestShareFolderRefuses(t *testing.T) {
-	c := newClub(t, memory.New(), func(cfg *service.Config) { cfg.Limits.Members = 3 })
+	c := newClub(t, memory.New(memory.Config{}), func(cfg *service.Config) { cfg.Limits.Members = 3 })
 	w := c.home
 	other := w.folder(stacksync.ItemID{}, "other")
 	inner := w.folder(other.Item, "inner")
@@ -305,7 +305,7 @@ func TestMounts(t *testing.T) {
 }
 
 func TestUnread(t *testing.T) {
-	c := newClub(t, memory.New())
+	c := newClub(t, memory.New(memory.Config{}))
 	cursor := c.bob.pages("", 0)[0].Cursor
 	unread := func() bool {
 		res, err := c.svc.ListWorkspaces(t.Context(), stacksync.ListWorkspacesRequest{Actor: c.bob.actor, Cursors: map[stacksync.WorkspaceID]stacksync.Cursor{c.ws: cursor}})
@@ -322,7 +322,7 @@ func TestUnread(t *testing.T) {
 }
 
 func TestFollowWorkspaces(t *testing.T) {
-	c := newClub(t, memory.New())
+	c := newClub(t, memory.New(memory.Config{}))
 	lists := make(chan stacksync.ListWorkspacesResult)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)

@@ -31,7 +31,7 @@ func (o *occupied) CreateContainer(ctx context.Context, p stacksync.CreateContai
 // version goes without.
 func TestMoveOntoAnotherChunk(t *testing.T) {
 	o := &occupied{accounts: newAccounts()}
-	w := newWorld(t, memory.New(), onStorage(o), withKey)
+	w := newWorld(t, memory.New(memory.Config{}), onStorage(o), withKey)
 	bob, _ := w.join("bob")
 	s := w.shelf()
 	first, old := chunkOf("first"), chunkOf("deep 1")
@@ -71,7 +71,7 @@ func requireOnlyOf(t *testing.T, o *occupied, w *world, name string, size int64)
 
 // What both workspaces call alike is not the same where it has another size: it does not come home.
 func TestReturnOntoAnotherChunk(t *testing.T) {
-	w := newWorld(t, memory.New(), onStorage(newAccounts()), withKey)
+	w := newWorld(t, memory.New(memory.Config{}), onStorage(newAccounts()), withKey)
 	w.join("bob")
 	s := w.shelf()
 	shared := w.at(w.actor, w.share(s.folder.Item, stacksync.Invitee{User: "bob"}).Workspace.ID)

@@ -70,7 +70,7 @@ func TestRelayTellsWhatACommitterCouldNot(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				bad, good := newBroker(t), newBroker(t)
-				w := newWorld(t, memory.New(), bad.configure)
+				w := newWorld(t, memory.New(memory.Config{}), bad.configure)
 				other := w.beside(good.configure)
 				f := other.follow(w.actor, "")
 				f.next(t)
@@ -95,7 +95,7 @@ func TestRelayTellsWhatACommitterCouldNot(t *testing.T) {
 func TestRelayTellsAfterACrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		good := newBroker(t)
-		w := newWorld(t, memory.New(), quiet) // which never sends hints
+		w := newWorld(t, memory.New(memory.Config{}), quiet) // which never sends hints
 		other := w.beside(good.configure)
 		other.must(w.folder(stacksync.ItemID{}, "told"))
 		f := other.follow(w.actor, "")
@@ -116,7 +116,7 @@ func TestRelayTellsAfterAnUncertainCommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBroker(t)
 		var broken atomic.Bool
-		w := newWorld(t, metastoretest.Faulty(memory.New(), func(at metastoretest.Point) error {
+		w := newWorld(t, metastoretest.Faulty(memory.New(memory.Config{}), func(at metastoretest.Point) error {
 			if at == metastoretest.AfterCommit && broken.CompareAndSwap(true, false) {
 				return stacksync.ErrUncertain
 			}
@@ -137,7 +137,7 @@ func TestOutageIsLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBroker(t)
 		var log bytes.Buffer
-		w := newWorld(t, memory.New(), b.configure, func(c *service.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		w := newWorld(t, memory.New(memory.Config{}), b.configure, func(c *service.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 		b.breaks(func(context.Context) error { return errBroker })
 		for i := range 50 {
 			w.must(w.folder(stacksync.ItemID{}, fmt.Sprint(i)))
@@ -158,7 +158,7 @@ func TestOutageIsLoggedOnce(t *testing.T) {
 func TestRelaysLeaveABusyWorkspaceAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, o := newBroker(t), new(observer)
-		w := newWorld(t, memory.New(), b.configure)
+		w := newWorld(t, memory.New(memory.Config{}), b.configure)
 		w.beside(b.configure, o.configure)
 		for i := range 3000 {
 			w.must(w.folder(stacksync.ItemID{}, fmt.Sprint(i)))
@@ -175,7 +175,7 @@ func TestRelaysLeaveABusyWorkspaceAlone(t *testing.T) {
 func TestRelaysShareTheWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const workspaces = 700 // more than two pages
-		w := newWorld(t, memory.New(), quiet)
+		w := newWorld(t, memory.New(memory.Config{}), quiet)
 		var guests []*world
 		for n := range workspaces {
 			g := w.guest(t, n)
@@ -224,7 +224,7 @@ func TestRelayGoesOn(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBroker(t)
-				w := newWorld(t, memory.New(), quiet)
+				w := newWorld(t, memory.New(memory.Config{}), quiet)
 				w.must(w.folder(stacksync.ItemID{}, "owed"))
 				var log bytes.Buffer
 				failures := 0
@@ -256,7 +256,7 @@ func TestRelayGoesOn(t *testing.T) {
 func TestCloseEndsTheRelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, good := newBroker(t), newBroker(t)
-		w := newWorld(t, memory.New(), quiet)
+		w := newWorld(t, memory.New(memory.Config{}), quiet)
 		w.must(w.folder(stacksync.ItemID{}, "owed"))
 		var log bytes.Buffer
 		other := w.beside(b.configure, func(c *service.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
@@ -279,7 +279,7 @@ func TestCloseEndsTheRelay(t *testing.T) {
 func TestLongestIntervals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := new(observer)
-		w := newWorld(t, memory.New(), o.configure, func(c *service.Config) { c.RelayInterval, c.PollInterval = 1<<63-1, 1<<63-1 })
+		w := newWorld(t, memory.New(memory.Config{}), o.configure, func(c *service.Config) { c.RelayInterval, c.PollInterval = 1<<63-1, 1<<63-1 })
 		f := w.follow(w.actor, "")
 		f.next(t)
 		w.must(w.folder(stacksync.ItemID{}, "a"))

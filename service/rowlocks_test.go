@@ -33,7 +33,7 @@ type rowLocks struct {
 }
 
 func manyWriters(writers int) *rowLocks {
-	return &rowLocks{MetadataStore: memory.New(), writers: writers, bound: time.Hour, locked: make(map[any]chan struct{})}
+	return &rowLocks{MetadataStore: memory.New(memory.Config{}), writers: writers, bound: time.Hour, locked: make(map[any]chan struct{})}
 }
 
 func (s *rowLocks) Writers() int                    { return s.writers }

@@ -21,7 +21,7 @@ import (
 )
 
 func TestNewRefusesABadConfig(t *testing.T) {
-	store := memory.New()
+	store := memory.New(memory.Config{})
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
 	for field, cfg := range map[string]service.Config{
 		"Config.Limits.Proposals": {Limits: stacksync.Limits{Proposals: -1}},
@@ -46,7 +46,7 @@ type onlyContainers struct{ stacksync.StorageProvisioner }
 
 func TestZeroConfigSaysWhatItLacks(t *testing.T) {
 	var log bytes.Buffer
-	store := memory.New()
+	store := memory.New(memory.Config{})
 	svc, err := service.New(store, service.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	require.NoError(t, err)
 	require.NoError(t, svc.Close())
@@ -56,7 +56,7 @@ func TestZeroConfigSaysWhatItLacks(t *testing.T) {
 }
 
 func TestClosedService(t *testing.T) {
-	w := newWorld(t, memory.New())
+	w := newWorld(t, memory.New(memory.Config{}))
 	require.NoError(t, w.svc.Close())
 	require.NoError(t, w.svc.Close(), "a second Close does nothing")
 	_, err := w.svc.Commit(t.Context(), stacksync.CommitRequest{Actor: w.actor, Workspace: w.ws})
@@ -67,7 +67,7 @@ func TestClosedService(t *testing.T) {
 }
 
 func TestCommitRefusesABadRequest(t *testing.T) {
-	w := newWorld(t, memory.New(), func(c *service.Config) { c.Limits = stacksync.Limits{Proposals: 2, CommitChunks: 3} })
+	w := newWorld(t, memory.New(memory.Config{}), func(c *service.Config) { c.Limits = stacksync.Limits{Proposals: 2, CommitChunks: 3} })
 	f := w.file(stacksync.ItemID{}, "f", "f")
 	for len(f.Chunks) < 4 {
 		f.Chunks, f.Size = append(f.Chunks, f.Chunks[0]), f.Size+1
@@ -110,7 +110,7 @@ func TestFoldCase(t *testing.T) {
 // What is stored depends on FoldCase: a service that is configured otherwise must not touch it.
 // The error of a path says which of its names is bad, and not how long the path is.
 func TestGetItemByPathNamesTheBadName(t *testing.T) {
-	w := newWorld(t, memory.New())
+	w := newWorld(t, memory.New(memory.Config{}))
 	for path, says := range map[string]string{
 		"a//b":                   "Path has 3 names, and name 2 is not 1 to 255 bytes long",
 		"/a":                     "Path has 2 names, and name 1 is not 1 to 255 bytes long",
@@ -128,7 +128,7 @@ func TestGetItemByPathNamesTheBadName(t *testing.T) {
 }
 
 func TestFoldCaseIsKept(t *testing.T) {
-	store := memory.New()
+	store := memory.New(memory.Config{})
 	w := newWorld(t, store)
 	w.must(w.folder(stacksync.ItemID{}, "readme"))
 	other, err := service.New(store, service.Config{FoldCase: true})
@@ -149,7 +149,7 @@ func TestRequestsTakeNoIdentityFromJSON(t *testing.T) {
 
 // The caller keeps its request: what it changes in it later must not show in what was saved.
 func TestCommitKeepsNothingOfTheRequest(t *testing.T) {
-	w := newWorld(t, memory.New())
+	w := newWorld(t, memory.New(memory.Config{}))
 	p := w.file(stacksync.ItemID{}, "f", "content")
 	p.Attrs = map[string]string{"k": "v"}
 	w.must(p)
@@ -163,7 +163,7 @@ func TestCommitKeepsNothingOfTheRequest(t *testing.T) {
 // Clients' clocks order nothing: with the time running backwards the feed stays in the order of the commits.
 func TestClocksOrderNothing(t *testing.T) {
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.FixedZone("odd", 5*3600+123))
-	w := newWorld(t, memory.New(), func(c *service.Config) {
+	w := newWorld(t, memory.New(memory.Config{}), func(c *service.Config) {
 		c.Now = func() time.Time { now = now.Add(-time.Hour); return now }
 	})
 	var want []stacksync.ItemID
@@ -201,7 +201,7 @@ func (c *counter) Begin(ctx context.Context, op string) (context.Context, func(s
 
 func TestObserverSeesEveryCall(t *testing.T) {
 	seen := &counter{}
-	w := newWorld(t, memory.New(), func(c *service.Config) { c.Observer = seen })
+	w := newWorld(t, memory.New(memory.Config{}), func(c *service.Config) { c.Observer = seen })
 	w.must(w.folder(stacksync.ItemID{}, "a"), w.folder(stacksync.ItemID{}, "b"))
 	_, err := w.svc.GetItem(t.Context(), stacksync.GetItemRequest{Actor: w.actor, Workspace: w.ws, Item: newID()})
 	require.ErrorIs(t, err, stacksync.ErrItemNotFound)

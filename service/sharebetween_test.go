@@ -90,7 +90,7 @@ func (m *meddling) DeleteAccount(_ context.Context, p stacksync.DeleteAccountPar
 func TestFolderIsRenamedWhileItReturns(t *testing.T) {
 	for _, where := range []string{"in the shared workspace", "in the default workspace"} {
 		t.Run(where, func(t *testing.T) {
-			store := &afterwards{MetadataStore: memory.New()}
+			store := &afterwards{MetadataStore: memory.New(memory.Config{})}
 			w := newWorld(t, store, func(c *service.Config) { c.Limits.PageChunks = 1 }) // files move one by one
 			bob, _ := w.join("bob")
 			s := w.shelf()
@@ -124,7 +124,7 @@ func TestFolderIsRenamedWhileItReturns(t *testing.T) {
 
 // Who is taken out between the last transaction of a share and the news of it is not taken in again.
 func TestShareWhoseEndIsUncertain(t *testing.T) {
-	store := &afterwards{MetadataStore: memory.New()}
+	store := &afterwards{MetadataStore: memory.New(memory.Config{})}
 	w := newWorld(t, store)
 	bob, _ := w.join("bob")
 	w.join("eve")
@@ -172,7 +172,7 @@ func TestDeletedItemsReturn(t *testing.T) {
 
 // Tombstones that came over in a transaction of which nobody was told are not brought a second time, under other ids.
 func TestDeletedItemsReturnOnce(t *testing.T) {
-	store := &afterwards{MetadataStore: memory.New()}
+	store := &afterwards{MetadataStore: memory.New(memory.Config{})}
 	w := newWorld(t, store)
 	bob, _ := w.join("bob")
 	s := w.shelf()
@@ -204,7 +204,7 @@ func TestDeletedItemsReturnOnce(t *testing.T) {
 
 // A chunk of an old version that is lost is not said to be in the new container.
 func TestLostChunkOfAnOldVersion(t *testing.T) {
-	w := newWorld(t, memory.New())
+	w := newWorld(t, memory.New(memory.Config{}))
 	w.join("bob")
 	folder := w.folder(stacksync.ItemID{}, "docs")
 	file := w.file(folder.Item, "a.txt", "old")
@@ -222,7 +222,7 @@ func TestLostChunkOfAnOldVersion(t *testing.T) {
 func TestGrantIsLookedAtAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &meddling{accounts: newAccounts()}
-		w := newWorld(t, memory.New(), onStorage(m), withKey)
+		w := newWorld(t, memory.New(memory.Config{}), onStorage(m), withKey)
 		bob, _ := w.join("bob")
 		w.join("eve")
 		shared := w.share(w.shelf().folder.Item, stacksync.Invitee{User: "bob"}, stacksync.Invitee{User: "eve"}).Workspace
@@ -245,7 +245,7 @@ func TestGrantIsLookedAtAgain(t *testing.T) {
 // From the first transaction of a deletion on there is no such user, and no account at the storage afterwards.
 func TestUserIsGoneWhileBeingDeleted(t *testing.T) {
 	m := &meddling{accounts: newAccounts()}
-	w := newWorld(t, memory.New(), onStorage(m), withKey)
+	w := newWorld(t, memory.New(memory.Config{}), onStorage(m), withKey)
 	bob, bobs := w.join("bob")
 	w.account(bob)
 	tried := 0
@@ -277,7 +277,7 @@ func TestUserIsGoneWhileBeingDeleted(t *testing.T) {
 }
 
 func TestDeleteUserWantsSense(t *testing.T) {
-	w := newWorld(t, memory.New())
+	w := newWorld(t, memory.New(memory.Config{}))
 	w.join("bob")
 	ws := w.share(w.shelf().folder.Item, stacksync.Invitee{User: "bob"}).Workspace.ID
 	_, err := w.svc.DeleteUser(t.Context(), stacksync.DeleteUserRequest{User: "ada", Transfer: map[stacksync.WorkspaceID]stacksync.UserID{w.ws: "bob"}, DeleteShared: true})
@@ -290,7 +290,7 @@ func TestDeleteUserWantsSense(t *testing.T) {
 // Who has left learns nothing of how the folder returns, and can't meddle with it.
 func TestOperationsAreTheOwners(t *testing.T) {
 	m := &meddling{accounts: newAccounts()}
-	w := newWorld(t, memory.New(), onStorage(m), withKey)
+	w := newWorld(t, memory.New(memory.Config{}), onStorage(m), withKey)
 	bob, _ := w.join("bob")
 	ws := w.share(w.shelf().folder.Item, stacksync.Invitee{User: "bob"}).Workspace.ID
 	tried := 0
@@ -314,7 +314,7 @@ func TestOperationsAreTheOwners(t *testing.T) {
 
 // A new owner sees how the workspace has come about, whichever of the two workspaces is asked for; a member who owns neither does not.
 func TestOperationsAreTheNewOwners(t *testing.T) {
-	c := newClub(t, memory.New())
+	c := newClub(t, memory.New(memory.Config{}))
 	require.NoError(t, c.transfer("bob"))
 	for _, ws := range []stacksync.WorkspaceID{{}, c.ws, c.home.ws} {
 		for actor, n := range map[stacksync.Actor]int{c.actor: 1, c.bob.actor: 1, c.eve.actor: 0} {
@@ -327,7 +327,7 @@ func TestOperationsAreTheNewOwners(t *testing.T) {
 
 // An invitation shows what helps to decide on it; members do not see where others have the mount, nor their keys.
 func TestWhatOthersSee(t *testing.T) {
-	w := newWorld(t, memory.New(), asking)
+	w := newWorld(t, memory.New(memory.Config{}), asking)
 	bob, _ := w.join("bob")
 	s := w.shelf()
 	res, err := w.svc.ShareFolder(t.Context(), stacksync.ShareFolderRequest{Actor: w.actor, Workspace: w.ws, Folder: s.sub.Item, Encrypted: true, SealedKey: "for ada",
@@ -350,7 +350,7 @@ func TestWhatOthersSee(t *testing.T) {
 
 // A request that an operation could not be kept of is refused before anything is saved.
 func TestShareWithTooMuch(t *testing.T) {
-	w := newWorld(t, memory.New(), func(c *service.Config) { c.Limits.Members = 300 })
+	w := newWorld(t, memory.New(memory.Config{}), func(c *service.Config) { c.Limits.Members = 300 })
 	s := w.shelf()
 	var invite []stacksync.Invitee
 	for i := range 300 {
@@ -372,7 +372,7 @@ func TestShareWithTooMuch(t *testing.T) {
 
 // A mount can't be put where a folder is about to leave from.
 func TestMountBelowAFolderThatMoves(t *testing.T) {
-	store := &afterwards{MetadataStore: memory.New()}
+	store := &afterwards{MetadataStore: memory.New(memory.Config{})}
 	w := newWorld(t, store)
 	w.join("bob")
 	s := w.shelf()

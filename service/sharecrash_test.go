@@ -299,7 +299,7 @@ func TestOperationsBreakOffAnywhere(t *testing.T) {
 		for _, mode := range []powerMode{cut, late, fail, lost} {
 			t.Run(s.name+"/"+string(mode), func(t *testing.T) {
 				t.Parallel()
-				breakOffAnywhere(t, s, mode, 1, func(testing.TB) stacksync.MetadataStore { return memory.New() })
+				breakOffAnywhere(t, s, mode, 1, func(testing.TB) stacksync.MetadataStore { return memory.New(memory.Config{}) })
 			})
 		}
 	}

@@ -252,7 +252,7 @@ func (r rightsChange) run(t *testing.T, by teller) {
 	case by.tellsAtOnce():
 		maker = configure(good)
 	}
-	c := newClub(t, ledger{memory.New(), t}, maker)
+	c := newClub(t, ledger{memory.New(memory.Config{}), t}, maker)
 	if r.ask {
 		require.NoError(t, c.answer(c.bob.actor, true))
 		require.NoError(t, c.answer(c.eve.actor, true))

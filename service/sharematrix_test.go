@@ -28,7 +28,7 @@ type cast struct {
 var trials = []string{"stranger", "removed", "unknown", "revoked device", "foreign device", "pending", "viewer", "editor", "no device", "owner"}
 
 func newCast(t testing.TB) *cast {
-	w := newWorld(t, memory.New(), onStorage(newAccounts()), withKey, asking)
+	w := newWorld(t, memory.New(memory.Config{}), onStorage(newAccounts()), withKey, asking)
 	who := map[string]stacksync.Actor{"owner": w.actor}
 	for role, user := range map[string]stacksync.UserID{"stranger": "dan", "removed": "rob", "pending": "pam", "viewer": "eve", "editor": "bob"} {
 		who[role], _ = w.join(user)

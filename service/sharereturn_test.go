@@ -18,7 +18,7 @@ import (
 
 // Of two folders that return each is moved into the other, in one workspace each. Both commits are good; there is no circle in the end.
 func TestFoldersOfAReturnMakeNoCircle(t *testing.T) {
-	store := &afterwards{MetadataStore: memory.New()}
+	store := &afterwards{MetadataStore: memory.New(memory.Config{})}
 	w := newWorld(t, store, func(c *service.Config) { c.Limits.PageChunks = 1 }) // files move one by one
 	bob, _ := w.join("bob")
 	root := w.folder(stacksync.ItemID{}, "root")
@@ -76,7 +76,7 @@ func TestShareLeavesOutWhoHasTheIDOfAGuest(t *testing.T) {
 func TestStorageRefusesToBeTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &meddling{accounts: newAccounts()}
-		w := newWorld(t, memory.New(), func(c *service.Config) { c.Storage = m }, withKey)
+		w := newWorld(t, memory.New(memory.Config{}), func(c *service.Config) { c.Storage = m }, withKey)
 		bob, _ := w.join("bob")
 		w.join("eve")
 		var refusal atomic.Pointer[error]
@@ -118,7 +118,7 @@ func TestStorageRefusesToBeTold(t *testing.T) {
 // A container that is made for a user who has gone meanwhile goes, too.
 func TestUserGoesWhileTheContainerIsMade(t *testing.T) {
 	m := &creating{accounts: newAccounts()}
-	w := newWorld(t, memory.New(), func(c *service.Config) { c.Storage = m })
+	w := newWorld(t, memory.New(memory.Config{}), func(c *service.Config) { c.Storage = m })
 	m.created = func(container string) {
 		m.created = nil
 		_, err := w.svc.DeleteUser(t.Context(), stacksync.DeleteUserRequest{User: "bob"})

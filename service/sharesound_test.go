@@ -180,7 +180,7 @@ func onRaces(t *testing.T, race func(a *arena), configure ...func(*service.Confi
 							mu.Unlock()
 							time.Sleep(d)
 						}
-						run(newArena(t, memory.New(), lag, configure...).users(t, n))
+						run(newArena(t, memory.New(memory.Config{}), lag, configure...).users(t, n))
 					})
 				})
 			}

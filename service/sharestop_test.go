@@ -233,7 +233,7 @@ func (w *world) has(id stacksync.ItemID) bool {
 func TestShareIsUndoneWhileItsCallerWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &meddling{accounts: newAccounts()}
-		w := newWorld(t, memory.New(), onStorage(m), withKey)
+		w := newWorld(t, memory.New(memory.Config{}), onStorage(m), withKey)
 		w.join("bob")
 		s := w.shelf()
 		late := w.file(s.folder.Item, "late.txt", "late")
@@ -273,7 +273,7 @@ func TestNoWayBack(t *testing.T) {
 			}
 			return fmt.Errorf("%w: caf\xe9 \x00 %s", stacksync.ErrForbidden, strings.Repeat("é", 4<<10)) // in no language
 		}
-		w := newWorld(t, memory.New(), onStorage(m), withKey)
+		w := newWorld(t, memory.New(memory.Config{}), onStorage(m), withKey)
 		w.join("bob")
 		s := w.shelf()
 		_, err := w.shareErr(s.folder.Item, stacksync.Invitee{User: "bob"})

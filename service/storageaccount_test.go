@@ -71,7 +71,7 @@ func TestStorageAccount(t *testing.T) {
 func TestRevokeDeviceTellsTheStorage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAccounts()
-		w := newWorld(t, memory.New(), onStorage(a), withKey)
+		w := newWorld(t, memory.New(memory.Config{}), onStorage(a), withKey)
 		phone, tablet := w.device(w.actor.User), w.device(w.actor.User)
 		require.NoError(t, w.revoke(tablet.Device))
 		require.Empty(t, a.secrets)
@@ -117,7 +117,7 @@ func TestStorageAccountBesideRevocation(t *testing.T) {
 
 func testAccountBesideRevocation(t *testing.T, own bool) {
 	a := newAccounts()
-	w := newWorld(t, memory.New(), onStorage(a), withKey)
+	w := newWorld(t, memory.New(memory.Config{}), onStorage(a), withKey)
 	phone := w.device(w.actor.User)
 	known := w.account(phone).Secret
 	calls := 0
@@ -147,7 +147,7 @@ func testAccountBesideRevocation(t *testing.T, own bool) {
 func TestStorageAccountCallerGoesAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAccounts()
-		w := newWorld(t, memory.New(), onStorage(a), withKey)
+		w := newWorld(t, memory.New(memory.Config{}), onStorage(a), withKey)
 		phone := w.device(w.actor.User)
 		known := w.account(phone).Secret
 		ctx, cancel := context.WithCancel(t.Context())
@@ -174,7 +174,7 @@ func TestStorageAccountCallerGoesAway(t *testing.T) {
 func TestStorageAccountOfAStorageThatIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAccounts()
-		w := newWorld(t, memory.New(), onStorage(a), withKey)
+		w := newWorld(t, memory.New(memory.Config{}), onStorage(a), withKey)
 		fault := atomic.Pointer[error]{}
 		fault.Store(&errCut)
 		a.put = func(stacksync.PutAccountParams) error { return *fault.Load() }
@@ -220,7 +220,7 @@ func TestStorageAccountOfAStorageThatIsDown(t *testing.T) {
 func TestRevokeDeviceAgainWhileTheStorageIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAccounts()
-		w := newWorld(t, memory.New(), onStorage(a), withKey)
+		w := newWorld(t, memory.New(memory.Config{}), onStorage(a), withKey)
 		w.account(w.actor)
 		lost, stolen := w.device(w.actor.User), w.device(w.actor.User)
 		var fault atomic.Pointer[error]
@@ -252,7 +252,7 @@ func TestRevokeDeviceAgainWhileTheStorageIsDown(t *testing.T) {
 func TestLongListsOfAccess(t *testing.T) {
 	a := newAccounts()
 	a.most = 2
-	w := newWorld(t, memory.New(), onStorage(a), withKey)
+	w := newWorld(t, memory.New(memory.Config{}), onStorage(a), withKey)
 	bob, _ := w.join("bob")
 	eve, _ := w.join("eve")
 	w.join("zoe")
@@ -293,7 +293,7 @@ func TestSecretsAreSecret(t *testing.T) {
 	seen := []stacksync.Secret{}
 	for _, key := range []string{strings.Repeat("k", 32), strings.Repeat("l", 32)} {
 		a := newAccounts()
-		w := newWorld(t, memory.New(), onStorage(a), func(c *service.Config) { c.AccountKey = []byte(key) })
+		w := newWorld(t, memory.New(memory.Config{}), onStorage(a), func(c *service.Config) { c.AccountKey = []byte(key) })
 		res := w.account(w.actor)
 		require.NotContains(t, seen, res.Secret)
 		seen = append(seen, res.Secret)

@@ -50,7 +50,7 @@ func TestPrepareUploadNamesWhatIsMissing(t *testing.T) {
 
 // Only what could never fit is refused before the upload: a replacement may need less than it seems.
 func TestPrepareUploadKnowsTheQuota(t *testing.T) {
-	w := newWorld(t, memory.New())
+	w := newWorld(t, memory.New(memory.Config{}))
 	limit := int64(10)
 	_, err := w.svc.PutUser(t.Context(), stacksync.PutUserRequest{User: w.actor.User, QuotaLimit: &limit})
 	require.NoError(t, err)
@@ -69,7 +69,7 @@ func TestPrepareUploadKnowsTheQuota(t *testing.T) {
 }
 
 func TestDownloadGivesWhatWasUploaded(t *testing.T) {
-	w := newWorld(t, memory.New())
+	w := newWorld(t, memory.New(memory.Config{}))
 	chunk := w.upload("content")[0]
 	res, err := w.svc.DownloadChunk(t.Context(), stacksync.DownloadChunkRequest{Actor: w.actor, Workspace: w.ws, Name: chunk.Name})
 	require.NoError(t, err)
@@ -105,7 +105,7 @@ func TestUploadChecksContent(t *testing.T) {
 		{"nil", nil, stacksync.ErrInvalid},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			w := newWorld(t, memory.New(), func(c *service.Config) { c.ChunkHash = sha256.New })
+			w := newWorld(t, memory.New(memory.Config{}), func(c *service.Config) { c.ChunkHash = sha256.New })
 			chunk := chunkOf("content")
 			_, err := w.svc.UploadChunk(t.Context(), stacksync.UploadChunkRequest{Actor: w.actor, Workspace: w.ws, Chunk: chunk, Content: row.content})
 			require.ErrorIs(t, err, row.want)
@@ -122,7 +122,7 @@ func TestUploadChecksContent(t *testing.T) {
 var errCut = errors.New("cable cut")
 
 func TestServiceWithoutStorage(t *testing.T) {
-	w := newWorld(t, memory.New(), func(c *service.Config) { c.Storage = nil })
+	w := newWorld(t, memory.New(memory.Config{}), func(c *service.Config) { c.Storage = nil })
 	p := w.folder(stacksync.ItemID{}, "f")
 	p.Kind, p.Size, p.Chunks = stacksync.File, 7, []stacksync.Chunk{{Name: "kept elsewhere", Size: 7}}
 	w.must(p)
@@ -133,7 +133,7 @@ func TestServiceWithoutStorage(t *testing.T) {
 }
 
 func TestMissingChunksAreNamedOnce(t *testing.T) {
-	w := newWorld(t, memory.New())
+	w := newWorld(t, memory.New(memory.Config{}))
 	p := w.file(stacksync.ItemID{}, "f", "there")
 	for _, name := range []string{"m2", "m1", "m2", "m3", "m4"} {
 		p.Chunks = append(p.Chunks, stacksync.Chunk{Name: name, Size: 1})

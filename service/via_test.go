@@ -132,7 +132,7 @@ func onStorage(s stacksync.StorageProvisioner) func(*service.Config) {
 }
 
 func TestNewOffersOnlyWhatItCan(t *testing.T) {
-	store := memory.New()
+	store := memory.New(memory.Config{})
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
 	plain := storage.New(storage.Config{})
 	signs := &signing{readerWriter: plain}
@@ -172,7 +172,7 @@ func TestNewOffersOnlyWhatItCan(t *testing.T) {
 
 func TestPrepareSigns(t *testing.T) {
 	s := &signing{readerWriter: storage.New(storage.Config{})}
-	w := newWorld(t, memory.New(), onStorage(s), func(c *service.Config) { c.SignedLifetime, c.ChunkHash = time.Minute, sha256.New })
+	w := newWorld(t, memory.New(memory.Config{}), onStorage(s), func(c *service.Config) { c.SignedLifetime, c.ChunkHash = time.Minute, sha256.New })
 	there, missing := w.upload("there")[0], chunkOf("missing")
 	up, err := w.prepareUpload(missing, there)
 	require.NoError(t, err)
@@ -218,7 +218,7 @@ func TestPrepareSigns(t *testing.T) {
 // Chunks that came before there was a ChunkHash can be downloaded all the same; new ones of such names are refused by their place.
 func TestPrepareWithOtherNames(t *testing.T) {
 	s := &signing{readerWriter: storage.New(storage.Config{})}
-	w := newWorld(t, memory.New(), onStorage(s), func(c *service.Config) { c.ChunkHash = sha256.New })
+	w := newWorld(t, memory.New(memory.Config{}), onStorage(s), func(c *service.Config) { c.ChunkHash = sha256.New })
 	there := w.upload("there")[0]
 	writeChunk(t, s, mountContainer(w), "old", "old")
 	res, err := w.svc.PrepareDownload(t.Context(), stacksync.PrepareDownloadRequest{Actor: w.actor, Workspace: w.ws, Names: []string{"old"}})
@@ -245,7 +245,7 @@ func TestPrepareKnowsTheHash(t *testing.T) {
 	}{"none": {nil, false}, "md5": {md5.New, false}, "sha256": {sha256.New, true}} {
 		t.Run(name, func(t *testing.T) {
 			s := &signing{readerWriter: storage.New(storage.Config{})}
-			w := newWorld(t, memory.New(), onStorage(s), func(c *service.Config) { c.ChunkHash = row.hash })
+			w := newWorld(t, memory.New(memory.Config{}), onStorage(s), func(c *service.Config) { c.ChunkHash = row.hash })
 			_, err := w.prepareUpload(chunkOf("x"))
 			require.NoError(t, err)
 			require.Equal(t, row.want, s.asked[0].SHA256)
@@ -256,7 +256,7 @@ func TestPrepareKnowsTheHash(t *testing.T) {
 
 func TestClientsChooseTheWay(t *testing.T) {
 	s := &signing{readerWriter: storage.New(storage.Config{})}
-	w := newWorld(t, memory.New(), onStorage(s))
+	w := newWorld(t, memory.New(memory.Config{}), onStorage(s))
 	r := stacksync.PrepareUploadRequest{Actor: w.actor, Workspace: w.ws, Chunks: []stacksync.Chunk{chunkOf("x")}, Via: stacksync.ViaHost}
 	res, err := w.svc.PrepareUpload(t.Context(), r)
 	require.NoError(t, err)
@@ -269,7 +269,7 @@ func TestClientsChooseTheWay(t *testing.T) {
 		require.ErrorIs(t, err, errors.ErrUnsupported)
 	}
 
-	w = newWorld(t, memory.New(), onStorage(s), func(c *service.Config) { c.Vias = []stacksync.Via{stacksync.ViaSigned} })
+	w = newWorld(t, memory.New(memory.Config{}), onStorage(s), func(c *service.Config) { c.Vias = []stacksync.Via{stacksync.ViaSigned} })
 	_, err = w.svc.UploadChunk(t.Context(), stacksync.UploadChunkRequest{Actor: w.actor, Workspace: w.ws, Chunk: chunkOf("x"), Content: strings.NewReader("x")})
 	require.ErrorIs(t, err, errors.ErrUnsupported, "the configuration closes that way")
 	_, err = w.svc.DownloadChunk(t.Context(), stacksync.DownloadChunkRequest{Actor: w.actor, Workspace: w.ws, Name: "x"})
@@ -278,7 +278,7 @@ func TestClientsChooseTheWay(t *testing.T) {
 
 // A workspace that was made without a storage gets its container before somebody is sent to it.
 func TestPrepareUploadMakesTheContainer(t *testing.T) {
-	store := memory.New()
+	store := memory.New(memory.Config{})
 	before, err := service.New(store, service.Config{})
 	require.NoError(t, err)
 	user, err := before.PutUser(t.Context(), stacksync.PutUserRequest{User: "ada"})

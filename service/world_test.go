@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 
 // stores are the metadata stores that every test of the service runs on.
 var stores = map[string]func(t testing.TB) stacksync.MetadataStore{
-	"memory": func(testing.TB) stacksync.MetadataStore { return memory.New() },
+	"memory": func(testing.TB) stacksync.MetadataStore { return memory.New(memory.Config{}) },
 	"sqlite": func(t testing.TB) stacksync.MetadataStore {
 		store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "meta.db"), sqlite.Config{})
 		require.NoError(t, err)
@@ -85,7 +85,7 @@ type world struct {
 
 func newWorld(t testing.TB, store stacksync.MetadataStore, configure ...func(*service.Config)) *world {
 	w := &world{TB: t, store: store, storage: storage.New(storage.Config{})}
-	notifier := local.New()
+	notifier := local.New(local.Config{})
 	cfg := service.Config{Storage: w.storage, Notifier: notifier}
 	for _, f := range configure {
 		f(&cfg)

@@ -279,7 +279,7 @@ func TestOutageMutants(t *testing.T) {
 
 // newService makes a service for backendtest.RunOutage.
 func newService(t T, storage stacksync.StorageProvisioner, via stacksync.Via) stacksync.SyncService {
-	store := metadata.New()
+	store := metadata.New(metadata.Config{})
 	config := service.Config{Storage: storage, ChunkHash: sha256.New}
 	if via != "" {
 		config.Vias = []stacksync.Via{via}

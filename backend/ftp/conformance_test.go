@@ -45,7 +45,7 @@ func TestOutage(t *testing.T) {
 
 // newService makes a service for backendtest.RunOutage.
 func newService(t backendtest.T, storage stacksync.StorageProvisioner, via stacksync.Via) stacksync.SyncService {
-	store := memory.New()
+	store := memory.New(memory.Config{})
 	config := service.Config{Storage: storage, ChunkHash: sha256.New}
 	if via != "" {
 		config.Vias = []stacksync.Via{via}

@@ -117,7 +117,7 @@ func BenchmarkPrepareUpload(b *testing.B) {
 			n := &counted{RoundTripper: transport}
 			c := configOf(sharedServer(b))
 			c.Transport, c.Listings, c.Signing = n, listings, &swift.Signing{Keys: []stacksync.Secret{masterKey}}
-			store := metadata.New()
+			store := metadata.New(metadata.Config{})
 			svc, err := service.New(store, service.Config{Storage: open(b, c), ChunkHash: sha256.New})
 			require.NoError(b, err)
 			b.Cleanup(func() {

@@ -61,14 +61,14 @@ func newWorld(t *testing.T, configure ...func(*service.Config)) *world {
 
 func openWorld(ctx context.Context, t tb, dir string, configure ...func(*service.Config)) *world {
 	w := &world{
-		t: t, ctx: ctx, dir: dir, notifier: local.New(), actor: stacksync.Actor{User: "ada"}, workers: 2,
+		t: t, ctx: ctx, dir: dir, notifier: local.New(local.Config{}), actor: stacksync.Actor{User: "ada"}, workers: 2,
 		proposed: map[stacksync.ItemID]bool{},
 	}
 	w.cfg = service.Config{Storage: storage.New(storage.Config{}), Notifier: w.notifier, ChunkHash: sha256.New}
 	for _, f := range configure {
 		f(&w.cfg)
 	}
-	w.start(store.New())
+	w.start(store.New(store.Config{}))
 	return w
 }
 

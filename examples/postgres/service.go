@@ -105,7 +105,7 @@ func startServer(ctx context.Context, dsn, schema, chunks string, log *slog.Logg
 		return nil, err
 	}
 	s.closers = append(s.closers, notifier)
-	storage, err := dir.Open(chunks, dir.Config{Logger: log})
+	storage, err := dir.Open(ctx, chunks, dir.Config{Logger: log})
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func startServer(ctx context.Context, k *kind, folder string, log *slog.Logger, 
 		return nil, err
 	}
 	s.closers = append(s.closers, chunks)
-	notifier := local.New()
+	notifier := local.New(local.Config{})
 	s.closers = append(s.closers, notifier)
 	s.Service, err = service.New(store, service.Config{Storage: noting{chunks, made}, Notifier: notifier, ChunkHash: sha256.New, Logger: log})
 	return s, err

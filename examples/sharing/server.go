@@ -31,12 +31,12 @@ func startServer(ctx context.Context, folder string, log *slog.Logger) (_ *serve
 		return nil, err
 	}
 	s.closers = append(s.closers, store)
-	chunks, err := dir.Open(filepath.Join(folder, "chunks"), dir.Config{Logger: log})
+	chunks, err := dir.Open(ctx, filepath.Join(folder, "chunks"), dir.Config{Logger: log})
 	if err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, chunks)
-	notifier := local.New()
+	notifier := local.New(local.Config{})
 	s.closers = append(s.closers, notifier)
 	s.Service, err = service.New(store, service.Config{Storage: chunks, Notifier: notifier, ChunkHash: sha256.New, Logger: log})
 	return s, err
