@@ -27,6 +27,8 @@ type conn struct {
 	ctx  context.Context // of the call that uses it
 	stop func() bool     // ends what cuts it when ctx ends
 
+	// noEPSV says that the server knows only PASV.
+	noEPSV bool
 	// spent says that the call can't be made again on another connection.
 	spent bool
 	// idle is since when nobody uses it.

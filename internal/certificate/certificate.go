@@ -1,6 +1,5 @@
-//go:build unix
-
-package proftpd
+// Package certificate makes certificates for the servers that tests start.
+package certificate
 
 import (
 	"crypto/ecdsa"
@@ -17,18 +16,19 @@ import (
 	"time"
 )
 
+// The files that Write writes, as PEM.
 const (
-	caFile   = "ca.pem"
-	certFile = "server.pem"
-	keyFile  = "server.key"
+	CAFile     = "ca.pem"
+	ServerFile = "server.pem"
+	KeyFile    = "server.key"
 )
 
-// writeCertificates writes the certificate of a new authority, and a server's certificate by it with its key. The
+// Write writes the certificate of a new authority, and a server's certificate by it with its key. The
 // authority's key is in no file.
-func writeCertificates(folder string) (*x509.CertPool, error) {
+func Write(folder string) (*x509.CertPool, error) {
 	now := time.Now()
 	authority := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "proftpd authority"},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority of a test"},
 		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
@@ -59,9 +59,9 @@ func writeCertificates(folder string) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("encode the server's key: %w", err)
 	}
 	for name, block := range map[string]*pem.Block{
-		caFile:   {Type: "CERTIFICATE", Bytes: authorityDER},
-		certFile: {Type: "CERTIFICATE", Bytes: serverDER},
-		keyFile:  {Type: "PRIVATE KEY", Bytes: keyDER},
+		CAFile:     {Type: "CERTIFICATE", Bytes: authorityDER},
+		ServerFile: {Type: "CERTIFICATE", Bytes: serverDER},
+		KeyFile:    {Type: "PRIVATE KEY", Bytes: keyDER},
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), pem.EncodeToMemory(block), 0o600); err != nil {
 			return nil, fmt.Errorf("write the server's certificate: %w", err)
