@@ -3,6 +3,7 @@ package pgtest
 import (
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -20,8 +21,15 @@ var binFolders = []string{
 	"/usr/local/opt/postgresql*/bin",
 }
 
-// findBinaries returns the folder of pg_ctl, initdb and postgres: the PATH's, else the newest of the given patterns.
+// findBinaries returns the folder of pg_ctl, initdb and postgres: that of STACKSYNC_TEST_POSTGRES_BIN where set, else the PATH's, else the
+// newest of the given patterns.
 func findBinaries(patterns []string) (string, error) {
+	if folder := os.Getenv(EnvBin); folder != "" {
+		if !complete(folder) {
+			return "", fmt.Errorf("%s is %s, which does not have pg_ctl, initdb and postgres", EnvBin, folder)
+		}
+		return folder, nil
+	}
 	var folders []string
 	for _, pattern := range patterns {
 		found, err := filepath.Glob(pattern)

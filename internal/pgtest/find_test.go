@@ -24,6 +24,7 @@ func TestFindBinaries(t *testing.T) {
 	require.NoError(t, err)
 	path := filepath.Join(root, "path")
 	t.Setenv("PATH", path)
+	t.Setenv(EnvBin, "")
 	patterns := []string{filepath.Join(root, "old", "*", "bin"), filepath.Join(root, "lib", "*", "bin")}
 
 	_, err = findBinaries(patterns)
@@ -45,4 +46,13 @@ func TestFindBinaries(t *testing.T) {
 	found, err = findBinaries(patterns)
 	require.NoError(t, err)
 	assert.Equal(t, filepath.Join(root, "lib", "10", "bin"), found)
+
+	t.Setenv(EnvBin, filepath.Join(root, "lib", "9.6", "bin"))
+	found, err = findBinaries(patterns)
+	require.NoError(t, err)
+	assert.Equal(t, filepath.Join(root, "lib", "9.6", "bin"), found)
+	t.Setenv(EnvBin, filepath.Join(root, "lib", "16", "bin"))
+	_, err = findBinaries(patterns)
+	require.ErrorContains(t, err, EnvBin)
+	require.NotErrorIs(t, err, errNotInstalled, "a folder that is named must not end in a skip")
 }

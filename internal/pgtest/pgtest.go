@@ -32,6 +32,9 @@ const (
 	// EnvDSN holds the DSN of a server that runs already, of a user who may create schemas:
 	// postgres://user:password@host:port/database?sslmode=disable. Tests then start no server to share.
 	EnvDSN = "STACKSYNC_TEST_POSTGRES"
+	// EnvBin holds the folder of pg_ctl, initdb and postgres, for tests on another version than the installed one: .ci/run versions
+	// sets it. The user who runs the server (postgres, where that would be root) must be allowed to read it.
+	EnvBin = "STACKSYNC_TEST_POSTGRES_BIN"
 	// EnvRequire, set to 1, makes a test fail that would be skipped for want of a server.
 	EnvRequire = "STACKSYNC_REQUIRE_SERVICES"
 )
