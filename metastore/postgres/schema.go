@@ -18,6 +18,8 @@ import (
 var (
 	// ErrNewerSchema says that a schema was used by a later version of the library, which this one doesn't know.
 	ErrNewerSchema = sqlstore.ErrNewerSchema
+	// ErrCorrupt says that an index is damaged: Changes has met revisions out of order, or twice. REINDEX mends it; pg_amcheck looks for more.
+	ErrCorrupt = sqlstore.ErrCorrupt
 	// ErrServerVersion says that the server is older than PostgreSQL 13.
 	ErrServerVersion = errors.New("PostgreSQL 13 or later is needed")
 )

@@ -51,10 +51,10 @@ func TestListenerMayRest(t *testing.T) {
 	if version := server.Query(t, "SELECT current_setting('server_version_num')::int / 10000")[0][0]; version == "13" {
 		return // it has no such setting
 	}
-	n := open(t, Config{DSN: roleDSN(t, server, "idle_session_timeout = '200ms'"), Channel: channel, PingInterval: time.Hour})
+	n := open(t, Config{DSN: roleDSN(t, server, "idle_session_timeout = '2s'"), Channel: channel, PingInterval: time.Hour})
 	sub := subscribe(t, n, "a")
 	require.Eventually(t, func() bool {
-		rows := server.Query(t, "SELECT clock_timestamp() - state_change > interval '1 s' FROM pg_stat_activity WHERE query LIKE 'LISTEN %'")
+		rows := server.Query(t, "SELECT clock_timestamp() - state_change > interval '4 s' FROM pg_stat_activity WHERE query LIKE 'LISTEN %'")
 		return len(rows) == 1 && rows[0][0] == "true"
 	}, time.Minute, 10*time.Millisecond)
 	other := open(t, Config{DSN: server.DSN(), Channel: channel, PingInterval: time.Hour})
