@@ -100,8 +100,9 @@ func (s *Storage) deleteContainer(ctx context.Context, name string) error {
 
 // hide takes a container, if it is there, out of sight.
 func (s *Storage) hide(c *conn, name, as string) error {
-	// Without a list of access the folder is closed to all accounts, also under its new name.
-	if err := c.ftp.Delete(s.path(name, accessFile)); err != nil && !isMissing(err) {
+	// Without a list of access the folder is closed to all accounts, also under its new name. Where there are no accounts, the server may
+	// well forbid to touch a file of this name, and there is none.
+	if err := c.ftp.Delete(s.path(name, accessFile)); err != nil && !isMissing(err) && (s.accounts != nil || isBroken(err)) {
 		return err
 	}
 	const tries = 10 // whoever is done with a container of their own removes the folder of deleted ones, if it is empty

@@ -37,7 +37,13 @@
 // are for content that is being read, and content that is not read on for Config.Silence is cut: readers that stall stop nobody else. A
 // write whose content brings nothing for as long is cut, too.
 //
-// ProFTPD wants data connections to resume the TLS session of the control connection; those of this package do.
+// ProFTPD wants data connections to resume the TLS session of the control connection; those of this package do, by a cache of each
+// connection's own.
+//
+// # StoredAt
+//
+// A chunk's StoredAt is by the server's clock, whoever has brought it; what is written or copied again gets the server's time, as a file
+// tells it that was written just now. Where the server can't tell or set times (MDTM, MFMT), writing again does not change StoredAt.
 //
 // # Accounts
 //

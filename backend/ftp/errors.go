@@ -43,6 +43,13 @@ func isAlone(err error) bool {
 	return ok && len(joined.Unwrap()) == 1
 }
 
+// isRefusal tells whether the server has said at the end of a transfer why it does not take the content. The data connection may have
+// broken before that. 425 and 426 are about the connection alone.
+func isRefusal(err error) bool {
+	reply, ok := errors.AsType[*textproto.Error](err)
+	return ok && reply.Code >= ftp.StatusFileActionIgnored && reply.Code != ftp.StatusNotAvailable
+}
+
 // isEnd tells whether the other side has ended the connection.
 func isEnd(err error) bool {
 	var reply *textproto.Error
@@ -84,7 +91,11 @@ func (c *conn) isMissing(name string, err error) (bool, error) {
 	var why error
 	switch reply := replyOf(err).Msg; {
 	case says(reply, "can't check for file existence") && c.ftp.IsSetTimeSupported():
-		why = c.ftp.SetTime(name, time.Now())
+		now, known := c.server.clock.now()
+		if !known {
+			now = time.Now()
+		}
+		why = c.ftp.SetTime(name, now)
 	case says(reply, "cannot be listed", "can't check for file existence"):
 		why = c.ftp.ChangeDir(name) // all paths are absolute
 	default:

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// tempAge is after what time a file in .tmp is nobody's any more, by the clocks of the server and of this machine.
+	// tempAge is after what time a file in .tmp is nobody's any more, by the server's clock.
 	tempAge = 24 * time.Hour
 	// mostSwept is how many such files one call removes.
 	mostSwept = 1_000
@@ -73,10 +73,20 @@ func (s *Storage) Sweep(ctx context.Context, p SweepParams) (SweepResult, error)
 func (s *Storage) sweep(ctx context.Context, container string) (int, error) {
 	folder := s.path(container, tempFolder)
 	l, err := s.entries(ctx, folder) // if it is cut the next call sees the rest
+	if err != nil || len(l.entries) == 0 {
+		return 0, err
+	}
+	now := time.Now()
+	err = s.with(ctx, func(c *conn) (err error) {
+		if c.ftp.IsGetTimeSupported() { // else the two clocks have to be alike
+			now, err = s.serverTime(c, container, "")
+		}
+		return err
+	})
 	if err != nil {
 		return 0, err
 	}
-	before := time.Now().Add(-tempAge)
+	before := now.Add(-tempAge)
 	var old []string
 	for _, e := range l.entries {
 		if e.kind == ftp.EntryTypeFile && e.name != accessFile && e.time.Before(before) && len(old) < mostSwept {
