@@ -11,6 +11,7 @@ import (
 	"github.com/stacksync/stacksync-go/backend/backendtest"
 	"github.com/stacksync/stacksync-go/internal/proftpd"
 	"github.com/stacksync/stacksync-go/internal/storagetest"
+	"github.com/stacksync/stacksync-go/internal/testsize"
 	"github.com/stacksync/stacksync-go/metastore/memory"
 	"github.com/stacksync/stacksync-go/service"
 )
@@ -29,6 +30,7 @@ func TestConformance(t *testing.T) {
 			}
 		},
 		Accounts:    true,
+		Many:        testsize.Of(1_500, 0),
 		SecretBound: 5 * time.Second,
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/backend/backendtest"
 	"github.com/stacksync/stacksync-go/backend/s3"
+	"github.com/stacksync/stacksync-go/internal/testsize"
 	"github.com/stacksync/stacksync-go/internal/versitygw"
 	"github.com/stacksync/stacksync-go/metastore/memory"
 	"github.com/stacksync/stacksync-go/service"
@@ -30,7 +31,7 @@ var skips = map[string]string{
 // 30,000 handshakes take minutes. See TestOverTLS.
 func TestConformance(t *testing.T) {
 	c := config(t, server(t))
-	backendtest.Run(t, backendtest.Suite{Signs: true, Skips: skips, New: func(t backendtest.T) backendtest.Instance {
+	backendtest.Run(t, backendtest.Suite{Many: testsize.Of(1_500, 0), Signs: true, Skips: skips, New: func(t backendtest.T) backendtest.Instance {
 		open := func() stacksync.StorageProvisioner {
 			s, err := s3.Open(c)
 			require.NoError(t, err)
@@ -45,7 +46,7 @@ func TestConformance(t *testing.T) {
 func TestConformanceOwnBuckets(t *testing.T) {
 	gateway := server(t)
 	c := ownBuckets(gateway)
-	backendtest.Run(t, backendtest.Suite{Signs: true, Accounts: true, Skips: skips, New: func(t backendtest.T) backendtest.Instance {
+	backendtest.Run(t, backendtest.Suite{Many: testsize.Of(1_500, 0), Signs: true, Accounts: true, Skips: skips, New: func(t backendtest.T) backendtest.Instance {
 		open := func() stacksync.StorageProvisioner {
 			s, err := s3.Open(c)
 			require.NoError(t, err)

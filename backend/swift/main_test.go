@@ -4,7 +4,6 @@ package swift_test
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"sync"
@@ -18,6 +17,7 @@ import (
 	"github.com/stacksync/stacksync-go/backend/swift"
 	"github.com/stacksync/stacksync-go/internal/missing"
 	"github.com/stacksync/stacksync-go/internal/openstack"
+	"github.com/stacksync/stacksync-go/internal/testsize"
 )
 
 // shared is the server that tests use which stop nothing and configure nothing.
@@ -28,10 +28,7 @@ var shared struct {
 }
 
 func TestMain(m *testing.M) {
-	// Most tests wait for the servers most of the time.
-	if err := flag.Set("test.parallel", "8"); err != nil {
-		panic(err)
-	}
+	testsize.AtOnce(8)
 	code := m.Run()
 	missing.Report()
 	if shared.server != nil {

@@ -21,12 +21,17 @@ import (
 	"github.com/stacksync/stacksync-go"
 	storage "github.com/stacksync/stacksync-go/backend/memory"
 	"github.com/stacksync/stacksync-go/examples/device"
+	"github.com/stacksync/stacksync-go/internal/testsize"
 	store "github.com/stacksync/stacksync-go/metastore/memory"
 	"github.com/stacksync/stacksync-go/notify/local"
 	"github.com/stacksync/stacksync-go/service"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	testsize.Rapid()
+	testsize.AtOnce(8)
+	goleak.VerifyTestMain(m)
+}
 
 // tb is what rapid's T and testing's T have in common.
 type tb interface {

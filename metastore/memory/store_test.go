@@ -9,15 +9,20 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/internal/testsize"
 	"github.com/stacksync/stacksync-go/metastore/memory"
 	"github.com/stacksync/stacksync-go/metastore/metastoretest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	testsize.Rapid()
+	goleak.VerifyTestMain(m)
+}
 
 func TestConformance(t *testing.T) {
 	const reason = "each handle is a store of its own: nothing is kept outside of it"
 	metastoretest.Run(t, metastoretest.Suite{
+		Many: testsize.Of(2_000, 0),
 		New: func(metastoretest.T) metastoretest.Opener {
 			return func(metastoretest.T) stacksync.MetadataStore { return memory.New(memory.Config{}) }
 		},

@@ -27,7 +27,7 @@ func TestWrappersKeepTheContract(t *testing.T) {
 		"Faulty": func(store stacksync.MetadataStore) stacksync.MetadataStore { return Faulty(store, FailNth(0, nil)) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			conformance.Run(t, Suite{New: func(T) Opener {
+			conformance.Run(t, Suite{Many: faultRows, New: func(T) Opener {
 				return func(T) stacksync.MetadataStore { return wrap(memory.New(memory.Config{})) }
 			}}, touched, skips)
 		})
