@@ -8,7 +8,7 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// Upload is Transfers.UploadChunk.
+// Upload implements Transfers.UploadChunk.
 func (d *Desk) Upload(ctx context.Context, r stacksync.UploadChunkRequest) error {
 	if err := d.canHost(); err != nil {
 		return err
@@ -38,12 +38,13 @@ func (d *Desk) Upload(ctx context.Context, r stacksync.UploadChunkRequest) error
 	return err
 }
 
-// misnamed is the fault of whoever uploads.
+// misnamed makes the error for content whose hash is not the name that the uploading client gave
+// it.
 func misnamed(_ stacksync.Chunk, got string) error {
 	return &stacksync.FieldError{Field: "Chunk.Name", Reason: "is not the hash of the content, " + got}
 }
 
-// Download is Transfers.DownloadChunk.
+// Download implements Transfers.DownloadChunk.
 func (d *Desk) Download(ctx context.Context, r stacksync.DownloadChunkRequest) (stacksync.DownloadChunkResult, error) {
 	none := stacksync.DownloadChunkResult{}
 	if err := d.canHost(); err != nil {
@@ -68,7 +69,7 @@ func (d *Desk) Download(ctx context.Context, r stacksync.DownloadChunkRequest) (
 	return stacksync.DownloadChunkResult(res), err
 }
 
-// canHost reports why content can't go through the host, if it can't.
+// canHost returns errors.ErrUnsupported if content can't go through the host.
 func (d *Desk) canHost() error {
 	_, err := d.Choose(stacksync.ViaHost)
 	return err
