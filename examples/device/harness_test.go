@@ -21,7 +21,7 @@ import (
 	"github.com/stacksync/stacksync-go"
 	storage "github.com/stacksync/stacksync-go/backend/memory"
 	"github.com/stacksync/stacksync-go/examples/device"
-	store "github.com/stacksync/stacksync-go/metastore/memory"
+	metadata "github.com/stacksync/stacksync-go/metastore/memory"
 	"github.com/stacksync/stacksync-go/notify/local"
 	"github.com/stacksync/stacksync-go/service"
 )
@@ -68,7 +68,7 @@ func openWorld(ctx context.Context, t tb, dir string, configure ...func(*service
 	for _, f := range configure {
 		f(&w.cfg)
 	}
-	w.start(store.New())
+	w.start(metadata.New())
 	return w
 }
 
