@@ -88,7 +88,7 @@ type Outcome struct {
 // OK reports whether the proposed version is saved, now or before.
 func (o Outcome) OK() bool { return o.Result == Committed || o.Result == AlreadyCommitted }
 
-// Decide applies the rules of the commit, in the order of docs/design.md, to the loaded part of a
+// Decide applies the rules of the commit, in the order of docs/design/commit.md, to the loaded part of a
 // workspace. It answers each proposal of d, in order: Outcomes[i] answers d.Proposals[i]. Decide
 // stages the rows to save in l, where later proposals and later commits of the batch see them.
 //
@@ -166,7 +166,7 @@ func already(current *ItemRow) Outcome {
 	return Outcome{Result: AlreadyCommitted, Item: &it}
 }
 
-// decideOne applies the rules to one proposal, in the order of docs/design.md.
+// decideOne applies the rules to one proposal, in the order of docs/design/commit.md.
 func (c *commitment) decideOne(i int) Outcome {
 	p := &c.draft.Proposals[i]
 	if err := c.draft.invalid[i]; err != nil {

@@ -42,7 +42,7 @@ no folder lies below itself, and names are unique in their folder.
 
 An [Outcome] of success is given only for a version that is durable. After a definite error nothing
 was saved. A commit that is sent again, because its answer was lost, gets the same answer and saves
-nothing twice. docs/design.md has the rules in full.
+nothing twice. docs/design/commit.md has the rules in full.
 
 If the request as a whole is wrong, the call returns an error. If one proposal is wrong, its outcome
 says so, and the other proposals are saved all the same, unless [CommitRequest.Atomic] asks for all
@@ -70,7 +70,7 @@ reads what changed meanwhile, not the whole tree.
 mount each. A call that takes many steps, as this one, is an [Operation]: the service records it
 before its first step, and any process that lives can finish it. While the operation is not done its
 caller gets an [OperationError]. [Workspaces.FollowWorkspaces] tells a device which workspaces its
-user has. docs/design.md says what becomes of changes that are made at the same time.
+user has. docs/design/sharing.md says what becomes of changes that are made at the same time.
 
 [Accounts] and [OperationsAdmin] are for the host itself and have no [Actor]: a transport must not
 pass them on.

@@ -14,9 +14,9 @@ import (
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/metastore/memory"
-	// cast is everybody who could try a call on a shared workspace. ada owns it.
 )
 
+// cast is everybody who could try a call on a shared workspace. ada owns it.
 type cast struct {
 	*world // ada, in the shared workspace
 	who    map[string]stacksync.Actor
