@@ -11,6 +11,7 @@ import (
 // needed.
 type Operations interface {
 	// ListOperations returns the operations that the actor sees, newest first (CreatedAt, then id).
+	// For a workspace that the actor does not own the list is empty: that is no error.
 	ListOperations(ctx context.Context, r ListOperationsRequest) (ListOperationsResult, error)
 	// CancelOperation takes back a ShareFolder of which no item has moved yet.
 	// ErrOperationNotFound. ErrConflict: items have moved already, or the operation is done, or is

@@ -241,8 +241,8 @@ func (m *run) endReturn(ctx context.Context) (finished bool, err error) {
 	return err == nil, err
 }
 
-// ensureRoot makes the folder that all items return to live in the target, in the place where the
-// owner has mounted the workspace, unless it is live already.
+// ensureRoot makes sure that the folder which all items return to is live in the target. If it is
+// not, ensureRoot puts it where the owner has mounted the workspace.
 func (tr *transit) ensureRoot(ctx context.Context) error {
 	if tr.m.rootTo.IsZero() {
 		return nil

@@ -227,8 +227,9 @@ func (tr *transit) isAsIn(row, was *stacksync.ItemRow) bool {
 	return !row.CommittedAt.After(was.CommittedAt)
 }
 
-// place makes row live below parent in the target, as the version after was where was has its
-// version already. A name that is taken gets a number.
+// place makes row live below parent in the target. was is the target's current row of that item,
+// nil for none; if was has the version of row or a later one, row gets the version after that of
+// was. If row's name is taken there, it gets a number.
 func (tr *transit) place(ctx context.Context, was *stacksync.ItemRow, row stacksync.ItemRow, parent stacksync.ItemID) error {
 	version := row.Version
 	if was != nil && was.Version >= version {
