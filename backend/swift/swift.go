@@ -88,7 +88,8 @@ type Config struct {
 	RootCAs *x509.CertPool
 	// Transport sends the requests, in place of one that bounds dialling (10 s), the TLS handshake (10 s) and the wait for an answer's
 	// header (2 minutes), and that RootCAs is for. It is not closed. Give it an ExpectContinueTimeout: without, content that can be read
-	// once is spent on a server that refuses it.
+	// once is spent on a server that refuses it. With a Transport other than the package's own, Go's client
+	// writes "Unsolicited response" to the standard log after a HEAD that Swift has refused: see log.SetOutput.
 	Transport http.RoundTripper
 	// Parallel is how many requests one call has under way at a time. Defaults to 16.
 	Parallel int
