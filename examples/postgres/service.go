@@ -100,7 +100,7 @@ func startServer(ctx context.Context, dsn, schema, chunks string, log *slog.Logg
 		return nil, err
 	}
 	s.closers = append(s.closers, store)
-	notifier, err := pgnotify.New(ctx, pgnotify.Config{DSN: dsn, Channel: schema, Logger: log})
+	notifier, err := pgnotify.Open(ctx, pgnotify.Config{DSN: dsn, Channel: schema, Logger: log})
 	if err != nil {
 		return nil, err
 	}
