@@ -96,6 +96,9 @@ type Suite struct {
 
 	// Signs says that the back-end is a stacksync.ChunkSigner. Then the checks whose names start with "Signed" are run.
 	Signs bool
+	// Origins are those that the back-end was configured with as those of web sites, one at least, where it is a stacksync.OriginSetter. Then
+	// the checks whose names start with "SignedOrigins" are run, too, which send preflights as browsers do.
+	Origins []string
 	// Accounts says that the back-end is a stacksync.AccountProvisioner. Then the checks whose names start with "Account" are run.
 	Accounts bool
 	// AccessBound is how long after SetAccess has returned its change may take to hold, as the back-end documents it. Defaults to 0:
@@ -149,6 +152,9 @@ func checksOf(s Suite) []check {
 	all := slices.Clone(checks)
 	if s.Signs {
 		all = append(all, signedChecks...)
+	}
+	if len(s.Origins) > 0 {
+		all = append(all, originChecks...)
 	}
 	if s.Accounts {
 		all = append(all, accountChecks...)

@@ -26,7 +26,7 @@ var ErrVersioned = errors.New("the bucket keeps versions, and takes no chunk aga
 type bucketLooks struct {
 	mu     sync.Mutex
 	seen   time.Time // that it exists
-	usable bool      // that deleted chunks can be written again
+	usable bool      // that deleted chunks can be written again, and that it has the CORS rule
 }
 
 // seesBucket returns an ErrNoBucket if the one bucket of all containers is not there. It asks at most once in the time for which containers
@@ -73,8 +73,8 @@ func statusOf(err error) int {
 	return 0
 }
 
-// usable finds out whether chunks that were deleted can be written again in a bucket: of the shared one once.
-func (s *Storage) usable(ctx context.Context, bucket string) error {
+// prepare finds out whether chunks that were deleted can be written again in a bucket, and sets its CORS rule: of the shared one once.
+func (s *Storage) prepare(ctx context.Context, bucket string) error {
 	s.looks.mu.Lock()
 	known := s.looks.usable && !s.layout.ownBucket()
 	s.looks.mu.Unlock()
@@ -84,6 +84,9 @@ func (s *Storage) usable(ctx context.Context, bucket string) error {
 	keeps, err := s.keepsVersions(ctx, bucket)
 	if err == nil && keeps {
 		err = s.tryAgain(ctx, bucket)
+	}
+	if err == nil && len(s.cfg.Origins) > 0 {
+		err = s.setOrigins(ctx, bucket, s.cfg.Origins)
 	}
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package s3_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -45,6 +46,9 @@ func TestConfig(t *testing.T) {
 		{"BucketPrefix", func(c *s3.Config) { c.Bucket, c.BucketPrefix = "", strings.Repeat("a", 31) }},
 		{"Parallel", func(c *s3.Config) { c.Parallel = -1 }},
 		{"Tries", func(c *s3.Config) { c.Tries = 101 }},
+		{"Origins[1]", func(c *s3.Config) { c.Origins = []string{"*", "example.com"} }},
+		{"ClockMargin", func(c *s3.Config) { c.ClockMargin = -1 }},
+		{"ClockMargin", func(c *s3.Config) { c.ClockMargin = 16 * time.Minute }},
 	} {
 		c := good
 		test.change(&c)

@@ -40,9 +40,9 @@ func (s *Storage) createContainer(ctx context.Context, at place) error {
 		if err != nil {
 			return err
 		}
-		return s.usable(ctx, at.bucket)
+		return s.prepare(ctx, at.bucket)
 	}
-	if err := s.usable(ctx, at.bucket); err != nil {
+	if err := s.prepare(ctx, at.bucket); err != nil {
 		return s.named(err)
 	}
 	return s.try(ctx, "create marker", func(ctx context.Context) error {

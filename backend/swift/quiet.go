@@ -43,10 +43,10 @@ func (h *answerHead) feed(p []byte) (n int, ended bool) {
 		if len(h.status) < statusEnd {
 			h.status = append(h.status, b)
 		}
-		switch {
-		case b == headerEnd[h.matched]:
+		switch b {
+		case headerEnd[h.matched]:
 			h.matched++
-		case b == headerEnd[0]:
+		case headerEnd[0]:
 			h.matched = 1
 		default:
 			h.matched = 0
