@@ -14,7 +14,7 @@ server=
 trap '[[ -z $server ]] || kill "$server" 2>/dev/null || true; rm -rf "$dir"' EXIT
 cd "$dir"
 if ! command -v rclone >/dev/null; then
-	apt-get download rclone
+	apt-get download rclone >&2
 	dpkg -x rclone_*.deb deb
 	PATH=$dir/deb/usr/bin:$PATH
 fi

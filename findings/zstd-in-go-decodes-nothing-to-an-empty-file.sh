@@ -12,7 +12,7 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
 if ! command -v zstd >/dev/null; then
-	apt-get download zstd
+	apt-get download zstd >&2
 	dpkg -x zstd_*.deb deb
 	PATH=$dir/deb/usr/bin:$PATH
 fi
