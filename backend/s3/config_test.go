@@ -17,7 +17,7 @@ func TestConfig(t *testing.T) {
 	for _, endpoint := range []string{"s3.example.com", "s3.example.com:9000", "https://s3.example.com", "http://127.0.0.1:7070", "http://[::1]:7070/", "[::1]:7070"} {
 		c := good
 		c.Endpoint = endpoint
-		_, err := s3.Open(c)
+		_, err := s3.New(c)
 		require.NoError(t, err, endpoint)
 	}
 	for _, test := range []struct {
@@ -52,7 +52,7 @@ func TestConfig(t *testing.T) {
 	} {
 		c := good
 		test.change(&c)
-		_, err := s3.Open(c)
+		_, err := s3.New(c)
 		var fe *stacksync.FieldError
 		require.ErrorAs(t, err, &fe, "%+v", c)
 		require.Equal(t, test.field, fe.Field)

@@ -37,7 +37,7 @@ func TestConformance(t *testing.T) {
 	c.Origins = origins
 	backendtest.Run(t, backendtest.Suite{Many: testsize.Of(1_500, 0), Signs: true, Origins: origins, Skips: skips, New: func(t backendtest.T) backendtest.Instance {
 		open := func() stacksync.StorageProvisioner {
-			s, err := s3.Open(c)
+			s, err := s3.New(c)
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, s.Close()) })
 			return s
@@ -53,7 +53,7 @@ func TestConformanceOwnBuckets(t *testing.T) {
 	c.Origins = origins
 	backendtest.Run(t, backendtest.Suite{Many: testsize.Of(1_500, 0), Signs: true, Origins: origins, Accounts: true, Skips: skips, New: func(t backendtest.T) backendtest.Instance {
 		open := func() stacksync.StorageProvisioner {
-			s, err := s3.Open(c)
+			s, err := s3.New(c)
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, s.Close()) })
 			a, err := s.WithUsers(gateway)
@@ -160,7 +160,7 @@ func TestOutage(t *testing.T) {
 				Open: func(t backendtest.T) stacksync.StorageProvisioner {
 					c := keys(gateway)
 					c.Bucket, c.Tries = "bucket", 1 // else it gets over the outage by itself, and the suite does not see it
-					s, err := s3.Open(c)
+					s, err := s3.New(c)
 					require.NoError(t, err)
 					t.Cleanup(func() { require.NoError(t, s.Close()) })
 					return s

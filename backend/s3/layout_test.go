@@ -187,7 +187,7 @@ func TestMissingBucket(t *testing.T) {
 		"read":  func(s *s3.Storage) error { _, err := read(ctx, s, container, "chunk"); return err },
 		"write": func(s *s3.Storage) error { return write(ctx, s, container, "chunk", "content") },
 	} {
-		s, err := s3.Open(c)
+		s, err := s3.New(c)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, s.Close()) })
 		err = call(s)

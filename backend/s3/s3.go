@@ -1,6 +1,6 @@
 // Package s3 keeps chunks in an object store that speaks S3: Amazon's, MinIO, Ceph, versitygw and others.
 //
-//	storage, err := s3.Open(s3.Config{
+//	storage, err := s3.New(s3.Config{
 //		Endpoint: "s3.eu-central-1.amazonaws.com", Region: "eu-central-1", Bucket: "chunks",
 //		AccessKey: id, SecretKey: stacksync.Secret(secret),
 //	})
@@ -81,9 +81,9 @@ type Storage struct {
 	copyPart int64
 }
 
-// Open makes a Storage. It does no input or output: whether the server is there and takes the keys shows at the first call. A setting
+// New makes a Storage. It does no input or output: whether the server is there and takes the keys shows at the first call. A setting
 // that can't work is a *stacksync.FieldError.
-func Open(c Config) (*Storage, error) {
+func New(c Config) (*Storage, error) {
 	endpoint, err := c.complete()
 	if err != nil {
 		return nil, err

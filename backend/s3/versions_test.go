@@ -37,7 +37,7 @@ func TestVersions(t *testing.T) {
 				require.ErrorContains(t, err, c.Bucket)
 			}
 		}
-		s, err := s3.Open(c)
+		s, err := s3.New(c)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, s.Close()) })
 		_, err = s.CreateContainer(t.Context(), stacksync.CreateContainerParams{Container: "another"})

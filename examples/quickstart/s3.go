@@ -26,5 +26,5 @@ func openS3(_ context.Context, _ string, log *slog.Logger) (opened, error) {
 	if c.Bucket = os.Getenv("STACKSYNC_S3_BUCKET"); c.Bucket == "" {
 		c.BucketPrefix = "stacksync-quickstart-" // a bucket for each workspace
 	}
-	return s3.Open(c)
+	return s3.New(c)
 }
