@@ -72,8 +72,8 @@ before its first step, and any process that lives can finish it. While the opera
 caller gets an [OperationError]. [Workspaces.FollowWorkspaces] tells a device which workspaces its
 user has. docs/design/sharing.md says what becomes of changes that are made at the same time.
 
-[Accounts] and [OperationsAdmin] are for the host itself and have no [Actor]: a transport must not
-pass them on.
+[SyncService] is what clients may call. [HostService] is for the host itself and names no [Actor]: a
+transport must not pass it on.
 
 # Errors
 

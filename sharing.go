@@ -27,10 +27,17 @@ type Sharing interface {
 	// the folder meanwhile: what they commit moves too, and a commit to an item that has moved
 	// already is a conflict with a *MovedError. Needs role Owner.
 	//
+	// The owner's own devices meet the folder again in the new workspace: a client that only follows
+	// the old one sees it vanish. A tombstone with MovedTo is no deletion. The client lists the
+	// workspaces (Workspaces.FollowWorkspaces), shows the new one where its mount says, and moves the
+	// files there, which it has already, instead of removing them.
+	//
 	// ErrItemNotFound: there is no such live folder. *MovedError: the folder lives in another
 	// workspace. ErrNested: a shared folder is mounted in it, or Workspace is no default workspace.
-	// ErrBusy: the folder, or a folder above or below it, is being shared. ErrNobodyInvited: none
-	// of the invited is a user. ErrLimit: more than Limits.Members members. errors.ErrUnsupported:
+	// ErrBusy in an *OperationError: that operation moves the folder, or a folder above or below
+	// it. A caller whose answer was lost repeats the call: while the first one goes on, the
+	// *OperationError names its operation, and afterwards a *MovedError names the new workspace.
+	// ErrNobodyInvited: none of the invited is a user. ErrLimit: more than Limits.Members members. errors.ErrUnsupported:
 	// an email without service.Config.FindUser. ErrFoldCase. ErrUndone in an *OperationError: the
 	// sharing was cancelled, or the folder was deleted (ErrItemNotFound as well) before anything
 	// had moved.

@@ -1,7 +1,8 @@
 package stacksync
 
-// SyncService is the interface between a host's transport and the service. service.Service
-// implements it; a stub of a remote client can implement it too.
+// SyncService is the interface between a host's transport and the service: all that clients may
+// call. service.Service implements it; a stub of a remote client can implement it too. Calls of the
+// host itself are apart, in HostService.
 //
 // Every request names the acting user and, where the call needs one, the device. Unless a method
 // says otherwise:
@@ -15,7 +16,6 @@ package stacksync
 //
 // All methods may be called from many goroutines.
 type SyncService interface {
-	Accounts
 	Devices
 	Workspaces
 	Commits
@@ -24,5 +24,15 @@ type SyncService interface {
 	Transfers
 	Sharing
 	Operations
+}
+
+// HostService are the calls of the host itself, which service.Service implements too. They name no
+// actor and check no right: a transport must not expose them to clients, and one that is written
+// against SyncService can't.
+//
+// After Close every call returns ErrClosed. All methods may be called from many goroutines.
+type HostService interface {
+	Accounts
+	HostContent
 	OperationsAdmin
 }

@@ -45,6 +45,29 @@ type Transfers interface {
 	DownloadChunk(ctx context.Context, r DownloadChunkRequest) (DownloadChunkResult, error)
 }
 
+// HostContent gives the host itself content, say for thumbnails or a search index. To find items the
+// host reads as the owner of the workspace does, with an Actor that names no device.
+type HostContent interface {
+	// OpenChunk opens a chunk of any workspace. The caller closes Content. ErrWorkspaceNotFound;
+	// ErrChunkNotFound. errors.ErrUnsupported: service.Config.Storage is no ChunkReader, whatever
+	// Vias it offers to clients. Where service.Config.ChunkHash is set and the hash of the content is
+	// not the chunk's name, reading Content ends with an ErrDamaged in place of the last bytes and
+	// io.EOF.
+	OpenChunk(ctx context.Context, r OpenChunkRequest) (OpenChunkResult, error)
+}
+
+// OpenChunkRequest is the request of HostContent.OpenChunk.
+type OpenChunkRequest struct {
+	Workspace WorkspaceID
+	Name      string // of the chunk
+}
+
+// OpenChunkResult is the result of HostContent.OpenChunk.
+type OpenChunkResult struct {
+	Size    int64 // in bytes
+	Content io.ReadCloser
+}
+
 // PrepareUploadRequest is the request of Transfers.PrepareUpload.
 type PrepareUploadRequest struct {
 	Actor     `json:"-"`  // set by the host, which authenticated the actor; never read from a body

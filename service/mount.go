@@ -100,7 +100,7 @@ func (s *Service) checkMoving(ctx context.Context, w *session.Write, home stacks
 	}
 	for i := range rows.Items {
 		if op, ok := moving[rows.Items[i].ID]; ok {
-			return fmt.Errorf("%w: operation %v moves it", stacksync.ErrBusy, op)
+			return move.Busy(op)
 		}
 	}
 	return nil

@@ -36,7 +36,10 @@ type Service struct {
 	running sync.WaitGroup // counts the calls and goroutines that Close waits for
 }
 
-var _ stacksync.SyncService = (*Service)(nil)
+var (
+	_ stacksync.SyncService = (*Service)(nil)
+	_ stacksync.HostService = (*Service)(nil)
+)
 
 // New makes a service on a store. It does no I/O. It starts goroutines that look for owed hints
 // (with a Notifier) and for operations to resume, once every RelayInterval, until Close. The store,

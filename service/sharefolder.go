@@ -152,9 +152,12 @@ func (s *Service) checkNesting(ctx context.Context, w *session.Write, r stacksyn
 	if len(moving) >= maxMoving {
 		return fmt.Errorf("%w: %d operations move folders", stacksync.ErrBusy, len(moving))
 	}
+	if op, ok := moving[r.Folder]; ok { // the call may be repeated, since its answer was lost
+		return move.Busy(op)
+	}
 	for folder, op := range moving {
-		if folder == r.Folder || above[folder] {
-			return fmt.Errorf("%w: operation %v moves it", stacksync.ErrBusy, op)
+		if above[folder] {
+			return move.Busy(op)
 		}
 		below = append(below, folder)
 	}
@@ -169,8 +172,8 @@ func (s *Service) checkNesting(ctx context.Context, w *session.Write, r stacksyn
 		if !slices.ContainsFunc(rows.Items, func(row stacksync.ItemRow) bool { return row.ID == r.Folder }) {
 			continue
 		}
-		if _, ok := moving[id]; ok {
-			return fmt.Errorf("%w: folder %v in it is being moved", stacksync.ErrBusy, id)
+		if op, ok := moving[id]; ok {
+			return move.Busy(op)
 		}
 		return fmt.Errorf("%w: one is mounted in folder %v", stacksync.ErrNested, id)
 	}

@@ -56,7 +56,7 @@
 //			Open:  func(t backendtest.T) stacksync.StorageProvisioner { return open(t, server.URL()) },
 //			Stop:  server.Kill,
 //			Start: server.Restart,
-//			Service: func(t backendtest.T, s stacksync.StorageProvisioner, via stacksync.Via) stacksync.SyncService {
+//			Service: func(t backendtest.T, s stacksync.StorageProvisioner, via stacksync.Via) backendtest.Service {
 //				svc, err := service.New(memory.New(), service.Config{Storage: s, ChunkHash: sha256.New, Vias: []stacksync.Via{via}})
 //				require.NoError(t, err)
 //				t.Cleanup(func() { require.NoError(t, svc.Close()) })
