@@ -1,4 +1,3 @@
-// Package certificate makes certificates for the servers that tests start.
 package certificate
 
 import (
@@ -16,15 +15,15 @@ import (
 	"time"
 )
 
-// The files that Write writes, as PEM.
+// The files that Write writes, as PEM, for their owner only.
 const (
-	CAFile     = "ca.pem"
-	ServerFile = "server.pem"
-	KeyFile    = "server.key"
+	CAFile     = "ca.pem"     // the authority's certificate
+	ServerFile = "server.pem" // the server's certificate
+	KeyFile    = "server.key" // the server's key
 )
 
-// Write writes the certificate of a new authority, and a server's certificate by it with its key. The
-// authority's key is in no file.
+// Write makes a new authority and a server's certificate signed by it, writes CAFile, ServerFile and
+// KeyFile into folder, which must exist, and returns a pool of the authority alone.
 func Write(folder string) (*x509.CertPool, error) {
 	now := time.Now()
 	authority := &x509.Certificate{

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/stacksync/stacksync-go/internal/certificate"
 )
 
 // patience bounds every command. All take about a second, but on a machine that is doing much else.
@@ -56,11 +58,11 @@ func start(o Options) (*Server, error) {
 func (c *cluster) create(o Options) (*Server, error) {
 	s := &Server{cluster: c}
 	if o.TLS {
-		ca, err := writeCertificates(c.folder)
+		ca, err := certificate.Write(c.folder)
 		if err != nil {
 			return nil, err
 		}
-		s.ca, s.caFile = ca, filepath.Join(c.folder, caFile)
+		s.ca, s.caFile = ca, filepath.Join(c.folder, certificate.CAFile)
 	}
 	if err := giveAway(c.folder); err != nil {
 		return nil, err
@@ -111,7 +113,7 @@ func (c *cluster) configure(o Options) error {
 		settings["fsync"], settings["full_page_writes"] = "off", "off"
 	}
 	if o.TLS {
-		settings["ssl"], settings["ssl_cert_file"], settings["ssl_key_file"] = "on", filepath.Join(c.folder, certFile), filepath.Join(c.folder, keyFile)
+		settings["ssl"], settings["ssl_cert_file"], settings["ssl_key_file"] = "on", filepath.Join(c.folder, certificate.ServerFile), filepath.Join(c.folder, certificate.KeyFile)
 		if err := os.WriteFile(filepath.Join(c.data(), "pg_hba.conf"), []byte("hostssl all all 127.0.0.1/32 trust\n"), 0o600); err != nil {
 			return fmt.Errorf("configure who may connect: %w", err)
 		}

@@ -26,6 +26,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stacksync/stacksync-go/internal/certificate"
 	"github.com/stacksync/stacksync-go/internal/child"
 )
 
@@ -38,7 +39,7 @@ const (
 type Options struct {
 	// Region is the one that requests are signed for. Defaults to us-east-1.
 	Region string
-	// TLS has the server speak HTTPS only, by a certificate that CA vouches for.
+	// TLS has the server speak HTTPS only, by a certificate of the authority in CA.
 	TLS bool
 	// Versions lets buckets be made to keep versions of their objects.
 	Versions bool
@@ -51,7 +52,7 @@ type Server struct {
 	Region   string
 	// AccessKey and SecretKey are those of the root account, made for this server.
 	AccessKey, SecretKey string
-	// CA is who vouches for the server; nil without TLS.
+	// CA has the authority that has signed the server's certificate, for 127.0.0.1 and localhost; nil without TLS.
 	CA *x509.CertPool
 
 	path  string   // of the program
@@ -83,9 +84,8 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		s.Region = region
 	}
 	if o.TLS {
-		var cert, key string
-		s.CA, cert, key, err = certify(group.Folder)
-		s.tls = []string{"--cert", cert, "--key", key}
+		s.CA, err = certificate.Write(group.Folder)
+		s.tls = []string{"--cert", filepath.Join(group.Folder, certificate.ServerFile), "--key", filepath.Join(group.Folder, certificate.KeyFile)}
 	}
 	if o.Versions {
 		s.posix = []string{"--versioning-dir", filepath.Join(group.Folder, "versions")}
