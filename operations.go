@@ -2,238 +2,181 @@ package stacksync
 
 import (
 	"context"
-	"fmt"
-	"maps"
-	"slices"
+	"time"
 )
 
-// Operations are the journaled operations. They are seen by who asked for them, and by the owners of the workspaces they are about.
+// Operations shows journaled operations and acts on them. An actor sees an operation about a
+// workspace that the actor owns, or that the actor's items leave, and an operation about the
+// actor's own storage account; all others are an ErrOperationNotFound. No role and no device is
+// needed.
 type Operations interface {
-	// ListOperations returns operations, newest first.
+	// ListOperations returns the operations that the actor sees, newest first (CreatedAt, then id).
 	ListOperations(ctx context.Context, r ListOperationsRequest) (ListOperationsResult, error)
-	// CancelOperation takes back a ShareFolder of which no item has moved yet. ErrOperationNotFound; ErrConflict when it is too late, and for
-	// other kinds, which are done so soon that there is nothing to cancel.
+	// CancelOperation takes back a ShareFolder of which no item has moved yet.
+	// ErrOperationNotFound. ErrConflict: items have moved already, or the operation is done, or is
+	// of another kind. Operations of other kinds are done so soon that there is nothing to cancel.
+	// An operation that is undone already stays so.
 	CancelOperation(ctx context.Context, r CancelOperationRequest) (CancelOperationResult, error)
-	// ResumeOperation goes on with an operation that has stopped, or that waits for its next try. On one that is done it does nothing.
-	// ErrOperationNotFound.
+	// ResumeOperation takes up an operation that has stopped or waits for its next try, and works
+	// on it until it is done. An operation that is done or undone stays as it is.
+	// ErrOperationNotFound. *OperationError: the operation has stopped again, or ctx has ended.
 	ResumeOperation(ctx context.Context, r ResumeOperationRequest) (ResumeOperationResult, error)
 }
 
-// ListOperationsRequest is that of Operations.ListOperations.
-type ListOperationsRequest struct {
-	Actor     `json:"-"`     // never from a body: the host has authenticated it
-	Workspace WorkspaceID    `json:"workspace,omitzero"` // only those about this one
-	State     OperationState `json:"state,omitzero"`     // only those in this state
-	Limit     int            `json:"limit,omitempty"`    // 0 means 100; at most Limits.Page
+// Operation is a change that takes several transactions and calls of the storage, such as sharing a
+// folder. The service records it before its first step. Each step may be repeated, so after a crash
+// any process with a service on the same store can finish the operation.
+type Operation struct {
+	ID   OperationID   `json:"id"`
+	Kind OperationKind `json:"kind"`
+	// User is the user whose change it is: the owner of the workspace for the kinds share, return
+	// and access, and otherwise the user whose storage account, or whose deletion, it is about. The
+	// user and the workspaces may be gone by now.
+	User UserID `json:"user"`
+	// Workspace is the workspace that the operation is about, or that items move to; zero for the
+	// kinds key and account. Source is the workspace that items leave; zero where no items move.
+	Workspace WorkspaceID    `json:"workspace"`
+	Source    WorkspaceID    `json:"source,omitzero"`
+	State     OperationState `json:"state"`
+	// Step is the name of the present step, or of the next one.
+	Step string `json:"step"`
+	// Done is how many items (files and folders) the step "copy" or "move" has dealt with. Total is
+	// how many items there are to move, as the step "copy" has counted them; 0 where that is not
+	// known yet. Items that others add meanwhile come on top. Both are 0 in all other steps.
+	Done  int64 `json:"done"`
+	Total int64 `json:"total"`
+	// Tries is how often the present step has failed. Error says how it failed last: a text for
+	// people, at most 4 KiB. All texts of an operation are UTF-8 without NUL.
+	Tries     int       `json:"tries,omitempty"`
+	Error     string    `json:"error,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// Data is what the operation needs to be resumed: JSON that only the service reads, at most 1
+	// MiB.
+	Data string `json:"-"`
+	// Due is when any process may claim the operation, while it is running: the end of the worker's
+	// lease, or of the wait before the next try.
+	Due time.Time `json:"-"`
+	// Fence counts the workers that have claimed the operation. Only the last of them may change
+	// it.
+	Fence int64 `json:"-"`
 }
 
-// ListOperationsResult is that of Operations.ListOperations.
+// OperationKind says what an operation does.
+type OperationKind string
+
+// The kinds of operation.
+const (
+	// OperationShare is a call of ShareFolder.
+	OperationShare OperationKind = "share"
+	// OperationReturn moves the folder of a workspace that has no other members back to its owner.
+	OperationReturn OperationKind = "return"
+	// OperationAccess tells the storage which accounts reach the container of a workspace.
+	OperationAccess OperationKind = "access"
+	// OperationKey gives the storage account of a user another secret, since a device was revoked.
+	OperationKey OperationKind = "key"
+	// OperationAccount is a call of StorageAccount.
+	OperationAccount OperationKind = "account"
+	// OperationDelete is a call of DeleteUser.
+	OperationDelete OperationKind = "delete"
+)
+
+// OperationState says how far an operation is.
+type OperationState uint8
+
+// The states of an operation. Their numbers are stored: never renumber.
+const (
+	// OperationRunning: a worker has the operation, or will claim it.
+	OperationRunning OperationState = 1
+	// OperationDone: the operation has succeeded.
+	OperationDone OperationState = 2
+	// OperationStopped: the operation can't succeed as things are, and Error says why. See
+	// ResumeOperation and OperationsAdmin.
+	OperationStopped OperationState = 3
+	// OperationUndone: the operation was cancelled or undone, and nothing is left of its changes.
+	OperationUndone OperationState = 4
+)
+
+// ListOperationsRequest is the request of Operations.ListOperations.
+type ListOperationsRequest struct {
+	Actor `json:"-"` // set by the host, which authenticated the actor; never read from a body
+	// Workspace asks only for operations about this workspace, or whose items leave it. Zero: about
+	// any workspace.
+	Workspace WorkspaceID    `json:"workspace,omitzero"`
+	State     OperationState `json:"state,omitzero"`  // only operations in this state; 0: in any
+	Limit     int            `json:"limit,omitempty"` // 0 means 100; at most Limits.Page
+}
+
+// ListOperationsResult is the result of Operations.ListOperations.
 type ListOperationsResult struct {
 	Operations []Operation `json:"operations"`
 }
 
-// CancelOperationRequest is that of Operations.CancelOperation.
+// CancelOperationRequest is the request of Operations.CancelOperation.
 type CancelOperationRequest struct {
-	Actor     `json:"-"`  // never from a body: the host has authenticated it
+	Actor     `json:"-"`  // set by the host, which authenticated the actor; never read from a body
 	Operation OperationID `json:"operation"`
 }
 
-// CancelOperationResult is that of Operations.CancelOperation.
+// CancelOperationResult is the result of Operations.CancelOperation.
 type CancelOperationResult struct {
 	Operation Operation `json:"operation"`
 }
 
-// ResumeOperationRequest is that of Operations.ResumeOperation.
+// ResumeOperationRequest is the request of Operations.ResumeOperation.
 type ResumeOperationRequest struct {
-	Actor     `json:"-"`  // never from a body: the host has authenticated it
+	Actor     `json:"-"`  // set by the host, which authenticated the actor; never read from a body
 	Operation OperationID `json:"operation"`
 }
 
-// ResumeOperationResult is that of Operations.ResumeOperation.
+// ResumeOperationResult is the result of Operations.ResumeOperation.
 type ResumeOperationResult struct {
 	Operation Operation `json:"operation"`
 }
 
-// usualOperations is the Limit of lists of operations that give none.
-const usualOperations = 100
-
-// ListOperations implements Operations.
-func (s *Service) ListOperations(ctx context.Context, r ListOperationsRequest) (ListOperationsResult, error) {
-	return call(ctx, s, "ListOperations", func(ctx context.Context) (ListOperationsResult, int, error) {
-		var res ListOperationsResult
-		if err := r.check(needs{}); err != nil {
-			return res, 0, err
-		}
-		limit, err := s.cfg.Limits.rows(r.Limit, usualOperations)
-		if err != nil {
-			return res, 0, err
-		}
-		if _, ok := operationStates[r.State]; !ok && r.State != 0 {
-			return res, 0, &FieldError{Field: "State", Reason: fmt.Sprintf("has no value %d", r.State)}
-		}
-		err = s.store.View(ctx, func(ctx context.Context, rd Reader) error {
-			sees, err := sightOf(ctx, rd, r.Actor)
-			if err != nil {
-				return err
-			}
-			p := OperationsParams{State: r.State, Users: []UserID{r.User}, Workspaces: slices.Collect(maps.Keys(sees.owned))}
-			if !r.Workspace.IsZero() {
-				p.Users, p.Workspaces = nil, []WorkspaceID{r.Workspace}
-			}
-			for _, p.Limit = range []int{limit, max(limit, maxOperations)} { // more where some are others'
-				rows, err := rd.Operations(ctx, p)
-				if err != nil {
-					return err
-				}
-				res.Operations = nil
-				for _, op := range rows.Operations {
-					if len(res.Operations) < limit && sees.of(&op) {
-						res.Operations = append(res.Operations, op)
-					}
-				}
-				if len(res.Operations) == limit || len(rows.Operations) < p.Limit {
-					break
-				}
-			}
-			return nil
-		})
-		return res, len(res.Operations), err
-	})
+// OperationsAdmin are calls of the host itself, for its operators: a transport must not pass them
+// on. When an operation stops, the log says so at level Error.
+type OperationsAdmin interface {
+	// ListStoppedOperations returns the operations of all users that have stopped, oldest first
+	// (CreatedAt, then id).
+	ListStoppedOperations(ctx context.Context, r ListStoppedOperationsRequest) (ListStoppedOperationsResult, error)
+	// GetOperation reads an operation of any user. ErrOperationNotFound.
+	GetOperation(ctx context.Context, r GetOperationRequest) (GetOperationResult, error)
+	// SettleOperation takes up an operation of any user that has stopped or waits for its next try,
+	// or takes it back (SettleOperationRequest.Undo). An operation that is done or undone stays as
+	// it is. ErrOperationNotFound. *OperationError: the operation has stopped again, or ctx has
+	// ended. ErrConflict: Undo is set and the operation can't be taken back.
+	SettleOperation(ctx context.Context, r SettleOperationRequest) (SettleOperationResult, error)
 }
 
-// sight is what tells which operations a user sees.
-type sight struct {
-	home  WorkspaceID
-	owned map[WorkspaceID]bool
+// ListStoppedOperationsRequest is the request of OperationsAdmin.ListStoppedOperations.
+type ListStoppedOperationsRequest struct {
+	Limit int // 0 means 100; at most Limits.Page
 }
 
-// sightOf returns that of an actor, whose device may ask.
-func sightOf(ctx context.Context, r Reader, actor Actor) (sight, error) {
-	user, _, err := devicesOf(ctx, r, actor)
-	if err != nil {
-		return sight{}, err
-	}
-	res, err := r.Memberships(ctx, MembershipsParams{User: actor.User})
-	sees := sight{user.DefaultWorkspace, make(map[WorkspaceID]bool)}
-	for i := range res.Members {
-		if m := &res.Members[i]; m.Role == Owner {
-			sees.owned[m.Workspace] = true
-		}
-	}
-	return sees, err
+// ListStoppedOperationsResult is the result of OperationsAdmin.ListStoppedOperations.
+type ListStoppedOperationsResult struct {
+	Operations []Operation
+	// More says that there are further operations, none of them older than these.
+	More bool
 }
 
-// of reports whether the user sees an operation. Workspaces say so, not who is said to have asked: that user may be deleted, and the id given
-// to another one. A share or a return has the default workspace of its user.
-func (s sight) of(o *Operation) bool {
-	if o.Kind == OperationKey || o.Kind == OperationAccount {
-		data, err := o.decode()
-		return err == nil && data.Home == s.home
-	}
-	return s.owned[o.Workspace] || s.owned[o.Source]
+// GetOperationRequest is the request of OperationsAdmin.GetOperation.
+type GetOperationRequest struct{ Operation OperationID }
+
+// GetOperationResult is the result of OperationsAdmin.GetOperation.
+type GetOperationResult struct{ Operation Operation }
+
+// SettleOperationRequest is the request of OperationsAdmin.SettleOperation.
+type SettleOperationRequest struct {
+	Operation OperationID
+	// Undo takes back a ShareFolder. Before items have moved, it does what CancelOperation does.
+	// Afterwards it brings the items back that have moved, for which the operation becomes an
+	// OperationReturn. Once the members are made it is too late: ErrConflict, as for operations of
+	// other kinds, which only go forward.
+	Undo bool
 }
 
-// takeOverAs is takeOver for an actor who sees the operation.
-func (s *Service) takeOverAs(ctx context.Context, actor Actor, id OperationID, change func(op *Operation) error) (Operation, error) {
-	if err := actor.check(needs{}); err != nil {
-		return Operation{}, err
-	}
-	return s.takeOver(ctx, id, func(ctx context.Context, r Reader, op *Operation) error {
-		sees, err := sightOf(ctx, r, actor)
-		if err == nil && !sees.of(op) {
-			err = ErrOperationNotFound
-		}
-		return err
-	}, change)
-}
-
-// takeOver runs a transaction on an operation that sees lets through. What change makes of it is run by this process, if it is running then:
-// whoever worked on it before has lost it.
-func (s *Service) takeOver(ctx context.Context, id OperationID, sees func(context.Context, Reader, *Operation) error, change func(op *Operation) error) (Operation, error) {
-	var op Operation
-	err := s.write(ctx, LockParams{Operations: []OperationID{id}}, func(ctx context.Context, w *write) error {
-		var err error
-		if op, err = readOperation(ctx, w, id); err != nil {
-			return err
-		}
-		if err := sees(ctx, w, &op); err != nil {
-			return err
-		}
-		if op.State == OperationDone || op.State == OperationUndone {
-			return nil
-		}
-		if err := change(&op); err != nil {
-			return err
-		}
-		w.takeUp(&op)
-		return nil
-	})
-	if err != nil || op.State != OperationRunning {
-		return op, err
-	}
-	t := s.start(op)
-	err = t.await(ctx)
-	if err == nil || t.undone() {
-		return t.Operation, nil
-	}
-	return op, err
-}
-
-func readOperation(ctx context.Context, r JournalReader, id OperationID) (Operation, error) {
-	res, err := r.Operations(ctx, OperationsParams{IDs: []OperationID{id}, Limit: 1})
-	if err != nil {
-		return Operation{}, err
-	}
-	if len(res.Operations) == 0 {
-		return Operation{}, ErrOperationNotFound
-	}
-	return res.Operations[0], nil
-}
-
-// takeUp makes an operation this process's own, to be started once that is committed.
-func (w *write) takeUp(op *Operation) {
-	now := w.service.now()
-	op.State, op.Tries, op.Error = OperationRunning, 0, ""
-	op.UpdatedAt, op.Due, op.Fence = now, now.Add(operationLease), op.Fence+1
-	w.put.Operations = append(w.put.Operations, *op)
-}
-
-// undone reports whether a task has ended by being taken back.
-func (t *task) undone() bool {
-	select {
-	case <-t.ended:
-		return t.State == OperationUndone
-	default:
-		return false
-	}
-}
-
-// CancelOperation implements Operations.
-func (s *Service) CancelOperation(ctx context.Context, r CancelOperationRequest) (CancelOperationResult, error) {
-	return call(ctx, s, "CancelOperation", func(ctx context.Context) (CancelOperationResult, int, error) {
-		op, err := s.takeOverAs(ctx, r.Actor, r.Operation, func(op *Operation) error {
-			data, err := op.decode()
-			if err != nil {
-				return err
-			}
-			if op.Kind != OperationShare || data.Moving {
-				return errTooLate
-			}
-			return op.turnBack()
-		})
-		if err == nil && op.State == OperationDone {
-			err = errTooLate
-		}
-		return CancelOperationResult{Operation: op}, 1, err
-	})
-}
-
-var errTooLate = fmt.Errorf("%w: the operation can't be cancelled any more", ErrConflict)
-
-// ResumeOperation implements Operations.
-func (s *Service) ResumeOperation(ctx context.Context, r ResumeOperationRequest) (ResumeOperationResult, error) {
-	return call(ctx, s, "ResumeOperation", func(ctx context.Context) (ResumeOperationResult, int, error) {
-		op, err := s.takeOverAs(ctx, r.Actor, r.Operation, func(*Operation) error { return nil })
-		return ResumeOperationResult{Operation: op}, 1, err
-	})
-}
+// SettleOperationResult is the result of OperationsAdmin.SettleOperation.
+type SettleOperationResult struct{ Operation Operation }

@@ -11,9 +11,13 @@ import (
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/backend/memory"
 	"github.com/stacksync/stacksync-go/internal/conformance"
+	"github.com/stacksync/stacksync-go/internal/testsize"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	testsize.AtOnce(8)
+	goleak.VerifyTestMain(m)
+}
 
 // TestMutants: each way to break the contract is found by the checks that are there for it. A skipped check must fail, so
 // to name it among the skips is to say that it does.

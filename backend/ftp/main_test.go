@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"strings"
 	"testing"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/backend/backendtest"
 	"github.com/stacksync/stacksync-go/backend/ftp"
+	"github.com/stacksync/stacksync-go/internal/missing"
 	"github.com/stacksync/stacksync-go/internal/proftpd"
 	"github.com/stacksync/stacksync-go/internal/storagetest"
 )
@@ -23,10 +23,7 @@ func TestMain(m *testing.M) { storagetest.Main(m) }
 func start(t testing.TB, o proftpd.Options) *proftpd.Server {
 	t.Helper()
 	s, err := proftpd.Start(context.Background(), o)
-	if errors.Is(err, proftpd.ErrNotInstalled) && os.Getenv(storagetest.EnvRequire) != "1" {
-		t.Skip(err)
-	}
-	require.NoError(t, err)
+	missing.Require(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s
 }

@@ -99,13 +99,13 @@ func TestDeleteRefused(t *testing.T) {
 // TestServerWithoutUploads: a server that can't list unfinished uploads lets containers be deleted all the same.
 func TestServerWithoutUploads(t *testing.T) {
 	t.Parallel()
-	for name, configOf := range map[string]func() s3.Config{
-		"one bucket": func() s3.Config { return config(t, server(t)) }, "own buckets": func() s3.Config { return ownBuckets(server(t)) },
+	for name, configOf := range map[string]func(t T) s3.Config{
+		"one bucket": func(t T) s3.Config { return config(t, server(t)) }, "own buckets": func(t T) s3.Config { return ownBuckets(server(t)) },
 	} {
 		for _, code := range []string{"NotImplemented", ""} {
 			t.Run(name+code, func(t *testing.T) {
 				t.Parallel()
-				s := openChanged(t, configOf(), func(r *http.Request) *answer {
+				s := openChanged(t, configOf(t), func(r *http.Request) *answer {
 					if what(r) != "list uploads" {
 						return nil
 					}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/backend/s3"
+	"github.com/stacksync/stacksync-go/internal/missing"
 	"github.com/stacksync/stacksync-go/internal/versitygw"
 )
 
@@ -38,6 +39,7 @@ var plain, encrypted once
 func TestMain(m *testing.M) {
 	minio.DefaultRetryUnit = time.Nanosecond // that the client waits after a failure, though it does not try again
 	code := m.Run()
+	missing.Report()
 	for _, o := range []*once{&plain, &encrypted} {
 		if o.server == nil {
 			continue
@@ -54,7 +56,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// server returns the server without TLS. Where there is none it skips the test, or fails it if STACKSYNC_REQUIRE_SERVICES is 1.
+// server returns the server without TLS. t must be the test that calls it, which is skipped where there is no server: see
+// missing.Require.
 func server(t T) *versitygw.Server { return plain.start(t, versitygw.Options{}) }
 
 // serverTLS is server, but with TLS.
@@ -63,18 +66,14 @@ func serverTLS(t T) *versitygw.Server { return encrypted.start(t, versitygw.Opti
 func (o *once) start(t T, options versitygw.Options) *versitygw.Server {
 	t.Helper()
 	o.Do(func() { o.server, o.err = versitygw.Start(context.Background(), options) })
-	if errors.Is(o.err, versitygw.ErrNotInstalled) && os.Getenv("STACKSYNC_REQUIRE_SERVICES") != "1" {
-		t.Skip(o.err)
-	}
-	require.NoError(t, o.err)
+	missing.Require(t, o.err)
 	return o.server
 }
 
 // T is what tests and benchmarks have, and checks of backendtest.
 type T interface {
 	require.TestingT
-	Helper()
-	Skip(...any)
+	missing.T
 	Cleanup(func())
 }
 

@@ -121,14 +121,14 @@ func TestUploadRaces(t *testing.T) {
 	c := config(t, server(t))
 	s, m, _ := throughMiddle(t, c)
 	content := pattern(large)
-	key := c.Prefix + container + "/race"
+	key, other := c.Prefix+container+"/race", root(t)
 	for _, test := range []struct {
 		first []byte
 		want  error
 	}{{content, nil}, {content[1:], stacksync.ErrSize}} {
 		m.set(func(r *http.Request) (*answer, error) {
 			if what(r) == "complete" {
-				_, err := root(t).PutObject(t.Context(), c.Bucket, key, bytes.NewReader(test.first), int64(len(test.first)), minio.PutObjectOptions{})
+				_, err := other.PutObject(t.Context(), c.Bucket, key, bytes.NewReader(test.first), int64(len(test.first)), minio.PutObjectOptions{})
 				return nil, err
 			}
 			return nil, nil

@@ -4,8 +4,6 @@ package swift_test
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"sync"
@@ -17,7 +15,9 @@ import (
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/backend/swift"
+	"github.com/stacksync/stacksync-go/internal/missing"
 	"github.com/stacksync/stacksync-go/internal/openstack"
+	"github.com/stacksync/stacksync-go/internal/testsize"
 )
 
 // shared is the server that tests use which stop nothing and configure nothing.
@@ -28,11 +28,9 @@ var shared struct {
 }
 
 func TestMain(m *testing.M) {
-	// Most tests wait for the servers most of the time.
-	if err := flag.Set("test.parallel", "8"); err != nil {
-		panic(err)
-	}
+	testsize.AtOnce(8)
 	code := m.Run()
+	missing.Report()
 	if shared.server != nil {
 		if err := shared.server.Close(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -56,7 +54,7 @@ func sharedServer(t testing.TB) *openstack.Server {
 		defer cancel()
 		shared.server, shared.err = openstack.Start(ctx, openstack.Options{TokenCache: tokenCache, Workers: 2})
 	}
-	requireServer(t, shared.err)
+	missing.Require(t, shared.err)
 	return shared.server
 }
 
@@ -66,17 +64,9 @@ const tokenCache = 2 * time.Second
 func ownServer(t testing.TB, o openstack.Options) *openstack.Server {
 	t.Helper()
 	s, err := openstack.Start(t.Context(), o)
-	requireServer(t, err)
+	missing.Require(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s
-}
-
-func requireServer(t testing.TB, err error) {
-	t.Helper()
-	if errors.Is(err, openstack.ErrNotInstalled) && os.Getenv("STACKSYNC_REQUIRE_SERVICES") != "1" {
-		t.Skip(err)
-	}
-	require.NoError(t, err)
 }
 
 func configOf(s *openstack.Server) swift.Config {

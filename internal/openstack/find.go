@@ -5,16 +5,19 @@ package openstack
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
+
+	"github.com/stacksync/stacksync-go/internal/missing"
 )
 
-// ErrNotInstalled says that a program which the server is made of is missing.
-var ErrNotInstalled = errors.New("OpenStack Swift with Keystone was not found")
+const (
+	service = "OpenStack Swift with Keystone"
+	install = "make services, which gets Swift, Keystone, memcached and uWSGI"
+)
 
 // swiftConf holds the salt of Swift's hashes. Its path is fixed in Swift; as Debian ships it, it will do.
 const swiftConf = "/etc/swift/swift.conf"
@@ -26,24 +29,26 @@ func programs() []string {
 	}
 }
 
-// Find returns nil if what the server is made of is installed, else an error that wraps ErrNotInstalled and says how to install it.
+// Find returns nil if what the server is made of is installed, else a *[missing.Service].
 func Find() error {
-	var missing []string
+	if err := missing.Hidden(service, install); err != nil {
+		return err
+	}
+	var absent []string
 	for _, program := range programs() {
 		if _, err := exec.LookPath(program); err != nil {
-			missing = append(missing, program)
+			absent = append(absent, program)
 		}
 	}
 	if f, err := os.Open(swiftConf); err != nil {
-		missing = append(missing, swiftConf)
+		absent = append(absent, swiftConf)
 	} else if err := f.Close(); err != nil {
 		return err
 	}
-	if missing == nil {
+	if absent == nil {
 		return nil
 	}
-	return fmt.Errorf("%w: %s missing; install it (Debian: apt-get install --no-install-recommends swift swift-proxy swift-account "+
-		"swift-container swift-object memcached keystone; here: .ci/run services)", ErrNotInstalled, strings.Join(missing, ", "))
+	return &missing.Service{Name: service, Detail: "there is no " + strings.Join(absent, ", "), Install: install}
 }
 
 // Version tells which Swift and which Keystone are installed.
@@ -66,7 +71,7 @@ func Version(ctx context.Context) (string, error) {
 func python(ctx context.Context, args ...string) (*exec.Cmd, error) {
 	program, err := exec.LookPath("keystone-manage")
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotInstalled, err)
+		return nil, fmt.Errorf("find the Python of Keystone: %w", err)
 	}
 	f, err := os.Open(program)
 	if err != nil {

@@ -4,7 +4,6 @@ package openstack_test
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,25 +14,22 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/stacksync/stacksync-go/internal/missing"
 	"github.com/stacksync/stacksync-go/internal/openstack"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// optional reports whether the server is missing and may be.
-func optional(err error) bool {
-	return errors.Is(err, openstack.ErrNotInstalled) && os.Getenv("STACKSYNC_REQUIRE_SERVICES") != "1"
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		missing.Report()
+		os.Exit(code)
+	}))
 }
 
+// TestWhichServer says, for make test, what the tests on Swift run on.
 func TestWhichServer(t *testing.T) {
 	version, err := openstack.Version(t.Context())
-	if optional(err) {
-		t.Logf("service: OpenStack Swift: not found: %v", err)
-		return
-	}
-	require.NoError(t, err)
+	missing.Tell(t, "OpenStack "+version, err)
 	require.Contains(t, version, "Swift")
-	t.Logf("service: OpenStack %s", version)
 }
 
 // A run that requires the servers does not pass without them.
@@ -43,7 +39,7 @@ func TestRequiredServerIsMissing(t *testing.T) {
 	for _, test := range []string{"TestWhichServer", "TestServer", "TestStartIsCancelled"} {
 		for _, required := range []string{"", "1"} {
 			cmd := exec.CommandContext(t.Context(), program, "-test.run", "^"+test+"$")
-			cmd.Env = append(os.Environ(), "PATH="+t.TempDir(), "STACKSYNC_REQUIRE_SERVICES="+required)
+			cmd.Env = append(os.Environ(), "PATH="+t.TempDir(), missing.EnvRequire+"="+required)
 			out, err := cmd.CombinedOutput()
 			if required == "" {
 				require.NoError(t, err, "%s", out)
@@ -52,29 +48,30 @@ func TestRequiredServerIsMissing(t *testing.T) {
 			var failed *exec.ExitError
 			require.ErrorAs(t, err, &failed, test)
 			require.Contains(t, string(out), "--- FAIL: "+test)
-			require.Contains(t, string(out), openstack.ErrNotInstalled.Error())
+			require.Contains(t, string(out), "OpenStack Swift with Keystone was not found")
 		}
 	}
 }
 
 func TestFindSaysWhatIsMissing(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	err := openstack.Find()
-	require.ErrorIs(t, err, openstack.ErrNotInstalled)
-	require.ErrorContains(t, err, "swift-proxy-server")
-	require.ErrorContains(t, err, "apt-get install")
-	_, err = openstack.Start(t.Context(), openstack.Options{})
-	require.ErrorIs(t, err, openstack.ErrNotInstalled)
+	t.Setenv(missing.EnvHide, "")
+	var none *missing.Service
+	require.ErrorAs(t, openstack.Find(), &none)
+	require.ErrorContains(t, none, "swift-proxy-server")
+	require.ErrorContains(t, none, "make services")
+	_, err := openstack.Start(t.Context(), openstack.Options{})
+	require.ErrorAs(t, err, &none)
+	t.Setenv(missing.EnvHide, "1")
+	require.ErrorAs(t, openstack.Find(), &none)
+	require.ErrorContains(t, none, missing.EnvHide)
 }
 
 func TestServer(t *testing.T) {
 	const lifetime = 30 * time.Minute // the token outlives three restarts, on a slow machine too
 	start := time.Now()
 	s, err := openstack.Start(t.Context(), openstack.Options{TokenLifetime: lifetime})
-	if optional(err) {
-		t.Skip(err)
-	}
-	require.NoError(t, err)
+	missing.Require(t, err)
 	t.Logf("started in %v", time.Since(start).Round(100*time.Millisecond))
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 
@@ -105,14 +102,10 @@ func TestServer(t *testing.T) {
 }
 
 func TestStartIsCancelled(t *testing.T) {
-	err := openstack.Find()
-	if optional(err) {
-		t.Skip(err)
-	}
-	require.NoError(t, err)
+	missing.Require(t, openstack.Find())
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
-	_, err = openstack.Start(ctx, openstack.Options{})
+	_, err := openstack.Start(ctx, openstack.Options{})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
 

@@ -89,13 +89,13 @@ func (s *Server) query(query string, args ...any) ([][]string, error) {
 	return all, rows.Err()
 }
 
-// Terminate ends the connections of other clients of which the condition holds, on the columns of pg_stat_activity
-// ("application_name = 'x'"; "true" for all), and returns how many it ended. On a shared server the condition must spare
+// Terminate ends the connections of other clients to this database of which the condition holds, on the columns of
+// pg_stat_activity ("application_name = 'x'"; "true" for all), and returns how many it ended. On a shared server the condition must spare
 // other tests' connections. It returns when the connections are gone.
 func (s *Server) Terminate(t testing.TB, where string) int {
 	t.Helper()
 	rows := s.Query(t, `SELECT pg_terminate_backend(pid), pid
-		FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND (`+where+`)`)
+		FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname = current_database() AND pid <> pg_backend_pid() AND (`+where+`)`)
 	var ended []string
 	for _, row := range rows {
 		if row[0] == "true" { // not one that ended by itself meanwhile

@@ -1,7 +1,6 @@
 package pgtest
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,9 +8,14 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+
+	"github.com/stacksync/stacksync-go/internal/missing"
 )
 
-var errNotInstalled = errors.New("no PostgreSQL server was found")
+const (
+	software = "PostgreSQL"
+	howToGet = "apt-get install postgresql, or make services, or set " + EnvDSN
+)
 
 // binFolders are where packages put the server's programs, which Debian's and Red Hat's keep out of the PATH.
 var binFolders = []string{
@@ -21,9 +25,12 @@ var binFolders = []string{
 	"/usr/local/opt/postgresql*/bin",
 }
 
-// findBinaries returns the folder of pg_ctl, initdb and postgres: that of STACKSYNC_TEST_POSTGRES_BIN where set, else the PATH's, else the
-// newest of the given patterns.
+// findBinaries returns the folder of pg_ctl, initdb and postgres: that of STACKSYNC_TEST_POSTGRES_BIN where set, else the
+// PATH's, else the newest of the given patterns. Where there is none the error is a *[missing.Service].
 func findBinaries(patterns []string) (string, error) {
+	if err := missing.Hidden(software, howToGet); err != nil {
+		return "", err
+	}
 	if folder := os.Getenv(EnvBin); folder != "" {
 		if !complete(folder) {
 			return "", fmt.Errorf("%s is %s, which does not have pg_ctl, initdb and postgres", EnvBin, folder)
@@ -50,8 +57,9 @@ func findBinaries(patterns []string) (string, error) {
 			return folder, nil
 		}
 	}
-	return "", fmt.Errorf("%w: neither is %s set, nor are pg_ctl, initdb and postgres in the PATH or in one of %q; "+
-		"install it (Debian: apt-get install postgresql; here: .ci/run services), or set %s", errNotInstalled, EnvDSN, patterns, EnvDSN)
+	return "", &missing.Service{
+		Name: software, Detail: fmt.Sprintf("pg_ctl, initdb and postgres are neither in the PATH nor in one of %q", patterns), Install: howToGet,
+	}
 }
 
 func complete(folder string) bool {

@@ -3,12 +3,15 @@
 package pgtest
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/stacksync/stacksync-go/internal/missing"
 )
 
 func install(t *testing.T, folder string, programs ...string) {
@@ -27,8 +30,10 @@ func TestFindBinaries(t *testing.T) {
 	t.Setenv(EnvBin, "")
 	patterns := []string{filepath.Join(root, "old", "*", "bin"), filepath.Join(root, "lib", "*", "bin")}
 
+	t.Setenv(missing.EnvHide, "")
+	var none *missing.Service
 	_, err = findBinaries(patterns)
-	require.ErrorIs(t, err, errNotInstalled)
+	require.ErrorAs(t, err, &none)
 	require.ErrorContains(t, err, patterns[1])
 	require.ErrorContains(t, err, EnvDSN)
 
@@ -54,5 +59,9 @@ func TestFindBinaries(t *testing.T) {
 	t.Setenv(EnvBin, filepath.Join(root, "lib", "16", "bin"))
 	_, err = findBinaries(patterns)
 	require.ErrorContains(t, err, EnvBin)
-	require.NotErrorIs(t, err, errNotInstalled, "a folder that is named must not end in a skip")
+	require.False(t, errors.As(err, &none), "a folder that is named must not end in a skip")
+
+	t.Setenv(missing.EnvHide, "1")
+	_, err = findBinaries(patterns)
+	require.ErrorAs(t, err, &none)
 }

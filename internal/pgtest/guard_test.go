@@ -17,6 +17,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/uptrace/bun/driver/pgdriver"
+
+	"github.com/stacksync/stacksync-go/internal/missing"
 )
 
 // TestServerEndsWithItsProcess kills a copy of this test that has started a server.
@@ -74,7 +76,6 @@ func TestServerEndsWithItsProcess(t *testing.T) {
 // findOrSkip does as Start where nothing is installed.
 func findOrSkip(t *testing.T) {
 	t.Helper()
-	if _, err := findBinaries(binFolders); err != nil {
-		unavailable(t, err)
-	}
+	_, err := findBinaries(binFolders)
+	missing.Require(t, err)
 }

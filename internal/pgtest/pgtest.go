@@ -1,7 +1,8 @@
 // Package pgtest gives tests a real PostgreSQL: one that runs already, or one it starts from the installed binaries, in a
 // private folder that is removed at the end. [Proxy] stands before a server and breaks connections where a test says so.
 //
-// Tests of a package share one server, each with a schema of its own, and TestMain stops it:
+// All packages of one go test command share one server: each has a database of its own in it, and each test a schema of its
+// own in that. The first package that needs the server starts it, and it ends with the last one: see [Main].
 //
 //	func TestMain(m *testing.M) { pgtest.Main(m) }
 //
@@ -10,24 +11,30 @@
 //		open(t, server.DSN(), server.Schema(t))
 //	}
 //
-// A test that crashes or configures its server starts one of its own with [Start].
+// A test that crashes or configures its server starts one of its own with [Start]; so does a benchmark, since the shared server
+// does not wait for the disk (fsync is off). Server-wide views, such as pg_stat_activity, show other packages' sessions too,
+// with other databases.
 //
-// A started server listens on 127.0.0.1 only and trusts who connects; its user is postgres, its database too. Text sorts
+// A started server listens on 127.0.0.1 only and trusts who connects; its user is postgres, and so is the database of one that
+// is not shared. Text sorts
 // as people sort it (ICU's en) where the server can, not by bytes: a query that needs the order of bytes must ask for
-// it, as in a host's database. A server does not outlive its test process, however that ends: see guard.
+// it, as in a host's database. A server does not outlive the test processes that use it for more than 10 seconds,
+// however they end: see guard and keeper.
 package pgtest
 
 import (
 	"crypto/x509"
 	"errors"
-	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"sync"
 	"testing"
+
+	"github.com/stacksync/stacksync-go/internal/missing"
 )
 
-// The environment variables that tell tests which server to use, and whether they may do without.
+// The environment variables that tell tests which server to use.
 const (
 	// EnvDSN holds the DSN of a server that runs already, of a user who may create schemas:
 	// postgres://user:password@host:port/database?sslmode=disable. Tests then start no server to share.
@@ -35,8 +42,6 @@ const (
 	// EnvBin holds the folder of pg_ctl, initdb and postgres, for tests on another version than the installed one: .ci/run versions
 	// sets it. The user who runs the server (postgres, where that would be root) must be allowed to read it.
 	EnvBin = "STACKSYNC_TEST_POSTGRES_BIN"
-	// EnvRequire, set to 1, makes a test fail that would be skipped for want of a server.
-	EnvRequire = "STACKSYNC_REQUIRE_SERVICES"
 )
 
 // Server is a PostgreSQL server for tests. Its methods may be called concurrently, but for Kill and Restart.
@@ -44,8 +49,10 @@ type Server struct {
 	dsn     *url.URL
 	cluster *cluster // nil where the server was not started here
 	shared  bool
-	ca      *x509.CertPool
-	caFile  string
+	// membership is the connection to the keeper of the shared server; nil without one.
+	membership net.Conn
+	ca         *x509.CertPool
+	caFile     string
 }
 
 // Options configure a server of a test's own. The zero value gives one as [Shared] does.
@@ -66,30 +73,29 @@ var shared struct {
 	err    error
 }
 
-// Shared returns the server that all tests of this process share: that of STACKSYNC_TEST_POSTGRES where set, else one
-// that the first call starts, and that [Stop] stops. Where PostgreSQL is not installed it skips the test, or fails it if
-// STACKSYNC_REQUIRE_SERVICES is 1.
+// Shared returns the server that all tests share: that of STACKSYNC_TEST_POSTGRES where set, else the one of this run of the
+// go command, with a database for this process. TestMain has to be [Main]. Where PostgreSQL is not installed it skips the test, or fails it: see
+// [missing.Require]. t must be the test that calls it.
 func Shared(t testing.TB) *Server {
 	t.Helper()
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
+	if !isMain {
+		t.Fatal("pgtest: TestMain has to call pgtest.Main")
+	}
 	if shared.server == nil && shared.err == nil {
 		shared.server, shared.err = openShared(os.Getenv(EnvDSN))
 	}
-	if shared.err != nil {
-		unavailable(t, shared.err)
-	}
+	missing.Require(t, shared.err)
 	return shared.server
 }
 
 func openShared(dsn string) (*Server, error) {
+	if err := missing.Hidden(software, howToGet); err != nil {
+		return nil, err
+	}
 	if dsn == "" {
-		s, err := start(Options{})
-		if err != nil {
-			return nil, err
-		}
-		s.shared = true
-		return s, nil
+		return joinRun()
 	}
 	u, err := url.Parse(dsn)
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" || u.Host == "" {
@@ -98,17 +104,26 @@ func openShared(dsn string) (*Server, error) {
 	return &Server{dsn: u, shared: true}, nil
 }
 
-// Stop stops the server that Shared started, if it did, and removes its folder. TestMain calls it after m.Run, and
-// before it looks for leaked goroutines.
-func Stop() {
+// leave ends the use of the shared server, which ends with its last user.
+func leave() error {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
-	if shared.server != nil && shared.server.cluster != nil {
-		if err := shared.server.cluster.remove(); err != nil {
-			fmt.Fprintln(os.Stderr, "pgtest:", err)
-		}
-	}
+	s := shared.server
 	shared.server, shared.err = nil, nil
+	if s == nil {
+		return nil
+	}
+	return s.leave()
+}
+
+func (s *Server) leave() error {
+	switch {
+	case s.membership != nil:
+		return s.membership.Close()
+	case s.cluster != nil:
+		return s.cluster.remove()
+	}
+	return nil
 }
 
 // Start starts a server of the test's own from the installed binaries, and stops it at the test's end. Without binaries
@@ -116,9 +131,7 @@ func Stop() {
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
 	s, err := start(o)
-	if err != nil {
-		unavailable(t, err)
-	}
+	missing.Require(t, err)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the server's log ends so:\n%s", s.cluster.logTail())
@@ -128,14 +141,6 @@ func Start(t testing.TB, o Options) *Server {
 		}
 	})
 	return s
-}
-
-func unavailable(t testing.TB, err error) {
-	t.Helper()
-	if errors.Is(err, errNotInstalled) && os.Getenv(EnvRequire) != "1" {
-		t.Skipf("pgtest: %v", err)
-	}
-	t.Fatalf("pgtest: %v", err)
 }
 
 // DSN is where the server is, as the driver takes it, with the password of STACKSYNC_TEST_POSTGRES if that has one.

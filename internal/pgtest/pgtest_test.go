@@ -32,13 +32,6 @@ func TestQueryReturnsText(t *testing.T) {
 	assert.Equal(t, [][]string{{"1", "NULL", "x"}, {"2", "NULL", "y"}}, pgtest.Shared(t).Query(t, "SELECT a, NULL, b FROM (VALUES (1, 'x'), (2, 'y')) AS v (a, b)"))
 }
 
-func TestTextSortsAsPeopleSortIt(t *testing.T) {
-	t.Parallel()
-	server := pgtest.Start(t, pgtest.Options{})
-	icu := server.Query(t, "SELECT current_setting('server_version_num')::int >= 150000 AND EXISTS (SELECT FROM pg_collation WHERE collprovider = 'i')")
-	assert.Equal(t, icu, server.Query(t, "SELECT 'a' < 'B'"))
-}
-
 func TestSchemaIsDroppedAtTheEnd(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Shared(t)
@@ -100,11 +93,14 @@ func TestKilledServerKeepsWhatWasCommitted(t *testing.T) {
 	}
 }
 
-func TestSettingsWin(t *testing.T) {
+func TestOptions(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t, pgtest.Options{Settings: map[string]string{"max_connections": "7", "search_path": `it's, "a\b"`}})
 	assert.Equal(t, [][]string{{"7"}}, server.Query(t, "SHOW max_connections"))
 	assert.Equal(t, [][]string{{`it's, "a\b"`}}, server.Query(t, "SELECT setting FROM pg_settings WHERE name = 'search_path'"))
+	// Text sorts as people sort it.
+	icu := server.Query(t, "SELECT current_setting('server_version_num')::int >= 150000 AND EXISTS (SELECT FROM pg_collation WHERE collprovider = 'i')")
+	assert.Equal(t, icu, server.Query(t, "SELECT 'a' < 'B'"))
 }
 
 func TestTLS(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"github.com/stacksync/stacksync-go/backend/memory"
 	"github.com/stacksync/stacksync-go/internal/pgtest"
 	"github.com/stacksync/stacksync-go/metastore/postgres"
+	"github.com/stacksync/stacksync-go/service"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -34,7 +35,7 @@ type world struct {
 	server *pgtest.Server
 	schema string
 	store  *postgres.Store
-	svc    *stacksync.Service
+	svc    *service.Service
 	actor  stacksync.Actor
 	ws     stacksync.WorkspaceID
 	chunk  stacksync.Chunk
@@ -48,7 +49,7 @@ func newWorld(t *testing.T) *world {
 	w.store, err = postgres.Open(t.Context(), postgres.Config{DSN: w.server.DSN(), Schema: w.schema})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.store.Close()) })
-	w.svc, err = stacksync.New(w.store, stacksync.Config{Storage: memory.New(memory.Config{})})
+	w.svc, err = service.New(w.store, service.Config{Storage: memory.New(memory.Config{})})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.svc.Close()) })
 	user, err := w.svc.PutUser(t.Context(), stacksync.PutUserRequest{User: "ada"})
@@ -91,7 +92,7 @@ func (w *world) proposals() []stacksync.Proposal {
 }
 
 // commitIn orders something, and commits, in one transaction.
-func (w *world) commitIn(tx *sql.Tx, name string, proposals []stacksync.Proposal) stacksync.CommitInResult {
+func (w *world) commitIn(tx *sql.Tx, name string, proposals []stacksync.Proposal) service.CommitInResult {
 	w.t.Helper()
 	_, err := tx.ExecContext(w.t.Context(), "INSERT INTO "+w.schema+".orders VALUES ($1)", name)
 	require.NoError(w.t, err)

@@ -3,27 +3,33 @@
 package proftpd
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/stacksync/stacksync-go/internal/missing"
 )
 
-// ErrNotInstalled says that there is no server to start here.
-var ErrNotInstalled = errors.New("no ProFTPD server was found")
+const (
+	software = "ProFTPD"
+	install  = "apt-get install proftpd-core proftpd-mod-crypto, or make services"
+)
 
 // modules are where Debian has them.
 const modules = "/usr/lib/proftpd"
 
-// Find tells whether a server can be started: nil, or an error that wraps ErrNotInstalled and says what to do.
+// Find tells whether a server can be started: nil, or a *[missing.Service].
 func Find() error {
 	_, err := find()
 	return err
 }
 
 func find() (string, error) {
+	if err := missing.Hidden(software, install); err != nil {
+		return "", err
+	}
 	program, err := exec.LookPath("proftpd")
 	if err != nil {
 		program, err = exec.LookPath("/usr/sbin/proftpd") // not in the PATH of every user
@@ -31,16 +37,18 @@ func find() (string, error) {
 	if err == nil {
 		_, err = exec.LookPath("ftpwho")
 	}
-	for _, m := range []string{"mod_tls", "mod_ifsession", "mod_copy"} {
+	for _, m := range []string{"mod_tls", "mod_ifsession", "mod_copy", "mod_site_misc"} {
 		if err == nil {
 			_, err = os.Stat(filepath.Join(modules, m+".so"))
 		}
 	}
 	if err != nil {
-		return "", fmt.Errorf("%w: %w; install it (Debian: apt-get install proftpd-core proftpd-mod-crypto; here: .ci/run services)", ErrNotInstalled, err)
+		return "", &missing.Service{Name: software, Detail: err.Error(), Install: install}
 	}
 	if os.Geteuid() != 0 {
-		return "", fmt.Errorf("%w that this user can start: it has to be root to confine sessions to a folder (DefaultRoot)", ErrNotInstalled)
+		return "", &missing.Service{
+			Name: software, Detail: "only root can have it confine sessions to a folder (DefaultRoot)", Install: "run the tests as root",
+		}
 	}
 	return program, nil
 }

@@ -3,7 +3,6 @@
 package proftpd
 
 import (
-	"errors"
 	"io"
 	"net"
 	"os"
@@ -11,16 +10,15 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/stacksync/stacksync-go/internal/missing"
 )
 
 // TestFreeze: a server that is about to be killed begins no session that nobody would find.
 func TestFreeze(t *testing.T) {
 	t.Parallel()
 	s, err := Start(t.Context(), Options{})
-	if errors.Is(err, ErrNotInstalled) && os.Getenv("STACKSYNC_REQUIRE_SERVICES") != "1" {
-		t.Skip(err)
-	}
-	require.NoError(t, err)
+	missing.Require(t, err)
 	s.freeze()
 	before := s.sessions()
 	c, err := net.Dial("tcp", s.Addr) // the kernel takes it

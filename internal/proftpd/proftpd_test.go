@@ -3,7 +3,6 @@
 package proftpd_test
 
 import (
-	"errors"
 	"io"
 	"net"
 	"os"
@@ -16,35 +15,27 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/stacksync/stacksync-go/internal/child"
+	"github.com/stacksync/stacksync-go/internal/missing"
 	"github.com/stacksync/stacksync-go/internal/proftpd"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		missing.Report()
+		os.Exit(code)
+	}))
+}
 
 // TestWhichServer says, for make test, what the tests on FTP run on.
 func TestWhichServer(t *testing.T) {
 	version, err := proftpd.Version()
-	if err != nil {
-		t.Logf("service: proftpd: not found, its tests are skipped (%v)", err)
-		need(t)
-	}
-	t.Logf("service: proftpd %s", version)
-}
-
-func need(t *testing.T) {
-	t.Helper()
-	err := proftpd.Find()
-	if errors.Is(err, proftpd.ErrNotInstalled) && os.Getenv("STACKSYNC_REQUIRE_SERVICES") != "1" {
-		t.Skip(err)
-	}
-	require.NoError(t, err)
+	missing.Tell(t, "ProFTPD "+version, err)
 }
 
 func start(t *testing.T, o proftpd.Options) *proftpd.Server {
 	t.Helper()
-	need(t)
 	s, err := proftpd.Start(t.Context(), o)
-	require.NoError(t, err)
+	missing.Require(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s
 }
@@ -108,9 +99,8 @@ func TestPortIsTaken(t *testing.T) {
 
 func TestCloseLeavesNothing(t *testing.T) {
 	t.Parallel()
-	need(t)
 	s, err := proftpd.Start(t.Context(), proftpd.Options{})
-	require.NoError(t, err)
+	missing.Require(t, err)
 	c := login(t, s)
 	require.NoError(t, s.Close())
 	require.NoDirExists(t, filepath.Dir(s.Root))

@@ -22,9 +22,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/stacksync/stacksync-go/internal/missing"
 	"github.com/stacksync/stacksync-go/internal/openstack"
 	"github.com/stacksync/stacksync-go/internal/proftpd"
-	"github.com/stacksync/stacksync-go/internal/storagetest"
 	"github.com/stacksync/stacksync-go/internal/versitygw"
 )
 
@@ -35,7 +35,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
 		main()
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		missing.Report()
+		os.Exit(code)
+	}))
 }
 
 func TestParse(t *testing.T) {
@@ -84,14 +87,10 @@ func TestQuote(t *testing.T) {
 	}
 }
 
-// needs skips a test where the server is not installed, or fails it if STACKSYNC_REQUIRE_SERVICES is 1.
+// needs is for a test of a server; where that is not installed, see missing.Require.
 func needs(t *testing.T, name string) {
 	t.Helper()
-	err := map[string]func() error{"s3": versitygw.Find, "swift": openstack.Find, "ftp": proftpd.Find}[name]()
-	if err != nil && os.Getenv(storagetest.EnvRequire) != "1" {
-		t.Skip(err)
-	}
-	require.NoError(t, err)
+	missing.Require(t, map[string]func() error{"s3": versitygw.Find, "swift": openstack.Find, "ftp": proftpd.Find}[name]())
 }
 
 // services is the command in a process of its own.

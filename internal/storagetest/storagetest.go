@@ -25,13 +25,11 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/stacksync/stacksync-go/internal/missing"
 	"github.com/stacksync/stacksync-go/internal/openstack"
 	"github.com/stacksync/stacksync-go/internal/proftpd"
 	"github.com/stacksync/stacksync-go/internal/versitygw"
 )
-
-// EnvRequire set to 1 makes a test fail that would be skipped for want of a server.
-const EnvRequire = "STACKSYNC_REQUIRE_SERVICES"
 
 // Starting takes 10 seconds at most on a machine that does nothing else.
 const patience = 3 * time.Minute
@@ -42,10 +40,11 @@ var (
 	ftp   shared[*proftpd.Server]
 )
 
-// S3 returns the S3 server. Where versitygw is not installed, it skips the test, or fails it if STACKSYNC_REQUIRE_SERVICES is 1.
+// S3 returns the S3 server. Where versitygw is not installed it skips the test, or fails it: see [missing.Require]. t must be the test
+// that calls it.
 func S3(t testing.TB) *versitygw.Server {
 	t.Helper()
-	return s3.get(t, versitygw.ErrNotInstalled, func(ctx context.Context) (*versitygw.Server, error) {
+	return s3.get(t, func(ctx context.Context) (*versitygw.Server, error) {
 		return versitygw.Start(ctx, versitygw.Options{})
 	})
 }
@@ -54,7 +53,7 @@ func S3(t testing.TB) *versitygw.Server {
 // working for a minute, which makes the server quicker.
 func Swift(t testing.TB) *openstack.Server {
 	t.Helper()
-	return swift.get(t, openstack.ErrNotInstalled, func(ctx context.Context) (*openstack.Server, error) {
+	return swift.get(t, func(ctx context.Context) (*openstack.Server, error) {
 		return openstack.Start(ctx, openstack.Options{TokenCache: time.Minute})
 	})
 }
@@ -62,14 +61,16 @@ func Swift(t testing.TB) *openstack.Server {
 // FTP returns the FTP server. Where ProFTPD is not installed, or this user can't start it, it does as S3 does.
 func FTP(t testing.TB) *proftpd.Server {
 	t.Helper()
-	return ftp.get(t, proftpd.ErrNotInstalled, func(ctx context.Context) (*proftpd.Server, error) {
+	return ftp.get(t, func(ctx context.Context) (*proftpd.Server, error) {
 		return proftpd.Start(ctx, proftpd.Options{})
 	})
 }
 
-// Main runs the tests of a package, stops the servers they have started, looks for leaked goroutines, and exits.
+// Main runs the tests of a package, says which servers were missing, stops those that were started, looks for leaked goroutines, and
+// exits.
 func Main(m *testing.M) {
 	code := m.Run()
+	missing.Report()
 	if err := errors.Join(Stop(), goleak.Find()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = max(code, 1)
@@ -92,7 +93,7 @@ type shared[S interface {
 	err    error
 }
 
-func (s *shared[S]) get(t testing.TB, notInstalled error, start func(ctx context.Context) (S, error)) S {
+func (s *shared[S]) get(t missing.T, start func(ctx context.Context) (S, error)) S {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,18 +103,8 @@ func (s *shared[S]) get(t testing.TB, notInstalled error, start func(ctx context
 		defer cancel()
 		s.server, s.err = start(ctx)
 	}
-	if s.err != nil {
-		unavailable(t, s.err, notInstalled)
-	}
+	missing.Require(t, s.err)
 	return s.server
-}
-
-func unavailable(t testing.TB, err, notInstalled error) {
-	t.Helper()
-	if errors.Is(err, notInstalled) && os.Getenv(EnvRequire) != "1" {
-		t.Skipf("storagetest: %v", err)
-	}
-	t.Fatalf("storagetest: %v", err)
 }
 
 func (s *shared[S]) stop() error {

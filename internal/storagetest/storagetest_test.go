@@ -71,13 +71,13 @@ func TestSharedStartsOnce(t *testing.T) {
 		return fake{&closed}, nil
 	}
 	require.NoError(t, s.stop(), "nothing runs")
-	s.get(t, nil, start)
-	s.get(t, nil, start)
+	s.get(t, start)
+	s.get(t, start)
 	require.Equal(t, 1, started)
 	require.NoError(t, s.stop())
 	require.NoError(t, s.stop())
 	require.Equal(t, 1, closed)
-	s.get(t, nil, start)
+	s.get(t, start)
 	require.NoError(t, s.stop())
 	require.Equal(t, 2, started)
 }
@@ -85,39 +85,26 @@ func TestSharedStartsOnce(t *testing.T) {
 // verdict records how a test was ended.
 type verdict struct {
 	testing.TB
-	skipped, failed string
+	failed string
 }
 
 func (*verdict) Helper() {}
-
-func (v *verdict) Skipf(format string, args ...any) {
-	v.skipped = fmt.Sprintf(format, args...)
-	panic(v)
-}
 
 func (v *verdict) Fatalf(format string, args ...any) {
 	v.failed = fmt.Sprintf(format, args...)
 	panic(v)
 }
 
-func TestUnavailable(t *testing.T) {
-	notInstalled := errors.New("not installed")
-	judge := func(s *shared[fake], err error) *verdict {
+// What a server that is not installed does to a test is tested in internal/missing.
+func TestServerThatDoesNotStart(t *testing.T) {
+	t.Parallel()
+	var s shared[fake]
+	for _, err := range []error{errors.New("broken"), nil} {
 		v := &verdict{}
 		func() {
 			defer func() { _ = recover() }()
-			s.get(v, notInstalled, func(context.Context) (fake, error) { return fake{}, err })
+			s.get(v, func(context.Context) (fake, error) { return fake{}, err })
 		}()
-		return v
+		require.Equal(t, "broken", v.failed, "it is not tried again for each test")
 	}
-	missing := fmt.Errorf("%w: do this", notInstalled)
-	t.Setenv(EnvRequire, "")
-	require.Contains(t, judge(&shared[fake]{}, missing).skipped, "do this")
-	require.Contains(t, judge(&shared[fake]{}, errors.New("broken")).failed, "broken", "what is installed has to work")
-	t.Setenv(EnvRequire, "1")
-	require.Contains(t, judge(&shared[fake]{}, missing).failed, "do this")
-
-	var s shared[fake]
-	require.Contains(t, judge(&s, errors.New("broken")).failed, "broken")
-	require.Contains(t, judge(&s, nil).failed, "broken", "it is not tried again for each test")
 }

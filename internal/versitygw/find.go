@@ -4,7 +4,6 @@ package versitygw
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,14 +11,16 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+
+	"github.com/stacksync/stacksync-go/internal/missing"
 )
 
-// ErrNotInstalled is wrapped by the error of Find and Start where there is no versitygw.
-var ErrNotInstalled = errors.New("versitygw was not found")
+const (
+	program = "versitygw"
+	install = "go install github.com/versity/versitygw/cmd/versitygw@v1.8.0, or make services"
+)
 
-const program = "versitygw"
-
-// Find returns nil if versitygw is installed, else an error that wraps ErrNotInstalled and says how to install it.
+// Find returns nil if versitygw is installed, else a *[missing.Service].
 func Find() error {
 	_, err := find()
 	return err
@@ -27,6 +28,9 @@ func Find() error {
 
 // find looks in the PATH, then for the newest that .ci/run services has built, then where go install puts programs.
 func find() (string, error) {
+	if err := missing.Hidden(program, install); err != nil {
+		return "", err
+	}
 	if path, err := exec.LookPath(program); err == nil {
 		return filepath.Abs(path)
 	}
@@ -51,8 +55,7 @@ func find() (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("%w in the PATH, the cache of .ci/run or GOPATH/bin; install it with .ci/run services, "+
-		"or with go install github.com/versity/versitygw/cmd/versitygw@v1.8.0", ErrNotInstalled)
+	return "", &missing.Service{Name: program, Detail: "it is not in the PATH, the cache of .ci/run or GOPATH/bin", Install: install}
 }
 
 var digits = regexp.MustCompile(`[0-9]+`)

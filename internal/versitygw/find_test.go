@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/stacksync/stacksync-go/internal/missing"
 )
 
 func TestFind(t *testing.T) {
@@ -17,12 +19,14 @@ func TestFind(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	require.ErrorIs(t, Find(), ErrNotInstalled)
-	require.ErrorContains(t, Find(), ".ci/run services")
+	t.Setenv(missing.EnvHide, "")
+	var none *missing.Service
+	require.ErrorAs(t, Find(), &none)
+	require.ErrorContains(t, none, "go install")
 	_, err := Start(t.Context(), Options{})
-	require.ErrorIs(t, err, ErrNotInstalled)
+	require.ErrorAs(t, err, &none)
 	_, err = Version(t.Context())
-	require.ErrorIs(t, err, ErrNotInstalled)
+	require.ErrorAs(t, err, &none)
 
 	// Each is found before those above it.
 	for _, place := range []string{"go/bin", "cache/stacksync-go/versitygw-v1.8.0", "cache/stacksync-go/versitygw-v1.10.0", "."} {
@@ -36,4 +40,7 @@ func TestFind(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, path, found)
 	}
+
+	t.Setenv(missing.EnvHide, "1")
+	require.ErrorAs(t, Find(), &none)
 }

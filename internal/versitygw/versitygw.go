@@ -60,7 +60,7 @@ type Server struct {
 	process *child.Process // nil while it does not run
 }
 
-// Start starts a server, and returns when it answers. Its error wraps ErrNotInstalled where there is none. The caller closes it.
+// Start starts a server, and returns when it answers. Where there is none its error wraps a *[missing.Service]. The caller closes it.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	path, err := find()
 	if err != nil {
@@ -189,7 +189,7 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// Version returns the version of the program that Start starts. Its error wraps ErrNotInstalled where there is none.
+// Version returns the version of the program that Start starts. Where there is none its error wraps a *[missing.Service].
 func Version(ctx context.Context) (string, error) {
 	path, err := find()
 	if err != nil {

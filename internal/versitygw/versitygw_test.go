@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,17 +16,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stacksync/stacksync-go/internal/child"
+	"github.com/stacksync/stacksync-go/internal/missing"
 	"github.com/stacksync/stacksync-go/internal/versitygw"
 )
 
 // TestWhichServer says, for make test, what the tests on S3 run on.
 func TestWhichServer(t *testing.T) {
 	version, err := versitygw.Version(t.Context())
-	if errors.Is(err, versitygw.ErrNotInstalled) && os.Getenv("STACKSYNC_REQUIRE_SERVICES") != "1" {
-		t.Skipf("service: versitygw: not found, its tests are skipped (%v)", err)
-	}
-	require.NoError(t, err)
-	t.Logf("service: versitygw %s", version)
+	missing.Tell(t, "versitygw "+version, err)
 }
 
 func client(t *testing.T, s *versitygw.Server, access, secret string) *minio.Client {
@@ -155,9 +151,8 @@ func TestUsers(t *testing.T) {
 
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, start(t).Close()) // skips where there is none
 	s, err := versitygw.Start(t.Context(), versitygw.Options{TLS: true, Region: "eu-north-1"})
-	require.NoError(t, err)
+	missing.Require(t, err)
 	defer func() { require.NoError(t, s.Close()) }()
 	require.NoError(t, s.CreateUser(t.Context(), "alice", "secret-of-alice"))
 	_, err = client(t, s, s.AccessKey, s.SecretKey).ListBuckets(t.Context())

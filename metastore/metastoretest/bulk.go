@@ -1,6 +1,7 @@
 package metastoretest
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -10,13 +11,14 @@ import (
 // promisedRows is how many keys or rows a call may have.
 const promisedRows = 10_000
 
-// many returns how many rows a check of that promise has, and says so where the race detector makes them fewer.
-func many(t T) int {
+// many returns how many rows a check of that promise has, and says so where they are fewer.
+func (s Suite) many(t T) int {
 	t.Helper()
-	if manyRows < promisedRows {
-		t.Logf("under the race detector: %d rows instead of %d", manyRows, promisedRows)
+	n := min(cmp.Or(s.Many, promisedRows), mostRows)
+	if n < promisedRows {
+		t.Logf("%d rows instead of %d", n, promisedRows)
 	}
-	return manyRows
+	return n
 }
 
 func bulkChecks() []check {
@@ -29,7 +31,7 @@ func bulkChecks() []check {
 func manyOfAKind(t T, s Suite) {
 	r := newRig(t, s)
 	h := r.home()
-	n := many(t)
+	n := s.many(t)
 	var p stacksync.PutParams
 	var load stacksync.LoadParams
 	var ids []stacksync.UserID

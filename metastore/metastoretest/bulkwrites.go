@@ -21,7 +21,7 @@ func bulkWriteChecks() []check {
 
 func outboxManyUsers(t T, s Suite) {
 	r := newRig(t, s)
-	n := many(t)
+	n := s.many(t)
 	now := r.time()
 	until := now.Add(time.Hour)
 	users := r.owingUsers(slices.Repeat([]time.Time{now}, n)...)
@@ -36,7 +36,7 @@ func outboxManyUsers(t T, s Suite) {
 
 func claimOperationsMany(t T, s Suite) {
 	r := newRig(t, s)
-	n := many(t)
+	n := s.many(t)
 	now := r.time()
 	until := now.Add(time.Hour)
 	ops := r.due(slices.Repeat([]time.Time{now}, n)...)
@@ -49,7 +49,7 @@ func claimOperationsMany(t T, s Suite) {
 
 func removeMany(t T, s Suite) {
 	r := newRig(t, s)
-	n := many(t)
+	n := s.many(t)
 	var p stacksync.PutParams
 	var gone stacksync.RemoveParams
 	for range n {
@@ -78,7 +78,7 @@ func removeMany(t T, s Suite) {
 func purgeMany(t T, s Suite) {
 	r := newRig(t, s)
 	h := r.home()
-	n := many(t)
+	n := s.many(t)
 	var p stacksync.PutParams
 	for range n {
 		old := r.file(h.id(), stacksync.ItemID{})

@@ -221,7 +221,7 @@ func journalClaimFaults() []fault {
 			})(b)
 		}},
 		{name: "claims one operation too few", breaks: []string{"thousands of operations in one ClaimOperations"}, bend: bendClaimOperations(
-			func(p *stacksync.ClaimOperationsParams) { p.Limit = min(manyRows-1, p.Limit) },
+			func(p *stacksync.ClaimOperationsParams) { p.Limit = min(faultRows-1, p.Limit) },
 		)},
 	}
 }

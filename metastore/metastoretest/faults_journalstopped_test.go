@@ -63,7 +63,7 @@ func journalStoppedFaults() []fault {
 			func(p *stacksync.StoppedOperationsParams) { p.Limit = max(1, p.Limit) },
 		)},
 		{name: "returns one operation too few of what has stopped", breaks: []string{"thousands of rows of a kind in one call"}, bend: bendStoppedParams(
-			func(p *stacksync.StoppedOperationsParams) { p.Limit = min(manyRows-2, p.Limit) },
+			func(p *stacksync.StoppedOperationsParams) { p.Limit = min(faultRows-2, p.Limit) },
 		)},
 		{name: "lists what has stopped and is committed only", breaks: []string{all, order, follows}, bend: func(b *bent) {
 			b.stopped = func(ctx context.Context, _ stacksync.Reader, p stacksync.StoppedOperationsParams) (found stacksync.StoppedOperationsResult, err error) {

@@ -149,7 +149,7 @@ func loadFaults() []fault {
 		}},
 		{name: "takes one row too few", breaks: []string{"thousands of rows of a kind in one call"}, bend: func(b *bent) {
 			b.put = func(_ context.Context, _ stacksync.Tx, p *stacksync.PutParams) error {
-				p.Items = p.Items[:min(len(p.Items), manyRows-1)]
+				p.Items = p.Items[:min(len(p.Items), faultRows-1)]
 				return nil
 			}
 		}},

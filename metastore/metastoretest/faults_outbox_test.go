@@ -47,12 +47,12 @@ func outboxFaults() []fault {
 			func(p *stacksync.ClaimHintsParams) { p.Limit = max(1, p.Limit) },
 		)},
 		{name: "claims one workspace too few", breaks: []string{"thousands of workspaces in one ClaimHints and one MarkNotified"}, bend: bendClaim(
-			func(p *stacksync.ClaimHintsParams) { p.Limit = min(manyRows-1, p.Limit) },
+			func(p *stacksync.ClaimHintsParams) { p.Limit = min(faultRows-1, p.Limit) },
 		)},
 		{name: "marks one workspace too few", breaks: []string{"thousands of workspaces in one ClaimHints and one MarkNotified"}, bend: bendMark(
 			func(_ context.Context, _ stacksync.Tx, p *stacksync.MarkNotifiedParams) error {
 				for id := range p.Notified {
-					if len(p.Notified) > manyRows-1 {
+					if len(p.Notified) > faultRows-1 {
 						delete(p.Notified, id)
 					}
 				}

@@ -125,12 +125,12 @@ func outboxUserFaults() []fault {
 			})(b)
 		}},
 		{name: "claims one user too few", breaks: []string{"thousands of users in one ClaimHints and one MarkNotified"}, bend: bendClaim(
-			func(p *stacksync.ClaimHintsParams) { p.Limit = min(manyRows-1, p.Limit) },
+			func(p *stacksync.ClaimHintsParams) { p.Limit = min(faultRows-1, p.Limit) },
 		)},
 		{name: "marks one user too few", breaks: []string{"thousands of users in one ClaimHints and one MarkNotified"}, bend: bendMarkUsers(
 			func(_ context.Context, _ stacksync.Tx, p *stacksync.MarkNotifiedParams) error {
 				for id := range p.Users {
-					if len(p.Users) > manyRows-1 {
+					if len(p.Users) > faultRows-1 {
 						delete(p.Users, id)
 					}
 				}

@@ -129,7 +129,7 @@ func removeFaults() []fault {
 		{
 			name: "removes one row too few", breaks: []string{"thousands of rows of a kind in one Remove"},
 			bend: bendRemove(func(_ context.Context, _ stacksync.Tx, p *stacksync.RemoveParams) error {
-				p.Operations = p.Operations[:min(len(p.Operations), manyRows-1)]
+				p.Operations = p.Operations[:min(len(p.Operations), faultRows-1)]
 				return nil
 			}),
 		},
@@ -212,7 +212,7 @@ func purgeFaults() []fault {
 			}
 		}},
 		{name: "purges one row too few at once", breaks: []string{"thousands of rows in one Purge"}, bend: bendPurge(func(p *stacksync.PurgeParams) error {
-			if p.Limit > manyRows-1 {
+			if p.Limit > faultRows-1 {
 				return errors.New("too many parameters")
 			}
 			return nil

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/stacksync/stacksync-go/internal/testsize"
 )
 
 func TestMain(m *testing.M) {
@@ -17,5 +19,6 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}
+	testsize.Rapid()
 	goleak.VerifyTestMain(m)
 }

@@ -51,6 +51,9 @@ type Suite struct {
 	New func(t T) Opener
 	// Skips gives the reason for each check, by name, that the store can't pass. Such a check is run all the same, and must fail.
 	Skips map[string]string
+	// Many is how many rows the checks of large calls have. Defaults to the 10,000 that are promised. Fewer, but 100 or more, are for runs
+	// that must be short.
+	Many int
 
 	patience, grace time.Duration // 0: the defaults
 }

@@ -306,7 +306,7 @@ func outboxRollback(t T, s Suite) {
 
 func outboxMany(t T, s Suite) {
 	r := newRig(t, s)
-	n := many(t)
+	n := s.many(t)
 	now := r.time()
 	until := now.Add(time.Hour)
 	ws := r.saveWorkspaces(n, func(_ int, w *stacksync.Workspace) { w.Notified, w.HintDue = w.Revision-1, now })

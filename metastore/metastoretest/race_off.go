@@ -3,6 +3,6 @@
 package metastoretest
 
 const (
-	manyRows = promisedRows
+	mostRows = promisedRows
 	slowdown = 1
 )

@@ -6,6 +6,6 @@ package metastoretest
 // of 2.6 s, nearly all of it in the detector and in its checks of each pointer, and checks of that size took most of the suite's time. Races
 // show with fewer rows. A run without the detector tests all that is promised.
 const (
-	manyRows = promisedRows / 4
+	mostRows = promisedRows / 4
 	slowdown = 4
 )

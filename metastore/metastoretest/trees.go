@@ -148,7 +148,7 @@ func treesOfTwoWorkspaces(t T, s Suite) {
 func deepTree(t T, s Suite) {
 	r := newRig(t, s)
 	h := r.home()
-	chain := r.chain(h.id(), many(t))
+	chain := r.chain(h.id(), s.many(t))
 	top, bottom := chain[0], chain[len(chain)-1]
 	r.save(putItems(chain...))
 	r.view(func(l look) {

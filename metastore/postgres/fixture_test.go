@@ -17,6 +17,7 @@ import (
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/backend/memory"
 	"github.com/stacksync/stacksync-go/internal/pgtest"
+	"github.com/stacksync/stacksync-go/service"
 )
 
 // fresh returns the configuration of a store with a schema of its own.
@@ -83,7 +84,7 @@ func users(t testing.TB, store stacksync.MetadataStore, ids ...stacksync.UserID)
 type world struct {
 	t     testing.TB
 	store *Store
-	svc   *stacksync.Service
+	svc   *service.Service
 	actor stacksync.Actor
 	ws    stacksync.WorkspaceID
 	chunk stacksync.Chunk
@@ -91,7 +92,7 @@ type world struct {
 
 func newWorld(t testing.TB, store *Store) *world {
 	t.Helper()
-	svc, err := stacksync.New(store, stacksync.Config{Storage: memory.New(memory.Config{})})
+	svc, err := service.New(store, service.Config{Storage: memory.New(memory.Config{})})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, svc.Close()) })
 	w := &world{t: t, store: store, svc: svc, actor: stacksync.Actor{User: "ada"}}

@@ -118,7 +118,7 @@ func writers(conns int) int {
 	return max(1, conns/4)
 }
 
-// Tx returns a transaction of the host's, on the same database, as one of the store: see stacksync.Service.CommitIn. The host
+// Tx returns a transaction of the host's, on the same database, as one of the store: see service.Service.CommitIn. The host
 // begins and ends it. It must be READ COMMITTED, as PostgreSQL's are by default: its Lock returns ErrIsolation otherwise. LockParams.Wait
 // is left to the host's lock_timeout.
 //

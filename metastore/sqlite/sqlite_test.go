@@ -9,10 +9,14 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/internal/testsize"
 	"github.com/stacksync/stacksync-go/metastore/metastoretest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	testsize.Rapid()
+	goleak.VerifyTestMain(m)
+}
 
 // TestConformance makes the schema once, and gives each check a copy of the file.
 func TestConformance(t *testing.T) {
@@ -20,7 +24,7 @@ func TestConformance(t *testing.T) {
 	require.NoError(t, open(t, made, Config{}).Close())
 	empty, err := os.ReadFile(made)
 	require.NoError(t, err)
-	metastoretest.Run(t, metastoretest.Suite{New: func(t metastoretest.T) metastoretest.Opener {
+	metastoretest.Run(t, metastoretest.Suite{Many: testsize.Of(2_000, 0), New: func(t metastoretest.T) metastoretest.Opener {
 		path := filepath.Join(t.TempDir(), "meta.db")
 		require.NoError(t, os.WriteFile(path, empty, 0o600))
 		return func(t metastoretest.T) stacksync.MetadataStore {
