@@ -3,7 +3,6 @@
 package pgtest
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -59,7 +58,7 @@ func TestFindBinaries(t *testing.T) {
 	t.Setenv(EnvBin, filepath.Join(root, "lib", "16", "bin"))
 	_, err = findBinaries(patterns)
 	require.ErrorContains(t, err, EnvBin)
-	require.False(t, errors.As(err, &none), "a folder that is named must not end in a skip")
+	require.NotErrorAs(t, err, &none, "a folder that is named must not end in a skip")
 
 	t.Setenv(missing.EnvHide, "1")
 	_, err = findBinaries(patterns)

@@ -5,11 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -92,7 +90,7 @@ type world struct {
 
 func newWorld(t testing.TB, store *Store) *world {
 	t.Helper()
-	svc, err := service.New(store, service.Config{Storage: memory.New(memory.Config{})})
+	svc, err := service.New(store, service.Config{Storage: memory.New(memory.Config{}), RelayInterval: time.Hour}) // a relay is not what tests count
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, svc.Close()) })
 	w := &world{t: t, store: store, svc: svc, actor: stacksync.Actor{User: "ada"}}
@@ -167,16 +165,10 @@ func (w *world) changes(cursor stacksync.Cursor) stacksync.ChangesPage {
 	return page
 }
 
-// makeStandby makes a server of the test's own a standby of nobody.
+// makeStandby makes a server of the test's own a standby of nobody: by an empty file, which the server itself writes.
 func makeStandby(t testing.TB, server *pgtest.Server) {
 	t.Helper()
 	data := server.Query(t, "SHOW data_directory")[0][0]
-	signal := filepath.Join(data, "standby.signal")
-	require.NoError(t, os.WriteFile(signal, nil, 0o600))
-	owner, err := os.Stat(data)
-	require.NoError(t, err)
-	if who, ok := owner.Sys().(*syscall.Stat_t); ok {
-		require.NoError(t, os.Chown(signal, int(who.Uid), int(who.Gid)))
-	}
+	server.Exec(t, "COPY (SELECT WHERE false) TO '"+data+"/standby.signal'")
 	server.Restart(t)
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/internal/pgtest"
+	"github.com/stacksync/stacksync-go/internal/testsize"
 )
 
 // settingOf is a setting that an operator has made for a role, a database or a server, and the version of the server that it came with.
@@ -256,12 +257,14 @@ func (o operated) writes(t *testing.T, dsn string) {
 	host.commits(host.byService)
 }
 
-// TestSettingsOfRoles makes those settings alone that change what travels, and then all of them, a fifth at a time.
+// TestSettingsOfRoles makes those settings alone that change what travels, and then all of them, a part at a time.
 func TestSettingsOfRoles(t *testing.T) {
 	t.Parallel()
 	o := newOperated(t, nil)
+	alone := testsize.Of([]string{"array_nulls", "bytea_output"},
+		[]string{"array_nulls", "bytea_output", "datestyle", "search_path", "default_transaction_isolation", "transform_null_equals"})
 	for _, s := range operators {
-		if slices.Contains([]string{"array_nulls", "bytea_output", "datestyle", "search_path", "default_transaction_isolation", "transform_null_equals"}, s.name) {
+		if slices.Contains(alone, s.name) {
 			t.Run(s.name+"="+s.value, func(t *testing.T) {
 				t.Parallel()
 				o.writes(t, o.role(t, s))
@@ -270,26 +273,26 @@ func TestSettingsOfRoles(t *testing.T) {
 	}
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
-	fifths, made := make([]map[string]settingOf, 5), 0
-	for i := range fifths {
-		fifths[i] = map[string]settingOf{}
+	parts, made := make([]map[string]settingOf, testsize.Of(3, 5)), 0
+	for i := range parts {
+		parts[i] = map[string]settingOf{}
 	}
 	for _, i := range random.Perm(len(operators)) {
 		s := operators[i]
 		if s.since > o.version {
 			continue
 		}
-		fifth := made % len(fifths)
-		for fifths[fifth][s.name].name != "" { // it has another value there
-			fifth = (fifth + 1) % len(fifths)
+		part := made % len(parts)
+		for parts[part][s.name].name != "" { // it has another value there
+			part = (part + 1) % len(parts)
 		}
-		fifths[fifth][s.name] = s
+		parts[part][s.name] = s
 		made++
 	}
 	require.GreaterOrEqual(t, made, 25)
-	for n, fifth := range fifths {
-		settings := slices.Collect(maps.Values(fifth))
-		t.Run(fmt.Sprintf("fifth %d", n+1), func(t *testing.T) {
+	for n, part := range parts {
+		settings := slices.Collect(maps.Values(part))
+		t.Run(fmt.Sprintf("part %d", n+1), func(t *testing.T) {
 			t.Parallel()
 			t.Logf("seed %d: %v", seed, settings)
 			o.writes(t, o.role(t, settings...))
