@@ -23,8 +23,8 @@ const (
 	KeyFile    = "server.key"
 )
 
-// Write writes the certificate of a new authority, and a server's certificate by it with its key. The
-// authority's key is in no file.
+// Write writes the certificate of a new authority, and a server's certificate by it with its key.
+// The authority's key is in no file.
 func Write(folder string) (*x509.CertPool, error) {
 	now := time.Now()
 	authority := &x509.Certificate{

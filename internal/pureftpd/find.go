@@ -14,13 +14,15 @@ import (
 // ErrNotInstalled says that there is no server to start here.
 var ErrNotInstalled = errors.New("no Pure-FTPd server was found")
 
-// unpacked is where .ci/run unpacks Debian's packages, below the user's folder for caches: they can't be installed beside ProFTPD's.
+// unpacked is where .ci/run unpacks Debian's packages, below the user's folder for caches: they
+// can't be installed beside ProFTPD's.
 const unpacked = "stacksync-go/ftp-servers"
 
 // programs are those of Pure-FTPd.
 type programs struct{ server, users string }
 
-// Find tells whether a server can be started: nil, or an error that wraps ErrNotInstalled and says what to do.
+// Find tells whether a server can be started: nil, or an error that wraps ErrNotInstalled and says
+// what to do.
 func Find() error {
 	_, err := find()
 	return err
