@@ -52,10 +52,15 @@ func (s *Storage) seesBucket(ctx context.Context) error {
 	case !exists:
 		return s.noBucket()
 	}
-	s.looks.mu.Lock()
-	s.looks.seen = time.Now()
-	s.looks.mu.Unlock()
+	s.sawBucket()
 	return nil
+}
+
+// sawBucket notes that the one bucket of all containers is there.
+func (s *Storage) sawBucket() {
+	s.looks.mu.Lock()
+	defer s.looks.mu.Unlock()
+	s.looks.seen = time.Now()
 }
 
 func (s *Storage) noBucket() error { return fmt.Errorf("bucket %q: %w", s.layout.bucket, ErrNoBucket) }
