@@ -71,7 +71,8 @@ var linkMutants = map[string]cloudMutant{
 	}),
 }
 
-// follows returns a mutant of a storage that takes links. What replaces or deletes a link comes after change, so that it sees the link.
+// follows returns a mutant of a storage that takes links. What replaces or deletes a link comes
+// after change, so that it sees the link.
 func follows(change ...func(*cloud)) cloudMutant {
 	return cloudMutant{caught: []string{"AccountLinks"}, change: func(c *cloud) {
 		for _, f := range change {

@@ -12,19 +12,22 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// Linker is a Client that knows the ways in which its protocol makes objects whose content is, or might be, that of another object:
-// links, manifests, copies by the server. The check "AccountLinks" wants it of each Client.
+// Linker is a Client that knows the ways in which its protocol makes objects whose content is, or
+// might be, that of another object: links, manifests, copies by the server. The check
+// "AccountLinks" wants it of each Client.
 type Linker interface {
 	Client
 	// Kinds names these ways, one at least.
 	Kinds() []string
-	// Link tries to make object, in this session's container, one of a kind whose content is that of target, an object of the container
-	// at from. The account may have no access to that. Any error counts as refused.
+	// Link tries to make object, in this session's container, one of a kind whose content is that
+	// of target, an object of the container at from. The account may have no access to that. Any
+	// error counts as refused.
 	Link(ctx context.Context, kind, object string, from stacksync.Location, target string) error
 }
 
-// accountLinks: the service may reach what a user may not, so it must follow nothing that a user's account has put. What is not a plain
-// object is no chunk for any call, and can be replaced and deleted without harm to what it names.
+// accountLinks: the service may reach what a user may not, so it must follow nothing that a user's
+// account has put. What is not a plain object is no chunk for any call, and can be replaced and
+// deleted without harm to what it names.
 func accountLinks(t T, s Suite) {
 	f := newTenancy(t, s)
 	own, foreign, copies := f.container(), f.container(), f.container()
@@ -126,8 +129,8 @@ func (l *linked) copyOnto() {
 	l.delete(l.at, l.name)
 }
 
-// shown returns the content of the chunk by all ways of reading, which must agree; nil where there is none. None may show the content of
-// another container.
+// shown returns the content of the chunk by all ways of reading, which must agree; nil where there
+// is none. None may show the content of another container.
 func (l *linked) shown() *string {
 	l.Helper()
 	var ways []string

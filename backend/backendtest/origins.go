@@ -17,8 +17,8 @@ var originChecks = []check{
 	{Name: "SignedOriginsBad", Run: signedOriginsBad},
 }
 
-// signedOrigins: browsers get leave to send signed requests from pages of the origins that are set, and of no others, also for a container
-// that is new.
+// signedOrigins: browsers get leave to send signed requests from pages of the origins that are set,
+// and of no others, also for a container that is new.
 func signedOrigins(t T, s Suite) {
 	const other, foreign = "https://other.example", "https://foreign.example"
 	f := newSigning(t, s)
@@ -77,7 +77,8 @@ func fromOrigin(r stacksync.SignedRequest, origin string) stacksync.SignedReques
 	return r
 }
 
-// leave asks as a browser does before it sends a request for a page, and reports whether it would. Content-Type is what a Blob brings.
+// leave asks as a browser does before it sends a request for a page, and reports whether it would.
+// Content-Type is what a Blob brings.
 func (f *signing) leave(origin string, r stacksync.SignedRequest) bool {
 	f.Helper()
 	wanted := []string{}

@@ -8,8 +8,9 @@ import (
 	"github.com/jlaffaye/ftp"
 )
 
-// clock tells the server's time. The times of files are by the server's clock, also of those that clients upload; so the times that are set by
-// MFMT have to be, too, or StoredAt would be by two clocks.
+// clock tells the server's time. The times of files are by the server's clock, also of those that
+// clients upload; so the times that are set by MFMT have to be, too, or StoredAt would be by two
+// clocks.
 type clock struct {
 	mu sync.Mutex
 	// server is what the server's clock said at a moment of this machine's, by its monotonic clock.
@@ -42,8 +43,9 @@ func (c *conn) learn(file string) (time.Time, error) {
 	return at, err
 }
 
-// serverTime returns the server's time. Where it is not known, fresh is a file that was written just now; where that is empty, one is
-// written in the container. The server can tell the times of files (MDTM).
+// serverTime returns the server's time. Where it is not known, fresh is a file that was written
+// just now; where that is empty, one is written in the container. The server can tell the times of
+// files (MDTM).
 func (s *Storage) serverTime(c *conn, container, fresh string) (time.Time, error) {
 	if now, known := c.server.clock.now(); known {
 		return now, nil

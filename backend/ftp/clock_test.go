@@ -12,8 +12,8 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// TestStoredAtHasOneClock: what is touched counts as stored by the server's clock, as what is uploaded does. The proxy moves the server's
-// clock by a day, as far as clients see it.
+// TestStoredAtHasOneClock: what is touched counts as stored by the server's clock, as what is
+// uploaded does. The proxy moves the server's clock by a day, as far as clients see it.
 func TestStoredAtHasOneClock(t *testing.T) {
 	t.Parallel()
 	const layout, behind = "20060102150405", 24 * time.Hour

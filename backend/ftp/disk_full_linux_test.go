@@ -17,7 +17,8 @@ import (
 	"github.com/stacksync/stacksync-go/internal/pureftpd"
 )
 
-// TestFullDisk: content that the server has no room for is sent once, though it could be sent again.
+// TestFullDisk: content that the server has no room for is sent once, though it could be sent
+// again.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	pure, pro := startPure(t, pureftpd.Options{}), start(t, proftpd.Options{TLSOptional: true})

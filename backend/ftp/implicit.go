@@ -8,15 +8,15 @@ import (
 )
 
 const (
-	// greetingWait is after what time without a word from the server it is tried whether it waits for TLS. A slow server, which looks up
-	// names say, may greet later.
+	// greetingWait is after what time without a word from the server it is tried whether it waits
+	// for TLS. A slow server, which looks up names say, may greet later.
 	greetingWait = 2 * time.Second
 	// implicitWait bounds that try.
 	implicitWait = 10 * time.Second
 )
 
-// awaitGreeting waits until the server's greeting begins, and returns an ErrImplicit where the server waits for TLS instead: both sides would
-// wait for Config.Silence otherwise.
+// awaitGreeting waits until the server's greeting begins, and returns an ErrImplicit where the
+// server waits for TLS instead: both sides would wait for Config.Silence otherwise.
 func (c *conn) awaitGreeting(l *link) error {
 	if err := l.Conn.SetReadDeadline(time.Now().Add(min(greetingWait, c.server.silence))); err != nil {
 		return err
@@ -33,7 +33,8 @@ func (c *conn) awaitGreeting(l *link) error {
 	return nil
 }
 
-// waitsForTLS tries TLS on another connection. Whether the certificate is good does not matter here.
+// waitsForTLS tries TLS on another connection. Whether the certificate is good does not matter
+// here.
 func (c *conn) waitsForTLS() bool {
 	host, _, err := net.SplitHostPort(c.server.addr)
 	if err != nil {

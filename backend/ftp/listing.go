@@ -14,11 +14,11 @@ import (
 	"github.com/jlaffaye/ftp"
 )
 
-// The library's own List takes links for files, and does not tell the reply to the end of a list: Pure-FTPd says only there that it has cut
-// the list. So MLSD and MLST are read here.
+// The library's own List takes links for files, and does not tell the reply to the end of a list:
+// Pure-FTPd says only there that it has cut the list. So MLSD and MLST are read here.
 
-// ErrCutList says that the server does not list a folder to its end. Pure-FTPd stops after 10,000 entries, unless its option -L
-// (LimitRecursion) has a larger number: raise that.
+// ErrCutList says that the server does not list a folder to its end. Pure-FTPd stops after 10,000
+// entries, unless its option -L (LimitRecursion) has a larger number: raise that.
 var ErrCutList = errors.New("the server cuts lists of folders")
 
 func cutList(folder string) error { return fmt.Errorf("list %s: %w", folder, ErrCutList) }
@@ -88,7 +88,8 @@ func (c *conn) openData() (net.Conn, error) {
 	return c.dial("tcp", net.JoinHostPort(host, port))
 }
 
-// passive returns the port of the next data connection: by EPSV, or, with a server that does not know that, by PASV.
+// passive returns the port of the next data connection: by EPSV, or, with a server that does not
+// know that, by PASV.
 func (c *conn) passive() (port string, err error) {
 	var text string
 	if !c.noEPSV {
@@ -112,7 +113,8 @@ func (c *conn) passive() (port string, err error) {
 	return text[start+len("|||") : end], nil
 }
 
-// pasvPort reads the port of a reply to PASV: (h1,h2,h3,h4,p1,p2). The host is that of the control connection.
+// pasvPort reads the port of a reply to PASV: (h1,h2,h3,h4,p1,p2). The host is that of the control
+// connection.
 func pasvPort(text string) (string, error) {
 	start, end := strings.Index(text, "("), strings.LastIndex(text, ")")
 	if start >= 0 && end > start {
@@ -145,7 +147,8 @@ func (c *conn) kindOf(name string) (ftp.EntryType, error) {
 	return e.kind, nil
 }
 
-// parseEntry reads a line of RFC 3659: facts, a space, and the name, which some servers give with its path.
+// parseEntry reads a line of RFC 3659: facts, a space, and the name, which some servers give with
+// its path.
 func parseEntry(line string) (e entry, err error) {
 	facts, name, ok := strings.Cut(line, " ")
 	if !ok || name == "" || !strings.HasSuffix(facts, ";") {

@@ -53,7 +53,8 @@ func TestPureFTPdOutage(t *testing.T) {
 	})
 }
 
-// TestSlowNegatives: the server refuses the n-th CWD of a session after n-1 tenths of a second, so what is missing is asked in another way.
+// TestSlowNegatives: the server refuses the n-th CWD of a session after n-1 tenths of a second, so
+// what is missing is asked in another way.
 func TestSlowNegatives(t *testing.T) {
 	t.Parallel()
 	server := startPure(t, pureftpd.Options{})
@@ -74,7 +75,8 @@ func TestSlowNegatives(t *testing.T) {
 	require.Equal(t, before, p.seen("CWD"))
 }
 
-// TestCutLists: a list that the server has cut is not taken for the whole, and a container goes all the same.
+// TestCutLists: a list that the server has cut is not taken for the whole, and a container goes all
+// the same.
 func TestCutLists(t *testing.T) {
 	t.Parallel()
 	server := startPure(t, pureftpd.Options{MostListed: 20})

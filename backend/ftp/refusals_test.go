@@ -35,7 +35,8 @@ func TestSessionCacheOfTheHost(t *testing.T) {
 	require.ElementsMatch(t, names, stored(t, s, container))
 }
 
-// TestDeleteWhereDotFilesAreForbidden: without accounts there is no .ftpaccess, and a server that forbids to touch it is none the worse.
+// TestDeleteWhereDotFilesAreForbidden: without accounts there is no .ftpaccess, and a server that
+// forbids to touch it is none the worse.
 func TestDeleteWhereDotFilesAreForbidden(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)

@@ -14,12 +14,14 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// ErrNoBucket says that Config.Bucket does not exist, or not for these keys. Without it a wrong name would read as empty containers.
+// ErrNoBucket says that Config.Bucket does not exist, or not for these keys. Without it a wrong
+// name would read as empty containers.
 var ErrNoBucket = errors.New("the bucket does not exist")
 
-// ErrVersioned says that a bucket keeps versions of its objects (versioning, or object lock, which needs it), and that the server does not take
-// a chunk again that was deleted: to it, the mark of the deletion is an object that must not be replaced. Use a bucket without
-// versioning, or, where deleted chunks may go on taking space, Config.Unconditional.
+// ErrVersioned says that a bucket keeps versions of its objects (versioning, or object lock, which
+// needs it), and that the server does not take a chunk again that was deleted: to it, the mark of
+// the deletion is an object that must not be replaced. Use a bucket without versioning, or, where
+// deleted chunks may go on taking space, Config.Unconditional.
 var ErrVersioned = errors.New("the bucket keeps versions, and takes no chunk again that was deleted")
 
 // bucketLooks remembers what was found out about the one bucket of all containers.
@@ -29,8 +31,8 @@ type bucketLooks struct {
 	usable bool      // that deleted chunks can be written again, and that it has the CORS rule
 }
 
-// seesBucket returns an ErrNoBucket if the one bucket of all containers is not there. It asks at most once in the time for which containers
-// are remembered.
+// seesBucket returns an ErrNoBucket if the one bucket of all containers is not there. It asks at
+// most once in the time for which containers are remembered.
 func (s *Storage) seesBucket(ctx context.Context) error {
 	s.looks.mu.Lock()
 	fresh := time.Since(s.looks.seen) < knownFor
@@ -50,15 +52,21 @@ func (s *Storage) seesBucket(ctx context.Context) error {
 	case !exists:
 		return s.noBucket()
 	}
-	s.looks.mu.Lock()
-	s.looks.seen = time.Now()
-	s.looks.mu.Unlock()
+	s.sawBucket()
 	return nil
+}
+
+// sawBucket notes that the one bucket of all containers is there.
+func (s *Storage) sawBucket() {
+	s.looks.mu.Lock()
+	defer s.looks.mu.Unlock()
+	s.looks.seen = time.Now()
 }
 
 func (s *Storage) noBucket() error { return fmt.Errorf("bucket %q: %w", s.layout.bucket, ErrNoBucket) }
 
-// named says which bucket a request did not find. In place of a bucket for each container, a shared one has to exist.
+// named says which bucket a request did not find. In place of a bucket for each container, a shared
+// one has to exist.
 func (s *Storage) named(err error) error {
 	if !s.layout.ownBucket() && is(err, minio.NoSuchBucket) {
 		return fmt.Errorf("%w: %w", s.noBucket(), err)
@@ -73,7 +81,8 @@ func statusOf(err error) int {
 	return 0
 }
 
-// prepare finds out whether chunks that were deleted can be written again in a bucket, and sets its CORS rule: of the shared one once.
+// prepare finds out whether chunks that were deleted can be written again in a bucket, and sets its
+// CORS rule: of the shared one once.
 func (s *Storage) prepare(ctx context.Context, bucket string) error {
 	s.looks.mu.Lock()
 	known := s.looks.usable && !s.layout.ownBucket()
@@ -97,7 +106,8 @@ func (s *Storage) prepare(ctx context.Context, bucket string) error {
 	return nil
 }
 
-// keepsVersions asks whether a bucket keeps, or has kept, versions. A server that does not know, or does not tell, keeps none.
+// keepsVersions asks whether a bucket keeps, or has kept, versions. A server that does not know, or
+// does not tell, keeps none.
 func (s *Storage) keepsVersions(ctx context.Context, bucket string) (keeps bool, err error) {
 	err = s.try(ctx, "ask for versioning", func(ctx context.Context) error {
 		c, err := s.client.GetBucketVersioning(ctx, bucket)
@@ -139,8 +149,8 @@ func (s *Storage) emptyOptions() minio.PutObjectOptions {
 	return o
 }
 
-// comesAndGoes returns why the server has refused to replace a chunk that is not there: an ErrVersioned for good, or else an error that
-// is tried again.
+// comesAndGoes returns why the server has refused to replace a chunk that is not there: an
+// ErrVersioned for good, or else an error that is tried again.
 func (s *Storage) comesAndGoes(ctx context.Context, bucket string) error {
 	keeps, err := s.keepsVersions(ctx, bucket)
 	switch {

@@ -79,6 +79,7 @@ func (s *Storage) existing(ctx context.Context, name string) (*container, error)
 		if s.layout.ownBucket() {
 			return &container{}, nil
 		}
+		s.sawBucket()
 		if c = s.known.add(name, asked, deletions); c != nil {
 			return c, nil
 		}

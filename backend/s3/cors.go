@@ -17,8 +17,9 @@ const (
 	corsMaxAge = 3600        // seconds for which a browser need not ask again
 )
 
-// SetOrigins implements stacksync.OriginSetter, by a CORS rule of the bucket: that of all containers with Config.Bucket. The bucket's other rules
-// stay. It needs the rights s3:GetBucketCORS and s3:PutBucketCORS.
+// SetOrigins implements stacksync.OriginSetter, by a CORS rule of the bucket: that of all
+// containers with Config.Bucket. The bucket's other rules stay. It needs the rights
+// s3:GetBucketCORS and s3:PutBucketCORS.
 func (s *Storage) SetOrigins(ctx context.Context, p stacksync.SetOriginsParams) (stacksync.SetOriginsResult, error) {
 	err := check.SetOrigins(ctx, p)
 	if err == nil {
@@ -55,7 +56,8 @@ func (s *Storage) setOrigins(ctx context.Context, bucket string, origins []strin
 	if len(origins) > 0 {
 		rules = append(rules, cors.Rule{
 			ID: corsRule, AllowedOrigin: origins, AllowedMethod: []string{http.MethodGet, http.MethodHead, http.MethodPut},
-			// A browser asks for each header that a page sets, and for Content-Type where the content is a Blob that has one.
+			// A browser asks for each header that a page sets, and for Content-Type where the
+			// content is a Blob that has one.
 			AllowedHeader: []string{headerNoReplace, headerSHA256, "Content-Type"},
 			ExposeHeader:  []string{"ETag", "Retry-After"}, MaxAgeSeconds: corsMaxAge,
 		})

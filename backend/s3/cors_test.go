@@ -42,7 +42,8 @@ func TestOriginsKeepOtherRules(t *testing.T) {
 	}
 }
 
-// TestClockMargin: a request is good for longer than is said, so that the server's clock may be ahead; but not for longer than S3 allows.
+// TestClockMargin: a request is good for longer than is said, so that the server's clock may be
+// ahead; but not for longer than S3 allows.
 func TestClockMargin(t *testing.T) {
 	t.Parallel()
 	s, err := s3.New(s3.Config{Endpoint: "http://127.0.0.1:1", Bucket: "bucket", AccessKey: "a", SecretKey: "b", ClockMargin: 10 * time.Minute})

@@ -12,8 +12,8 @@ import (
 	"github.com/stacksync/stacksync-go/internal/versitygw"
 )
 
-// TestVersions: a bucket that keeps versions, where a deleted chunk can't be written again, is refused by name: when a container is made, and
-// when it bites.
+// TestVersions: a bucket that keeps versions, where a deleted chunk can't be written again, is
+// refused by name: when a container is made, and when it bites.
 func TestVersions(t *testing.T) {
 	t.Parallel()
 	server(t)
@@ -53,7 +53,8 @@ func TestVersions(t *testing.T) {
 		}
 	}
 
-	// A bucket of its own that somebody has made keep versions can't be deleted by deleting what it shows.
+	// A bucket of its own that somebody has made keep versions can't be deleted by deleting what it
+	// shows.
 	c := ownBuckets(gateway)
 	s := open(t, c)
 	bucket := c.BucketPrefix + container

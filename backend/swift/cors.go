@@ -10,14 +10,16 @@ import (
 	"github.com/stacksync/stacksync-go/backend/internal/check"
 )
 
-// The headers of a container by which Swift answers browsers. Without the first, a preflight is refused with 401.
+// The headers of a container by which Swift answers browsers. Without the first, a preflight is
+// refused with 401.
 const (
 	originHeader = "X-Container-Meta-Access-Control-Allow-Origin"
 	maxAgeHeader = "X-Container-Meta-Access-Control-Max-Age"
 	exposeHeader = "X-Container-Meta-Access-Control-Expose-Headers"
 )
 
-// originsOf returns the headers that let pages of these origins send requests; empty ones remove what is there.
+// originsOf returns the headers that let pages of these origins send requests; empty ones remove
+// what is there.
 func originsOf(origins []string) map[string]string {
 	if len(origins) == 0 {
 		return map[string]string{originHeader: "", maxAgeHeader: "", exposeHeader: ""}
@@ -25,7 +27,8 @@ func originsOf(origins []string) map[string]string {
 	return map[string]string{originHeader: strings.Join(origins, " "), maxAgeHeader: "3600", exposeHeader: "Etag Retry-After"}
 }
 
-// settings are the headers that each container is to have: its keys, and what the configuration says of origins. They are nil for none.
+// settings are the headers that each container is to have: its keys, and what the configuration
+// says of origins. They are nil for none.
 func (s *Storage) settings(container string) map[string]string {
 	header := s.keys.header(container)
 	if len(s.cfg.Origins) == 0 {
@@ -40,8 +43,8 @@ func (s *Storage) settings(container string) map[string]string {
 	return header
 }
 
-// SetOrigins implements stacksync.OriginSetter. A proxy without a shared memcached may go by the former origins for a minute
-// (recheck_container_existence).
+// SetOrigins implements stacksync.OriginSetter. A proxy without a shared memcached may go by the
+// former origins for a minute (recheck_container_existence).
 func (g *signer) SetOrigins(ctx context.Context, p stacksync.SetOriginsParams) (stacksync.SetOriginsResult, error) {
 	err := check.SetOrigins(ctx, p)
 	if err == nil {

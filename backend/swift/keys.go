@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// The headers of a container that have its keys for temporary URLs, and since when the first one is there, in seconds of Unix time.
+// The headers of a container that have its keys for temporary URLs, and since when the first one is
+// there, in seconds of Unix time.
 const (
 	keyHeader   = "X-Container-Meta-Temp-Url-Key"
 	key2Header  = "X-Container-Meta-Temp-Url-Key-2"
@@ -29,12 +30,13 @@ func (k containerKeys) header(container string) map[string]string {
 
 // signing is what a process knows of the keys of a container.
 type signing struct {
-	// secondUntil is until when the second key signs: proxies that remember the container from before don't know the first yet.
+	// secondUntil is until when the second key signs: proxies that remember the container from
+	// before don't know the first yet.
 	secondUntil time.Time
 }
 
-// setKeys gives a container its keys and its origins, once in the life of this Storage: it may have been made before there were any, or with
-// others. It returns what requests are to be signed with.
+// setKeys gives a container its keys and its origins, once in the life of this Storage: it may have
+// been made before there were any, or with others. It returns what requests are to be signed with.
 func (g *signer) setKeys(ctx context.Context, container string) (signing, error) {
 	const most = 100_000 // containers that are remembered
 	g.mu.Lock()
@@ -85,7 +87,8 @@ func (s *Storage) change(ctx context.Context, container string, present http.Hea
 	return now, err
 }
 
-// former tells which of its keys signs for a container whose header is present, and whether the first one comes only now.
+// former tells which of its keys signs for a container whose header is present, and whether the
+// first one comes only now.
 func (s *Storage) former(container string, present http.Header) (now signing, came bool) {
 	first, second := s.keys(container)
 	has := func(key string) bool {

@@ -104,7 +104,8 @@ func operator(t *testing.T, container string) *client {
 	return c
 }
 
-// TestObjectsThatAreNoChunks: no kind of object that has its content elsewhere is a chunk, whoever has put it, or followed.
+// TestObjectsThatAreNoChunks: no kind of object that has its content elsewhere is a chunk, whoever
+// has put it, or followed.
 func TestObjectsThatAreNoChunks(t *testing.T) {
 	c := configOf(sharedServer(t))
 	c.Prefix, c.Signing = "links-", &swift.Signing{Keys: []stacksync.Secret{masterKey}}

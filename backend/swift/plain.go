@@ -8,12 +8,13 @@ import (
 	"strings"
 )
 
-// Swift has objects whose content lies in other objects of the account: dynamic large objects (X-Object-Manifest), static large
-// objects (X-Static-Large-Object) and symbolic links (X-Symlink-Target). An editor's account can put one into its container that
-// names a container which the editor must not read. The Storage is an operator, for whom Swift would follow it.
+// Swift has objects whose content lies in other objects of the account: dynamic large objects
+// (X-Object-Manifest), static large objects (X-Static-Large-Object) and symbolic links
+// (X-Symlink-Target). An editor's account can put one into its container that names a container
+// which the editor must not read. The Storage is an operator, for whom Swift would follow it.
 //
-// So each request that reads asks for the object itself, by ownQuery, which Swift never follows, and looks at the answer's header:
-// what is not plain is no chunk.
+// So each request that reads asks for the object itself, by ownQuery, which Swift never follows,
+// and looks at the answer's header: what is not plain is no chunk.
 
 // ownQuery asks for an object itself. On a plain object it has no effect.
 const ownQuery = "multipart-manifest=get&symlink=get"
@@ -25,13 +26,14 @@ const (
 	linkHeader    = "X-Symlink-Target"
 )
 
-// versionMark is in the link's target where Swift itself has made the link, since the container keeps versions: in a link that a
-// client makes the question mark is escaped.
+// versionMark is in the link's target where Swift itself has made the link, since the container
+// keeps versions: in a link that a client makes the question mark is escaped.
 const versionMark = "?version-id="
 
-// ErrVersioned says that an operator has made a container keep versions of its objects (X-Versions-Enabled, X-Versions-Location or
-// X-History-Location). A chunk that was deleted would come back, or go on taking space, so such a container is refused. Set the
-// header X-Versions-Enabled of the container to false, or remove the other one.
+// ErrVersioned says that an operator has made a container keep versions of its objects
+// (X-Versions-Enabled, X-Versions-Location or X-History-Location). A chunk that was deleted would
+// come back, or go on taking space, so such a container is refused. Set the header
+// X-Versions-Enabled of the container to false, or remove the other one.
 var ErrVersioned = errors.New("the container keeps versions of its objects")
 
 // isPlain reports whether the answer to ownQuery is about an object that has its content itself.
@@ -79,8 +81,8 @@ func (s *Storage) look(ctx context.Context, container, object string) (seen, err
 
 var errNoSize = errors.New("the answer does not tell the size")
 
-// stat looks for a chunk. One that would delete itself (X-Delete-At, which whoever brings an object can set) is kept from that, else it
-// counts as missing.
+// stat looks for a chunk. One that would delete itself (X-Delete-At, which whoever brings an object
+// can set) is kept from that, else it counts as missing.
 func (s *Storage) stat(ctx context.Context, container, object string) (f seen, err error) {
 	if f, err = s.look(ctx, container, object); err != nil || !f.plain || !f.ends {
 		return f, err

@@ -10,9 +10,10 @@ import (
 	"sync"
 )
 
-// Behind Keystone, Swift ends the answer to a HEAD that it refuses with the end of a body which such an answer does not have. Go's client
-// finds that on a connection that should be idle, drops the connection, and writes "Unsolicited response" to the host's standard log,
-// which nothing can turn off. So a connection ends for the client where such an answer does.
+// Behind Keystone, Swift ends the answer to a HEAD that it refuses with the end of a body which
+// such an answer does not have. Go's client finds that on a connection that should be idle, drops
+// the connection, and writes "Unsolicited response" to the host's standard log, which nothing can
+// turn off. So a connection ends for the client where such an answer does.
 
 // quiet is a connection to Swift.
 type quiet struct {
@@ -105,7 +106,8 @@ func (q *quiet) expectHead() {
 	q.head, q.read = true, answerHead{}
 }
 
-// dialQuiet makes a transport's connections quiet. Through a proxy, connections with TLS are the transport's own.
+// dialQuiet makes a transport's connections quiet. Through a proxy, connections with TLS are the
+// transport's own.
 func dialQuiet(t *http.Transport, dial func(ctx context.Context, network, address string) (net.Conn, error)) {
 	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		c, err := dial(ctx, network, address)

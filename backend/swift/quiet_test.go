@@ -45,7 +45,8 @@ func recordLog(t *testing.T) *standardLog {
 	return l
 }
 
-// TestRefusedHeadIsQuiet: what comes after the answer to a HEAD that is refused is not logged, and does no harm, whenever it comes.
+// TestRefusedHeadIsQuiet: what comes after the answer to a HEAD that is refused is not logged, and
+// does no harm, whenever it comes.
 func TestRefusedHeadIsQuiet(t *testing.T) {
 	text := recordLog(t)
 	for _, late := range []bool{false, true} {
@@ -103,7 +104,8 @@ func TestRefusedHeadOfSwift(t *testing.T) {
 	require.Empty(t, text.String())
 }
 
-// TestOwnTransportOverTLS: the transport that the package makes trusts whom it should, also below connections of its own.
+// TestOwnTransportOverTLS: the transport that the package makes trusts whom it should, also below
+// connections of its own.
 func TestOwnTransportOverTLS(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, created)

@@ -138,6 +138,51 @@ func TestKeysChange(t *testing.T) {
 	require.Equal(t, http.StatusOK, last())
 }
 
+// A proxy that shares no cache with the one that changes a container's keys refuses the new one at
+// first: so the former one signs, until all proxies have forgotten the container as it was.
+func TestKeysChangeOnProxiesApart(t *testing.T) {
+	server := sharedServer(t)
+	second, err := server.SecondProxy(t.Context())
+	require.NoError(t, err)
+	const old, next stacksync.Secret = "the old master key, 32 characters", "the new master key, 32 characters"
+	with := func(remembered time.Duration, keys ...stacksync.Secret) stacksync.ChunkSigner {
+		c := configOf(server)
+		c.Prefix, c.Signing = "apart-", &swift.Signing{Keys: keys, Remembered: remembered}
+		return signerOf(t, open(t, c))
+	}
+	c := configOf(server)
+	c.Prefix, c.Signing = "apart-", &swift.Signing{Keys: []stacksync.Secret{old}}
+	s := open(t, c)
+	create(t, s, "c")
+	require.NoError(t, write(t.Context(), s, "c", "a", strings.NewReader("hello"), 5))
+	transport := &http.Transport{DisableKeepAlives: true}
+	get := func(g stacksync.ChunkSigner) (first, other int) {
+		r, err := g.SignChunks(t.Context(), stacksync.SignChunksParams{
+			Container: "c", Method: stacksync.Get, Chunks: []stacksync.Chunk{{Name: "a"}}, Lifetime: time.Minute,
+		})
+		require.NoError(t, err)
+		var status []int
+		for _, at := range []string{server.StorageURL, second} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, strings.Replace(r.Requests[0].URL, server.StorageURL, at, 1), http.NoBody)
+			require.NoError(t, err)
+			res, err := transport.RoundTrip(req)
+			require.NoError(t, err)
+			require.NoError(t, res.Body.Close())
+			status = append(status, res.StatusCode)
+		}
+		return status[0], status[1]
+	}
+	first, other := get(with(time.Minute, old))
+	require.Equal(t, []int{200, 200}, []int{first, other}, "both know the container")
+	for range 2 { // by whichever process
+		first, other = get(with(10*time.Minute, next, old))
+		require.Equal(t, []int{200, 200}, []int{first, other}, "no gap")
+	}
+	first, other = get(with(time.Nanosecond, next, old))
+	require.Equal(t, 200, first)
+	require.Equal(t, 401, other, "what the former key saves from")
+}
+
 // Many clusters give "member" rights to everything in its project: such an account is refused, and none is left.
 func TestServerWhereMembersAreOperators(t *testing.T) {
 	t.Parallel()

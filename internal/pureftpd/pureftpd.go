@@ -1,6 +1,7 @@
 //go:build unix
 
-// Package pureftpd runs a Pure-FTPd server for tests: FTP with or without explicit TLS on 127.0.0.1, with one account, the service's.
+// Package pureftpd runs a Pure-FTPd server for tests: FTP with or without explicit TLS on
+// 127.0.0.1, with one account, the service's.
 package pureftpd
 
 import (
@@ -24,18 +25,21 @@ import (
 
 // Options are those of a Server.
 type Options struct {
-	// MostListed is after how many entries lists are cut, as the option -L says. Defaults to the server's own 10,000.
+	// MostListed is after how many entries lists are cut, as the option -L says. Defaults to the
+	// server's own 10,000.
 	MostListed int
 	// NoDotFiles forbids to write files whose names begin with a dot, and folders too (-x).
 	NoDotFiles bool
 }
 
-// Service is the account that sees everything. Its password is ServicePassword; both are the same for every Server.
+// Service is the account that sees everything. Its password is ServicePassword; both are the same
+// for every Server.
 const (
 	Service         = "service"
 	ServicePassword = "service-password-of-a-test"
 
-	// servicePasswordHash is ServicePassword for crypt(3), with few rounds since tests log in often.
+	// servicePasswordHash is ServicePassword for crypt(3), with few rounds since tests log in
+	// often.
 	servicePasswordHash = "$5$rounds=1000$stacksync$0E1v2Jw1B1qPfCKsotwZ/FELCHv02fNYTQW4kVcDpVA"
 )
 
@@ -127,7 +131,8 @@ func (s *Server) prepare() (err error) {
 	return nil
 }
 
-// Restart starts the server on the same port with the same data, and stops the one that runs, if any.
+// Restart starts the server on the same port with the same data, and stops the one that runs, if
+// any.
 func (s *Server) Restart(ctx context.Context) error {
 	if err := s.Stop(); err != nil {
 		return err

@@ -1,7 +1,7 @@
 //go:build unix
 
-// Package vsftpd runs a vsftpd server for tests: FTP without TLS on 127.0.0.1, where anybody may read. Package ftp can't use this server,
-// as it has no MLSD; the tests show that it says so.
+// Package vsftpd runs a vsftpd server for tests: FTP without TLS on 127.0.0.1, where anybody may
+// read. Package ftp can't use this server, as it has no MLSD; the tests show that it says so.
 package vsftpd
 
 import (
@@ -31,7 +31,8 @@ const User = "anonymous"
 const (
 	startWithin = time.Minute // on a machine that does much else; it takes 0.1 s
 
-	// unpacked is where .ci/run unpacks Debian's packages, below the user's folder for caches: they can't be installed beside ProFTPD's.
+	// unpacked is where .ci/run unpacks Debian's packages, below the user's folder for caches: they
+	// can't be installed beside ProFTPD's.
 	unpacked = "stacksync-go/ftp-servers"
 )
 
@@ -43,7 +44,8 @@ type Server struct {
 	group *child.Group
 }
 
-// find returns the program, and the folder of the libraries that were unpacked with it; none if it is installed.
+// find returns the program, and the folder of the libraries that were unpacked with it; none if it
+// is installed.
 func find() (program, libraries string, err error) {
 	if err := missing.Hidden(software, install); err != nil {
 		return "", "", err

@@ -16,7 +16,8 @@ func SetOrigins(ctx context.Context, p stacksync.SetOriginsParams) error {
 	return first(ctx, container("Container", p.Container), Origins("Origins", p.Origins))
 }
 
-// Origins checks origins of web sites that are in a field: "*", or a scheme and a host as browsers write them.
+// Origins checks origins of web sites that are in a field: "*", or a scheme and a host as browsers
+// write them.
 func Origins(field string, list []string) error {
 	if len(list) > mostOrigins {
 		return &stacksync.FieldError{Field: field, Reason: fmt.Sprintf("are more than %d", mostOrigins), Err: stacksync.ErrLimit}
