@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Setting one piece of metadata makes an object that was to expire stay for ever, and takes its encoding away.
+# Setting one piece of metadata makes an object that was to expire stay for ever, and takes its
+# encoding away.
 #
-# Expected: a POST with X-Object-Meta-Note sets that note; at most it replaces the other X-Object-Meta entries, as the
-# manual says. Instead: what the POST does not repeat is gone too: X-Delete-At, Content-Encoding, Content-Disposition,
-# Cache-Control. Only Content-Type stays. (A container's POST keeps what it does not name.)
+# Expected: a POST with X-Object-Meta-Note sets that note; at most it replaces the other
+# X-Object-Meta entries, as the manual says. Instead: what the POST does not repeat is gone too:
+# X-Delete-At, Content-Encoding, Content-Disposition, Cache-Control. Only Content-Type stays. (A
+# container's POST keeps what it does not name.)
 # Versions: OpenStack Swift 2.30.0, github.com/gophercloud/gophercloud/v2 v2.15.0.
-# For a host: marking temporary uploads keeps them for ever, and content that was saved compressed is handed out without
-# the header that says so. HEAD first, and send all of it again.
+# For a host: marking temporary uploads keeps them for ever, and content that was saved compressed
+# is handed out without the header that says so. HEAD first, and send all of it again.
 set -euo pipefail
 dir=$(mktemp -d)
 pids=()

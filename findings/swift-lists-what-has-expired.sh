@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # An expired object is 404 for GET, HEAD and DELETE, and the container's list still names it.
 #
-# Expected: an object whose X-Delete-At has passed is gone, or it is there; a list and a HEAD agree. Instead: the object
-# server hides it at once, and the list goes on naming it, and counting its bytes, until the expirer has come by (a
-# process of its own, which many small installations do not run). And a copy takes the date along: the copy vanishes at
-# the same time, without having been asked to.
+# Expected: an object whose X-Delete-At has passed is gone, or it is there; a list and a HEAD agree.
+# Instead: the object server hides it at once, and the list goes on naming it, and counting its
+# bytes, until the expirer has come by (a process of its own, which many small installations do not
+# run). And a copy takes the date along: the copy vanishes at the same time, without having been
+# asked to.
 # Versions: OpenStack Swift 2.30.0, github.com/gophercloud/gophercloud/v2 v2.15.0.
-# For a host: whoever compares lists with metadata takes such an object for content that is there. Look at each object
-# (HEAD), and copy with X-Fresh-Metadata.
+# For a host: whoever compares lists with metadata takes such an object for content that is there.
+# Look at each object (HEAD), and copy with X-Fresh-Metadata.
 set -euo pipefail
 dir=$(mktemp -d)
 pids=()
