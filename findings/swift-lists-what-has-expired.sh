@@ -16,7 +16,8 @@ trap 'for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done; rm -rf 
 for package in swift-proxy swift-account swift-container swift-object memcached; do
 	dpkg -s "$package" >/dev/null 2>&1 || DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends "$package" >&2
 done
-# One server of each kind, with built-in users, in the temporary folder; Swift wants the file system to have user xattrs.
+# One server of each kind, with built-in users, in the temporary folder, whose file system has to
+# have user xattrs.
 mkdir -p "$dir/conf" "$dir/data/sdb1" "$dir/cache"
 cd "$dir/conf"
 base=$((20000 + RANDOM % 12000))
