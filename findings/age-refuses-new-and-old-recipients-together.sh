@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# One member with a new (post-quantum) age key, and a file can no longer be encrypted to the members together.
+# One member with a new (post-quantum) age key, and a file can no longer be encrypted to the members
+# together.
 #
-# Expected: age encrypts a file to any number of recipients of any public key kind, so members move to the new hybrid
-# keys one by one. Instead: Encrypt refuses a list that holds a hybrid and an X25519 recipient; each kind alone works.
+# Expected: age encrypts a file to any number of recipients of any public key kind, so members move
+# to the new hybrid keys one by one. Instead: Encrypt refuses a list that holds a hybrid and an
+# X25519 recipient; each kind alone works.
 # Version: filippo.io/age v1.3.2.
-# For a host: a shared folder's key cannot be sealed with one call for all members while keys are being changed.
-# Seal it for each member apart, or let all members change at once.
+# For a host: a shared folder's key cannot be sealed with one call for all members while keys are
+# being changed. Seal it for each member apart, or let all members change at once.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

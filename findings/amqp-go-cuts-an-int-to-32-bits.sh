@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # A queue that may hold 4 GiB holds nothing, since its limit was a plain int.
 #
-# Expected: a Go int in a table (headers, or a queue's arguments) arrives with its value: it has 64 bits, AMQP has a type
-# for that, and values the library cannot carry (uint, uint64) are an error. Instead: int is sent as 32 bits, and the
-# upper half is dropped without an error: a size of 5,000,000,000 arrives as 705,032,704, and
-# "x-max-length-bytes": 4 << 30 is 0: the broker confirms each message and keeps none.
+# Expected: a Go int in a table (headers, or a queue's arguments) arrives with its value: it has 64
+# bits, AMQP has a type for that, and values the library cannot carry (uint, uint64) are an error.
+# Instead: int is sent as 32 bits, and the upper half is dropped without an error: a size of
+# 5,000,000,000 arrives as 705,032,704, and "x-max-length-bytes": 4 << 30 is 0: the broker confirms
+# each message and keeps none.
 # Versions: github.com/rabbitmq/amqp091-go v1.16.0, RabbitMQ 3.10.8.
-# For a host: write int64(...) in every table; file sizes and byte limits are just what does not fit.
+# For a host: write int64(...) in every table; file sizes and byte limits are just what does not
+# fit.
 set -euo pipefail
 dir=$(mktemp -d)
 broker=

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # A publish to an exchange that does not exist: nil from Publish, nil from the confirmation.
 #
-# Expected: with confirms on, a message that the broker cannot even route to an exchange ends in an error, from the
-# publish or from the wait. Instead: Publish only writes, so it is nil; the broker then closes the channel (404), and
-# WaitContext returns false with a nil error, just as for a message that the broker refused. The reason is only
-# on NotifyClose; the next publish says that the channel is closed, without saying why.
+# Expected: with confirms on, a message that the broker cannot even route to an exchange ends in an
+# error, from the publish or from the wait. Instead: Publish only writes, so it is nil; the broker
+# then closes the channel (404), and WaitContext returns false with a nil error, just as for a
+# message that the broker refused. The reason is only on NotifyClose; the next publish says that the
+# channel is closed, without saying why.
 # Versions: github.com/rabbitmq/amqp091-go v1.16.0, RabbitMQ 3.10.8.
-# For a host: code that looks at the error alone takes a lost message for sent. Look at the bool, and log NotifyClose.
+# For a host: code that looks at the error alone takes a lost message for sent. Look at the bool,
+# and log NotifyClose.
 set -euo pipefail
 dir=$(mktemp -d)
 broker=

@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# A NUL character, saved in a jsonb column, comes back as six other characters; those six themselves are refused.
+# A NUL character, saved in a jsonb column, comes back as six other characters; those six themselves
+# are refused.
 #
-# Expected: jsonb cannot hold NUL, so that insert fails: PostgreSQL says 22P05, "unsupported Unicode escape sequence".
-# Any other text goes through. Instead: bun puts a backslash before each \u0000 that it finds in encoding/json's output.
-# A NUL is saved, without an error, as a backslash, u, 0, 0, 0, 0. A text that has just these six characters has two
-# backslashes in JSON already; with the third it is the NUL that PostgreSQL refuses.
+# Expected: jsonb cannot hold NUL, so that insert fails: PostgreSQL says 22P05, "unsupported Unicode
+# escape sequence". Any other text goes through. Instead: bun puts a backslash before each \u0000
+# that it finds in encoding/json's output. A NUL is saved, without an error, as a backslash, u, 0,
+# 0, 0, 0. A text that has just these six characters has two backslashes in JSON already; with the
+# third it is the NUL that PostgreSQL refuses.
 # Versions: github.com/uptrace/bun v1.3.0 (pgdialect, pgdriver v1.2.18), PostgreSQL 15.18.
-# For a host: attributes that clients set come back changed, so a hash or signature over them no longer fits, and a
-# harmless text (a JSON document as a value) cannot be saved. Refuse NUL on the way in; keep such texts in a text column.
+# For a host: attributes that clients set come back changed, so a hash or signature over them no
+# longer fits, and a harmless text (a JSON document as a value) cannot be saved. Refuse NUL on the
+# way in; keep such texts in a text column.
 set -euo pipefail
 dir=$(mktemp -d)
 bin=$(find /usr/lib/postgresql/*/bin -name initdb -printf '%h\n' 2>/dev/null | sort -V | tail -n 1)

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# After an insert of three rows with RETURNING, the caller's list holds two: each with the id of one and the name of
-# another.
+# After an insert of three rows with RETURNING, the caller's list holds two: each with the id of one
+# and the name of another.
 #
-# Expected: RETURNING fills in what the database made (an id, a default), and the list that was inserted stays as it is
-# otherwise. Instead: with ON CONFLICT DO NOTHING PostgreSQL returns the inserted rows alone, and bun scans them into
-# the list from its beginning: the first returned row goes over the first item, whatever its key. What is not returned
-# (here the name) stays from the item that stood there, and the list is cut to the number of returned rows.
+# Expected: RETURNING fills in what the database made (an id, a default), and the list that was
+# inserted stays as it is otherwise. Instead: with ON CONFLICT DO NOTHING PostgreSQL returns the
+# inserted rows alone, and bun scans them into the list from its beginning: the first returned row
+# goes over the first item, whatever its key. What is not returned (here the name) stays from the
+# item that stood there, and the list is cut to the number of returned rows.
 # Versions: github.com/uptrace/bun v1.3.0 (pgdialect, pgdriver v1.2.18), PostgreSQL 15.18.
-# For a host: code that goes on with the list after saving answers, or saves again, a name under another item's id.
-# Return into a list of its own (Exec(ctx, &returned)).
+# For a host: code that goes on with the list after saving answers, or saves again, a name under
+# another item's id. Return into a list of its own (Exec(ctx, &returned)).
 set -euo pipefail
 dir=$(mktemp -d)
 bin=$(find /usr/lib/postgresql/*/bin -name initdb -printf '%h\n' 2>/dev/null | sort -V | tail -n 1)

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # "Delete what is not in this list" deletes nothing when the list is empty, without an error.
 #
-# Expected: NOT IN of an empty list is true for every row, or an error. Instead: bun writes an empty (or nil) list as
-# NULL, and `id NOT IN (NULL)` is unknown for every row in SQL, in every database.
+# Expected: NOT IN of an empty list is true for every row, or an error. Instead: bun writes an empty
+# (or nil) list as NULL, and `id NOT IN (NULL)` is unknown for every row in SQL, in every database.
 # Versions: github.com/uptrace/bun v1.3.0, modernc.org/sqlite v1.61.1.
-# For a host: the clean-up of devices, sessions or chunks that are no longer named stops at just the moment when none
-# is named any more. Look at the length before the query.
+# For a host: the clean-up of devices, sessions or chunks that are no longer named stops at just the
+# moment when none is named any more. Look at the length before the query.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

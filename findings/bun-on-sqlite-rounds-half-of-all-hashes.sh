@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# Half of all 64-bit hashes are rounded when they are saved, match other hashes, and can't be read again.
+# Half of all 64-bit hashes are rounded when they are saved, match other hashes, and can't be read
+# again.
 #
-# Expected: a uint64 that SQLite's signed integers cannot hold is an error; with plain database/sql it is one ("uint64
-# values with high bit set are not supported"). Instead: bun writes the number into the statement, SQLite reads a
-# literal beyond 2^63 as a floating-point number, and the insert succeeds. Two hashes that differ in their last digits
-# are one value then, and the row cannot be scanned into a uint64 any more.
+# Expected: a uint64 that SQLite's signed integers cannot hold is an error; with plain database/sql
+# it is one ("uint64 values with high bit set are not supported"). Instead: bun writes the number
+# into the statement, SQLite reads a literal beyond 2^63 as a floating-point number, and the insert
+# succeeds. Two hashes that differ in their last digits are one value then, and the row cannot be
+# scanned into a uint64 any more.
 # Versions: github.com/uptrace/bun v1.3.0 (sqlitedialect), modernc.org/sqlite v1.61.1.
-# For a host: xxhash or a shortened SHA-256 as an id of chunks loses chunks. Save 8 bytes, or int64(hash).
+# For a host: xxhash or a shortened SHA-256 as an id of chunks loses chunks. Save 8 bytes, or
+# int64(hash).
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

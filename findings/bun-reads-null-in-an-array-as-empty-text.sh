@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # An array {a,NULL,b} is read as ["a" "" "b"], into pointers too, and the next update saves it so.
 #
-# Expected: NULL in a text array is nil in []*string, and an error in []string, as database/sql has it for a single
-# NULL and a string. Instead: both get an empty text, without an error; reading a row and saving it again changes it.
+# Expected: NULL in a text array is nil in []*string, and an error in []string, as database/sql has
+# it for a single NULL and a string. Instead: both get an empty text, without an error; reading a
+# row and saving it again changes it.
 # Versions: github.com/uptrace/bun v1.3.0 (pgdialect, pgdriver v1.2.18), PostgreSQL 15.18.
-# For a host: rows that other programs write too lose the difference between "no value" and "empty". Keep NULL out with
-# a CHECK (array_position(tags, NULL) IS NULL).
+# For a host: rows that other programs write too lose the difference between "no value" and "empty".
+# Keep NULL out with a CHECK (array_position(tags, NULL) IS NULL).
 set -euo pipefail
 dir=$(mktemp -d)
 bin=$(find /usr/lib/postgresql/*/bin -name initdb -printf '%h\n' 2>/dev/null | sort -V | tail -n 1)

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # A nil map passes a NOT NULL column, and "WHERE attrs IS NULL" does not find it.
 #
-# Expected: nil is NULL in the database, as it is for a nil slice of bytes, a nil pointer and bun's own arrays. Instead:
-# a nil map or slice in a json column is written as the JSON value null, which is a value for SQL: NOT NULL takes it,
-# IS NULL is false, COALESCE does not replace it, and || (adding a key) makes an array of it.
+# Expected: nil is NULL in the database, as it is for a nil slice of bytes, a nil pointer and bun's
+# own arrays. Instead: a nil map or slice in a json column is written as the JSON value null, which
+# is a value for SQL: NOT NULL takes it, IS NULL is false, COALESCE does not replace it, and ||
+# (adding a key) makes an array of it.
 # Versions: github.com/uptrace/bun v1.3.0 (pgdialect, pgdriver v1.2.18), PostgreSQL 15.18.
-# For a host: "attrs = attrs || '{...}'" on such a row leaves [null, {...}], which no longer scans into a map. Use the tag
-# nullzero, or save an empty map.
+# For a host: "attrs = attrs || '{...}'" on such a row leaves [null, {...}], which no longer scans
+# into a map. Use the tag nullzero, or save an empty map.
 set -euo pipefail
 dir=$(mktemp -d)
 bin=$(find /usr/lib/postgresql/*/bin -name initdb -printf '%h\n' 2>/dev/null | sort -V | tail -n 1)

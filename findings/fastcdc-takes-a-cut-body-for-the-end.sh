@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
-# An upload that breaks off half-way is cut into chunks without an error, as if the file were that short.
+# An upload that breaks off half-way is cut into chunks without an error, as if the file were that
+# short.
 #
-# Expected: a chunker hands on the error of its reader. A request body that ends before its Content-Length gives
-# io.ErrUnexpectedEOF in net/http, so a server (or a client that downloads) that chunks such a body learns of the cut.
-# Instead: fastcdc fills its buffer with io.ReadFull, which uses io.ErrUnexpectedEOF itself to say "the last part is
-# short". The reader's own io.ErrUnexpectedEOF cannot be told from it and is taken for the end: Next returns all chunks
-# and then io.EOF. Any other error of the reader comes through.
+# Expected: a chunker hands on the error of its reader. A request body that ends before its
+# Content-Length gives io.ErrUnexpectedEOF in net/http, so a server (or a client that downloads)
+# that chunks such a body learns of the cut. Instead: fastcdc fills its buffer with io.ReadFull,
+# which uses io.ErrUnexpectedEOF itself to say "the last part is short". The reader's own
+# io.ErrUnexpectedEOF cannot be told from it and is taken for the end: Next returns all chunks and
+# then io.EOF. Any other error of the reader comes through.
 # Versions: github.com/jotfs/fastcdc-go v0.2.0, net/http of Go 1.26.
-# For a host: a broken upload becomes a short file with correct hashes. Compare the sum of the chunks' sizes with the
-# announced size, or wrap the reader so that io.ErrUnexpectedEOF becomes another error.
+# For a host: a broken upload becomes a short file with correct hashes. Compare the sum of the
+# chunks' sizes with the announced size, or wrap the reader so that io.ErrUnexpectedEOF becomes
+# another error.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

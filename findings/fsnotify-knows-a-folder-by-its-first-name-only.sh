@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Two watches that both succeeded are one, and it speaks by the first name only, even after that name is gone.
+# Two watches that both succeeded are one, and it speaks by the first name only, even after that
+# name is gone.
 #
-# Expected: Add of a second name for a folder (a symlink) or a file (a hard link) is an error, or makes events under
-# that name. Instead: inotify has one watch for one inode; Add returns nil, WatchList shows the first name, all events
-# carry it, and Remove of the second name says that it was never watched. When the first name of a hard-linked
-# file is deleted, later writes through the other are still reported under the deleted name.
+# Expected: Add of a second name for a folder (a symlink) or a file (a hard link) is an error, or
+# makes events under that name. Instead: inotify has one watch for one inode; Add returns nil,
+# WatchList shows the first name, all events carry it, and Remove of the second name says that it
+# was never watched. When the first name of a hard-linked file is deleted, later writes through the
+# other are still reported under the deleted name.
 # Versions: github.com/fsnotify/fsnotify v1.10.1 on Linux.
-# For a host: a sync client with two configured folders that are one (one through a symlink) sees no change in the second.
-# Compare folders by device and inode before Add.
+# For a host: a sync client with two configured folders that are one (one through a symlink) sees no
+# change in the second. Compare folders by device and inode before Add.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # An ignore rule that is a plain file name ignores another file instead.
 #
-# Expected: in an ignore file only * ? [ ] \ and a leading ! or # are special; a browser's `report(1).pdf` is a name.
-# Instead: the library builds a regular expression and leaves ( ) + | ^ $ in it as they are: the rule `report(1).pdf`
-# keeps that file and ignores report1.pdf, `notes+old` ignores notesold, `a|b` ignores b. And a rule with a slash in
-# its middle is not held to the top: `docs/draft` ignores x/docs/draft too.
+# Expected: in an ignore file only * ? [ ] \ and a leading ! or # are special; a browser's
+# `report(1).pdf` is a name. Instead: the library builds a regular expression and leaves ( ) + | ^ $
+# in it as they are: the rule `report(1).pdf` keeps that file and ignores report1.pdf, `notes+old`
+# ignores notesold, `a|b` ignores b. And a rule with a slash in its middle is not held to the top:
+# `docs/draft` ignores x/docs/draft too.
 # Versions: github.com/sabhiram/go-gitignore v0.0.0-20210923224102-525f6e181f06, git 2.39.
-# For a host: files of people are silently left out of the sync. Test a matcher against `git check-ignore`.
+# For a host: files of people are silently left out of the sync. Test a matcher against `git
+# check-ignore`.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

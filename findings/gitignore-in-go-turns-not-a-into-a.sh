@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # A rule that excepts a letter ignores exactly the other files in two Go libraries than in git.
 #
-# Expected: `[!a]x` is any one character but a, then x, as in git and in every shell. Instead: in both libraries it
-# stands for "! or a": git ignores bx and keeps ax, the libraries ignore ax and keep bx. (The other spelling, `[^a]x`,
-# works in all three.)
+# Expected: `[!a]x` is any one character but a, then x, as in git and in every shell. Instead: in
+# both libraries it stands for "! or a": git ignores bx and keeps ax, the libraries ignore ax and
+# keep bx. (The other spelling, `[^a]x`, works in all three.)
 # Versions: github.com/sabhiram/go-gitignore v0.0.0-20210923224102-525f6e181f06,
 # github.com/go-git/go-git/v5 v5.19.3, git 2.39.
-# For a host: a sync client that reads the ignore files that people already have uploads what they meant to keep at
-# home and leaves out what they meant to have saved. Test a matcher against `git check-ignore`.
+# For a host: a sync client that reads the ignore files that people already have uploads what they
+# meant to keep at home and leaves out what they meant to have saved. Test a matcher against `git
+# check-ignore`.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# A limit of 3,000,000,000 in the configuration becomes -1,294,967,296 in the program, without an error.
+# A limit of 3,000,000,000 in the configuration becomes -1,294,967,296 in the program, without an
+# error.
 #
-# Expected: a number that does not fit its field is an error; both TOML libraries, used alone, say so. Instead: koanf
-# decodes through a map with weak typing: an integer that is too large wraps, -1 becomes 4,294,967,295, 5.7 is cut to
-# 5, and `true` is the text "1".
-# Versions: github.com/knadh/koanf/v2 v2.4.1 with parsers/toml/v2 v2.1.0, github.com/pelletier/go-toml/v2 v2.4.3,
-# github.com/BurntSushi/toml v1.6.0.
-# For a host: a quota or a size limit that wraps locks everybody out, or lets everything in. Give UnmarshalWithConf a
-# DecoderConfig that is not weak, and check limits after loading.
+# Expected: a number that does not fit its field is an error; both TOML libraries, used alone, say
+# so. Instead: koanf decodes through a map with weak typing: an integer that is too large wraps, -1
+# becomes 4,294,967,295, 5.7 is cut to 5, and `true` is the text "1".
+# Versions: github.com/knadh/koanf/v2 v2.4.1 with parsers/toml/v2 v2.1.0,
+# github.com/pelletier/go-toml/v2 v2.4.3, github.com/BurntSushi/toml v1.6.0.
+# For a host: a quota or a size limit that wraps locks everybody out, or lets everything in. Give
+# UnmarshalWithConf a DecoderConfig that is not weak, and check limits after loading.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# A file that grew while it was uploaded is cut without an error; the same bytes as a stream are refused.
+# A file that grew while it was uploaded is cut without an error; the same bytes as a stream are
+# refused.
 #
-# Expected: a reader with more bytes than the announced size is one thing or the other for every reader: an error, or
-# a cut. Instead: PutObject wraps what is an io.ReaderAt (os.File) in a section of the announced size: 5 of 8 bytes are saved with
-# a nil error. Any other reader goes to net/http, which refuses it.
+# Expected: a reader with more bytes than the announced size is one thing or the other for every
+# reader: an error, or a cut. Instead: PutObject wraps what is an io.ReaderAt (os.File) in a section
+# of the announced size: 5 of 8 bytes are saved with a nil error. Any other reader goes to net/http,
+# which refuses it.
 # Versions: github.com/minio/minio-go/v7 v7.4.1, versitygw v1.8.0.
-# For a host: a log file that grows is saved as the beginning that Stat saw, with an ETag that fits nothing on the disk. Compare size and
-# time after the upload, and hash what was sent.
+# For a host: a log file that grows is saved as the beginning that Stat saw, with an ETag that fits
+# nothing on the disk. Compare size and time after the upload, and hash what was sent.
 set -euo pipefail
 dir=$(mktemp -d)
 gateway=

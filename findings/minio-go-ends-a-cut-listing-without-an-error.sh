@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # A listing that ran out of time looks like a complete one.
 #
-# Expected: when the context of a listing ends, the last entry carries the error, as it does on ListObjects' channel.
-# Instead: ListObjectsIter looks at the context before each page and just returns: with an ended context there is no
-# entry at all, and one that ends between pages leaves the rest out. No Err is ever set.
+# Expected: when the context of a listing ends, the last entry carries the error, as it does on
+# ListObjects' channel. Instead: ListObjectsIter looks at the context before each page and just
+# returns: with an ended context there is no entry at all, and one that ends between pages leaves
+# the rest out. No Err is ever set.
 # Versions: github.com/minio/minio-go/v7 v7.4.1, versitygw v1.8.0.
-# For a host: whoever compares such a listing with the metadata takes the rest for lost, or, the other way round, a
-# mirror deletes it. Look at ctx.Err() after the loop, always.
+# For a host: whoever compares such a listing with the metadata takes the rest for lost, or, the
+# other way round, a mirror deletes it. Look at ctx.Err() after the loop, always.
 set -euo pipefail
 dir=$(mktemp -d)
 gateway=

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # An upload of one byte allocates 528 MiB, if its size was not announced.
 #
-# Expected: PutObject with size -1 ("unknown") buffers one part of the usual 16 MiB, or less where the stream ends before.
-# Instead: so that 5 TiB fit into 10,000 parts, the part is 528 MiB, and the whole buffer is allocated before the first
-# byte is read. With the size, or with PartSize, it is almost nothing.
+# Expected: PutObject with size -1 ("unknown") buffers one part of the usual 16 MiB, or less where
+# the stream ends before. Instead: so that 5 TiB fit into 10,000 parts, the part is 528 MiB, and the
+# whole buffer is allocated before the first byte is read. With the size, or with PartSize, it is
+# almost nothing.
 # Versions: github.com/minio/minio-go/v7 v7.4.1, versitygw v1.8.0.
-# For a host: eight people who upload through the host without Content-Length take 4 GiB. Set PartSize (16 MiB lets
-# 156 GiB through), or refuse uploads without a length.
+# For a host: eight people who upload through the host without Content-Length take 4 GiB. Set
+# PartSize (16 MiB lets 156 GiB through), or refuse uploads without a length.
 set -euo pipefail
 dir=$(mktemp -d)
 gateway=

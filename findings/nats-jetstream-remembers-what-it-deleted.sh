@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # A message that is published again after a purge is acknowledged, and the stream stays empty.
 #
-# Expected: a message id keeps two copies of a message out of the stream, so once the first copy is deleted or purged,
-# the next one is stored. Instead: the server remembers ids by time alone (Duplicates, two minutes by default). The
-# acknowledgement says Duplicate and names a sequence that no longer exists; the error is nil. Another subject of the
-# stream with the same id is a duplicate, too.
+# Expected: a message id keeps two copies of a message out of the stream, so once the first copy is
+# deleted or purged, the next one is stored. Instead: the server remembers ids by time alone
+# (Duplicates, two minutes by default). The acknowledgement says Duplicate and names a sequence that
+# no longer exists; the error is nil. Another subject of the stream with the same id is a duplicate,
+# too.
 # Versions: nats-server v2.15.3, github.com/nats-io/nats.go v1.55.0.
-# For a host: "purge, then fill anew" with deterministic ids loses all. Make ids differ for each filling, or look at
-# PubAck.Duplicate.
+# For a host: "purge, then fill anew" with deterministic ids loses all. Make ids differ for each
+# filling, or look at PubAck.Duplicate.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# Eight uploads of one object at a time: one is the object, and the content of the seven others stays for ever.
+# Eight uploads of one object at a time: one is the object, and the content of the seven others
+# stays for ever.
 #
-# Expected: an object that is overwritten frees the content of the one before it (it does, one after another), so after
-# all eight calls, or at least after a deletion, the store is as large as what is in it. Instead: each Put that runs at
-# the same time removes only the object that it saw when it began. All eight return nil; the store holds eight contents, the
-# deletion removes one, and no object names the rest.
+# Expected: an object that is overwritten frees the content of the one before it (it does, one after
+# another), so after all eight calls, or at least after a deletion, the store is as large as what is
+# in it. Instead: each Put that runs at the same time removes only the object that it saw when it
+# began. All eight return nil; the store holds eight contents, the deletion removes one, and no
+# object names the rest.
 # Versions: nats-server v2.15.3, github.com/nats-io/nats.go v1.55.0 (jetstream).
-# For a host: a store with a MaxBytes fills up with content that no list shows. Let one writer at a time put an object.
+# For a host: a store with a MaxBytes fills up with content that no list shows. Let one writer at a
+# time put an object.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# A message to "hint.user..name" is published without an error and reaches nobody, not even a subscriber to everything.
+# A message to "hint.user..name" is published without an error and reaches nobody, not even a
+# subscriber to everything.
 #
-# Expected: a subject that Subscribe refuses as invalid is refused by Publish, too; one with a space is. Instead: empty
-# parts ("..", a dot at the end) are only checked by Subscribe. Publish and Flush return nil, LastError stays nil, and
-# a subscription to "hint.>" gets nothing. And "hint.*" is no wildcard for Publish but a subject of that name.
+# Expected: a subject that Subscribe refuses as invalid is refused by Publish, too; one with a space
+# is. Instead: empty parts ("..", a dot at the end) are only checked by Subscribe. Publish and Flush
+# return nil, LastError stays nil, and a subscription to "hint.>" gets nothing. And "hint.*" is no
+# wildcard for Publish but a subject of that name.
 # Versions: github.com/nats-io/nats.go v1.55.0, nats-server v2.15.3.
-# For a host: ids that people choose ("ann.", "a..b") as parts of subjects lose their hints. Encode them (base64url).
+# For a host: ids that people choose ("ann.", "a..b") as parts of subjects lose their hints. Encode
+# them (base64url).
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # A statement whose context is cancelled goes on, is saved, and returns nil.
 #
-# Expected: cancel() ends a statement that is under way, with context.Canceled, as in the other Go drivers for
-# PostgreSQL. Instead: pgdriver turns a context's deadline into a time-out of the socket and looks at nothing else.
-# After a cancel the call waits for the end and reports success. A deadline does cut the call off, but the server is not
-# told: it goes on and saves what the caller takes for failed.
+# Expected: cancel() ends a statement that is under way, with context.Canceled, as in the other Go
+# drivers for PostgreSQL. Instead: pgdriver turns a context's deadline into a time-out of the socket
+# and looks at nothing else. After a cancel the call waits for the end and reports success. A
+# deadline does cut the call off, but the server is not told: it goes on and saves what the caller
+# takes for failed.
 # Versions: github.com/uptrace/bun v1.3.0 (pgdialect, pgdriver v1.2.18), PostgreSQL 15.18.
-# For a host: a request that its client has left goes on holding its connection and its locks (set statement_timeout), and
-# after a time-out the outcome is open: the caller has to look before it tries again.
+# For a host: a request that its client has left goes on holding its connection and its locks (set
+# statement_timeout), and after a time-out the outcome is open: the caller has to look before it
+# tries again.
 set -euo pipefail
 dir=$(mktemp -d)
 bin=$(find /usr/lib/postgresql/*/bin -name initdb -printf '%h\n' 2>/dev/null | sort -V | tail -n 1)

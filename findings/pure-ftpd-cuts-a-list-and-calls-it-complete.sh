@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # A folder of 10,050 files has 9,998, by the client's list as by its walk, without an error.
 #
-# Expected: the server lists all, or ends with an error code that the client passes on. Instead: pure-ftpd stops at
-# 10,000 names ("." and ".." count) and ends with 226, the code of success, after the words "Output truncated to 10000
-# matches". The client looks at the code alone.
+# Expected: the server lists all, or ends with an error code that the client passes on. Instead:
+# pure-ftpd stops at 10,000 names ("." and ".." count) and ends with 226, the code of success, after
+# the words "Output truncated to 10000 matches". The client looks at the code alone.
 # Versions: pure-ftpd 1.0.50, github.com/jlaffaye/ftp v0.2.4.
-# For a host: what a list does not show is not missing. A clean-up that compares lists deletes what it must not;
-# spread chunks over folders of a few hundred names. (The server's option -L raises the number.)
+# For a host: what a list does not show is not missing. A clean-up that compares lists deletes what
+# it must not; spread chunks over folders of a few hundred names. (The server's option -L raises the
+# number.)
 set -euo pipefail
 dir=$(mktemp -d)
 server=

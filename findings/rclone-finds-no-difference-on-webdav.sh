@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# A file was edited without changing its length: `rclone sync` leaves the old one on a WebDAV server, and `rclone check`
-# finds "0 differences" and exits with 0.
+# A file was edited without changing its length: `rclone sync` leaves the old one on a WebDAV
+# server, and `rclone check` finds "0 differences" and exits with 0.
 #
-# Expected: sync compares size and time, so the edit is uploaded. Instead: for WebDAV of no known vendor rclone can
-# neither set times nor ask for hashes, so it compares sizes alone; --checksum and --update change nothing. A line
-# "hashes could not be checked" is all that check says of it.
+# Expected: sync compares size and time, so the edit is uploaded. Instead: for WebDAV of no known
+# vendor rclone can neither set times nor ask for hashes, so it compares sizes alone; --checksum and
+# --update change nothing. A line "hashes could not be checked" is all that check says of it.
 # Versions: rclone 1.60.1, golang.org/x/net/webdav v0.60.0.
-# For a host: behind a WebDAV face, counters, dates and fixed-size records are not synced by rclone. Answer as one
-# of the vendors that rclone knows (ETags do not help), or tell people to use --ignore-times.
+# For a host: behind a WebDAV face, counters, dates and fixed-size records are not synced by rclone.
+# Answer as one of the vendors that rclone knows (ETags do not help), or tell people to use
+# --ignore-times.
 set -euo pipefail
 dir=$(mktemp -d)
 server=

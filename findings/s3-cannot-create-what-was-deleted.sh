@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# In a versioned bucket "create if it is not there" fails for ever once the object was deleted, while HEAD says 404.
+# In a versioned bucket "create if it is not there" fails for ever once the object was deleted,
+# while HEAD says 404.
 #
-# Expected: `If-None-Match: *` asks for the current object, so where HEAD is 404 the PUT goes through; without versions
-# it does. Instead: versitygw counts the delete marker as an object, and answers 412.
+# Expected: `If-None-Match: *` asks for the current object, so where HEAD is 404 the PUT goes
+# through; without versions it does. Instead: versitygw counts the delete marker as an object, and
+# answers 412.
 # Versions: versitygw v1.8.0 (posix, with a versioning folder), github.com/minio/minio-go/v7 v7.4.1.
-# For a host: an immutable chunk that was collected and comes back cannot be uploaded; a client that takes 412 for
-# "it is there already" commits a file without content. Leave versioning off, or look after a 412.
+# For a host: an immutable chunk that was collected and comes back cannot be uploaded; a client that
+# takes 412 for "it is there already" commits a file without content. Leave versioning off, or look
+# after a 412.
 set -euo pipefail
 dir=$(mktemp -d)
 gateway=

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # What was saved with the encoding gzip is handed out with the encoding "aws-chunked,gzip".
 #
-# Expected: aws-chunked describes how the upload was framed, and S3 keeps the object without it (Amazon S3 API reference,
-# "Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks"). Instead: minio-go
-# frames its uploads so over plain HTTP and names both encodings, and versitygw saves the header as it came. A client
-# that takes the header at its word, like curl, does not know the outer encoding and fails.
+# Expected: aws-chunked describes how the upload was framed, and S3 keeps the object without it
+# (Amazon S3 API reference, "Signature Calculations for the Authorization Header: Transferring
+# Payload in Multiple Chunks"). Instead: minio-go frames its uploads so over plain HTTP and names
+# both encodings, and versitygw saves the header as it came. A client that takes the header at its
+# word, like curl, does not know the outer encoding and fails.
 # Versions: github.com/minio/minio-go/v7 v7.4.1, versitygw v1.8.0, curl 7.88.
-# For a host: content that is saved compressed cannot be read by a browser through a signed URL. Do not use
-# Content-Encoding there, or set DisableContentSha256 and upload over TLS (no framing).
+# For a host: content that is saved compressed cannot be read by a browser through a signed URL. Do
+# not use Content-Encoding there, or set DisableContentSha256 and upload over TLS (no framing).
 set -euo pipefail
 dir=$(mktemp -d)
 gateway=

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Each object that s3cmd uploads carries the uploader's login name, group, user id and the file's access time.
+# Each object that s3cmd uploads carries the uploader's login name, group, user id and the file's
+# access time.
 #
-# Expected: an upload brings content, type and perhaps the modification time. Instead: `s3cmd put` and `sync` preserve
-# file attributes by default, in the object's own metadata (x-amz-meta-s3cmd-attrs), which each reader of the object and
-# each holder of a link to it sees in the answer's headers. (--no-preserve leaves them out.)
+# Expected: an upload brings content, type and perhaps the modification time. Instead: `s3cmd put`
+# and `sync` preserve file attributes by default, in the object's own metadata
+# (x-amz-meta-s3cmd-attrs), which each reader of the object and each holder of a link to it sees in
+# the answer's headers. (--no-preserve leaves them out.)
 # Versions: s3cmd 2.3.0, versitygw v1.8.0.
-# For a host: what a person uploads to a shared folder, or publishes by a link, names the account on the machine at
-# home. Do not hand out others' metadata as they came.
+# For a host: what a person uploads to a shared folder, or publishes by a link, names the account on
+# the machine at home. Do not hand out others' metadata as they came.
 set -euo pipefail
 dir=$(mktemp -d)
 gateway=

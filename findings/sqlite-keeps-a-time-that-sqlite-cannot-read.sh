@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# A time.Time saved through database/sql is text that SQLite's own date functions cannot read and that does not sort.
+# A time.Time saved through database/sql is text that SQLite's own date functions cannot read and
+# that does not sort.
 #
-# Expected: ISO 8601 text in UTC, which SQLite reads and which sorts by time. Instead: the driver saves what
-# Time.String prints: with the zone's name, and after time.Now with the monotonic clock's reading "m=+0.1". datetime()
-# of it is NULL, so `WHERE datetime(at) < ...` matches no row, and ORDER BY follows the local hour.
-# Version: modernc.org/sqlite v1.61.1 (its DSN parameter _time_format=sqlite mends the format, not the zone).
-# For a host: "delete what is older than 30 days" deletes nothing and says nothing. Save an integer, or format the time
-# yourself, in UTC.
+# Expected: ISO 8601 text in UTC, which SQLite reads and which sorts by time. Instead: the driver
+# saves what Time.String prints: with the zone's name, and after time.Now with the monotonic clock's
+# reading "m=+0.1". datetime() of it is NULL, so `WHERE datetime(at) < ...` matches no row, and
+# ORDER BY follows the local hour.
+# Version: modernc.org/sqlite v1.61.1 (its DSN parameter _time_format=sqlite mends the format, not
+# the zone).
+# For a host: "delete what is older than 30 days" deletes nothing and says nothing. Save an integer,
+# or format the time yourself, in UTC.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

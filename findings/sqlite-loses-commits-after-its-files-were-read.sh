@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# A program copies its own open database with os.ReadFile; commits that it makes later are lost when it is killed.
+# A program copies its own open database with os.ReadFile; commits that it makes later are lost when
+# it is killed.
 #
-# Expected: reading a file changes nothing, and a commit with synchronous=FULL outlives the process. Instead: SQLite
-# locks with POSIX locks, and these end for the whole process when *any* of its descriptors of the file is closed, so
-# os.ReadFile of the database and its -shm takes the open connections' locks away. The next process that closes the
-# database believes that it was the last, and deletes the -wal; the first one goes on committing into the deleted file.
-# No call fails, and integrity_check says ok. (Behind it: sqlite.org, "How To Corrupt An SQLite Database File", 2.2.)
+# Expected: reading a file changes nothing, and a commit with synchronous=FULL outlives the process.
+# Instead: SQLite locks with POSIX locks, and these end for the whole process when *any* of its
+# descriptors of the file is closed, so os.ReadFile of the database and its -shm takes the open
+# connections' locks away. The next process that closes the database believes that it was the last,
+# and deletes the -wal; the first one goes on committing into the deleted file. No call fails, and
+# integrity_check says ok. (Behind it: sqlite.org, "How To Corrupt An SQLite Database File", 2.2.)
 # Version: modernc.org/sqlite v1.61.1, on Linux.
-# For a host: a sync client or a backup that hashes or copies a folder with its own state database in it does just this.
-# Leave the files alone in the same process; use VACUUM INTO.
+# For a host: a sync client or a backup that hashes or copies a folder with its own state database
+# in it does just this. Leave the files alone in the same process; use VACUUM INTO.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# The text that is read from a column is not the text that is stored in it, so a look-up with it finds nothing.
+# The text that is read from a column is not the text that is stored in it, so a look-up with it
+# finds nothing.
 #
-# Expected: SQLite stores text as it came, and scanning it into a string gives that text. Instead: where the column was
-# declared DATE, DATETIME or TIMESTAMP, the driver parses what looks like a time, and database/sql formats it anew:
-# "2026-11-30" is read as "2026-11-30T00:00:00Z". A cursor or a compare-and-set made from what was read never matches.
+# Expected: SQLite stores text as it came, and scanning it into a string gives that text. Instead:
+# where the column was declared DATE, DATETIME or TIMESTAMP, the driver parses what looks like a
+# time, and database/sql formats it anew: "2026-11-30" is read as "2026-11-30T00:00:00Z". A cursor
+# or a compare-and-set made from what was read never matches.
 # Version: modernc.org/sqlite v1.61.1.
 # For a host: declare such columns TEXT, or read CAST(column AS TEXT).
 set -euo pipefail

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # A read-only transaction of database/sql takes an INSERT, commits it and says nothing.
 #
-# Expected: BeginTx with ReadOnly either makes the database refuse writes (PostgreSQL does) or, where a driver cannot,
-# returns an error, as database/sql's comment asks of drivers: "If non-zero isolation or read-only is not supported
-# an error must be returned". Instead: modernc.org/sqlite ignores the option; the row is saved.
+# Expected: BeginTx with ReadOnly either makes the database refuse writes (PostgreSQL does) or,
+# where a driver cannot, returns an error, as database/sql's comment asks of drivers: "If non-zero
+# isolation or read-only is not supported an error must be returned". Instead: modernc.org/sqlite
+# ignores the option; the row is saved.
 # Version: modernc.org/sqlite v1.61.1.
-# For a host: ReadOnly is no guard for what readers, reports or plug-ins do. `PRAGMA query_only=1` on a connection (or
-# the DSN's mode=ro) is one.
+# For a host: ReadOnly is no guard for what readers, reports or plug-ins do. `PRAGMA query_only=1`
+# on a connection (or the DSN's mode=ro) is one.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Two statements in one Exec with two arguments: both take the first one.
 #
-# Expected: several statements in one string share the arguments in order, or are refused (PostgreSQL's extended
-# protocol), or are an error because an argument is left over. Instead: each statement counts its ? from the first
-# argument again. Nothing is said of the second argument. The statements are no transaction either: those before one that
-# fails stay saved.
+# Expected: several statements in one string share the arguments in order, or are refused
+# (PostgreSQL's extended protocol), or are an error because an argument is left over. Instead: each
+# statement counts its ? from the first argument again. Nothing is said of the second argument. The
+# statements are no transaction either: those before one that fails stay saved.
 # Version: modernc.org/sqlite v1.61.1.
-# For a host: "set this user's quota; set that user's quota" in one Exec gives both the first value. One statement a
-# call, or ?1 and ?2.
+# For a host: "set this user's quota; set that user's quota" in one Exec gives both the first value.
+# One statement a call, or ?1 and ?2.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

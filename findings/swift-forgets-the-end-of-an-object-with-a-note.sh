@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Setting one piece of metadata makes an object that was to expire stay for ever, and takes its encoding away.
+# Setting one piece of metadata makes an object that was to expire stay for ever, and takes its
+# encoding away.
 #
-# Expected: a POST with X-Object-Meta-Note sets that note; at most it replaces the other X-Object-Meta entries, as the
-# manual says. Instead: what the POST does not repeat is gone too: X-Delete-At, Content-Encoding, Content-Disposition,
-# Cache-Control. Only Content-Type stays. (A container's POST keeps what it does not name.)
+# Expected: a POST with X-Object-Meta-Note sets that note; at most it replaces the other
+# X-Object-Meta entries, as the manual says. Instead: what the POST does not repeat is gone too:
+# X-Delete-At, Content-Encoding, Content-Disposition, Cache-Control. Only Content-Type stays. (A
+# container's POST keeps what it does not name.)
 # Versions: OpenStack Swift 2.30.0, github.com/gophercloud/gophercloud/v2 v2.15.0.
-# For a host: marking temporary uploads keeps them for ever, and content that was saved compressed is handed out without
-# the header that says so. HEAD first, and send all of it again.
+# For a host: marking temporary uploads keeps them for ever, and content that was saved compressed
+# is handed out without the header that says so. HEAD first, and send all of it again.
 set -euo pipefail
 dir=$(mktemp -d)
 pids=()
@@ -14,7 +16,8 @@ trap 'for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done; rm -rf 
 for package in swift-proxy swift-account swift-container swift-object memcached; do
 	dpkg -s "$package" >/dev/null 2>&1 || DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends "$package" >&2
 done
-# One server of each kind, with built-in users, in the temporary folder; Swift wants the file system to have user xattrs.
+# One server of each kind, with built-in users, in the temporary folder, whose file system has to
+# have user xattrs.
 mkdir -p "$dir/conf" "$dir/data/sdb1" "$dir/cache"
 cd "$dir/conf"
 base=$((20000 + RANDOM % 12000))
@@ -122,11 +125,11 @@ func main() {
 		CacheControl: "no-store", DeleteAfter: 3600, Metadata: map[string]string{"Owner": "ann"},
 	}).Err)
 	show := func(what string) {
-		header, err := objects.Get(ctx, client, "uploads", "file", nil).Header, error(nil)
-		must(err)
+		result := objects.Get(ctx, client, "uploads", "file", nil)
+		must(result.Err)
 		fmt.Println(what)
 		for _, name := range []string{"X-Delete-At", "Content-Encoding", "Content-Disposition", "Cache-Control", "Content-Type", "X-Object-Meta-Owner", "X-Object-Meta-Note"} {
-			fmt.Printf("  %s: %v\n", name, header.Get(name) != "")
+			fmt.Printf("  %s: %v\n", name, result.Header.Get(name) != "")
 		}
 	}
 	show("saved:")

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # An expired object is 404 for GET, HEAD and DELETE, and the container's list still names it.
 #
-# Expected: an object whose X-Delete-At has passed is gone, or it is there; a list and a HEAD agree. Instead: the object
-# server hides it at once, and the list goes on naming it, and counting its bytes, until the expirer has come by (a
-# process of its own, which many small installations do not run). And a copy takes the date along: the copy vanishes at
-# the same time, without having been asked to.
+# Expected: an object whose X-Delete-At has passed is gone, or it is there; a list and a HEAD agree.
+# Instead: the object server hides it at once, and the list goes on naming it, and counting its
+# bytes, until the expirer has come by (a process of its own, which many small installations do not
+# run). And a copy takes the date along: the copy vanishes at the same time, without having been
+# asked to.
 # Versions: OpenStack Swift 2.30.0, github.com/gophercloud/gophercloud/v2 v2.15.0.
-# For a host: whoever compares lists with metadata takes such an object for content that is there. Look at each object
-# (HEAD), and copy with X-Fresh-Metadata.
+# For a host: whoever compares lists with metadata takes such an object for content that is there.
+# Look at each object (HEAD), and copy with X-Fresh-Metadata.
 set -euo pipefail
 dir=$(mktemp -d)
 pids=()
@@ -15,7 +16,8 @@ trap 'for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done; rm -rf 
 for package in swift-proxy swift-account swift-container swift-object memcached; do
 	dpkg -s "$package" >/dev/null 2>&1 || DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends "$package" >&2
 done
-# One server of each kind, with built-in users, in the temporary folder; Swift wants the file system to have user xattrs.
+# One server of each kind, with built-in users, in the temporary folder, whose file system has to
+# have user xattrs.
 mkdir -p "$dir/conf" "$dir/data/sdb1" "$dir/cache"
 cd "$dir/conf"
 base=$((20000 + RANDOM % 12000))

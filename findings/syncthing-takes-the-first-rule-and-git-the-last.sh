@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # The same ignore rules mean the opposite for Syncthing and for git.
 #
-# Expected: .stignore looks like .gitignore (patterns, "!", "/", "**"), so "*.log" and then "!keep.log" keeps keep.log
-# in both. Instead: the first rule that matches counts in Syncthing, the last one in git. And "#" begins no comment
-# ("#old" ignores a file of that name), "a/b" is not held to the top, and braces are alternatives.
-# Versions: github.com/syncthing/syncthing v1.30.0 (lib/ignore), git 2.39. Syncthing's manual says so, too.
-# For a host: a client that takes over people's .stignore as if it were a .gitignore, or the other way round, syncs
-# what was to stay at home. Keep the two formats apart by name, and say which one is read.
+# Expected: .stignore looks like .gitignore (patterns, "!", "/", "**"), so "*.log" and then
+# "!keep.log" keeps keep.log in both. Instead: the first rule that matches counts in Syncthing, the
+# last one in git. And "#" begins no comment ("#old" ignores a file of that name), "a/b" is not held
+# to the top, and braces are alternatives.
+# Versions: github.com/syncthing/syncthing v1.30.0 (lib/ignore), git 2.39. Syncthing's manual says
+# so, too.
+# For a host: a client that takes over people's .stignore as if it were a .gitignore, or the other
+# way round, syncs what was to stay at home. Keep the two formats apart by name, and say which one
+# is read.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

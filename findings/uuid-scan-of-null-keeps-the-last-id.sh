@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # A NULL read into a uuid.UUID leaves the id of the row before in it, without an error.
 #
-# Expected: scanning NULL into a UUID is an error, as it is for a string or an int64 of database/sql, or sets it to
-# uuid.Nil. Instead: Scan(nil), Scan("") and Scan([]byte{}) return nil and do not touch the value.
+# Expected: scanning NULL into a UUID is an error, as it is for a string or an int64 of
+# database/sql, or sets it to uuid.Nil. Instead: Scan(nil), Scan("") and Scan([]byte{}) return nil
+# and do not touch the value.
 # Versions: github.com/google/uuid v1.6.0, modernc.org/sqlite v1.61.1.
-# For a host: with one variable for all rows, an item without a parent gets the parent of the row before it, and a
-# statement that writes the rows back makes that true. Scan into uuid.NullUUID, or declare the variable in the loop.
+# For a host: with one variable for all rows, an item without a parent gets the parent of the row
+# before it, and a statement that writes the rows back makes that true. Scan into uuid.NullUUID, or
+# declare the variable in the loop.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

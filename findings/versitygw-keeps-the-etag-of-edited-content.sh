@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# A file in the gateway's folder is edited by another program: S3 shows the new size with the old ETag.
+# A file in the gateway's folder is edited by another program: S3 shows the new size with the old
+# ETag.
 #
-# Expected: a gateway that serves a folder of files computes an ETag from what is there, or has none. Instead: the ETag
-# is kept in an extended attribute from the last upload. After an edit in place it is that of the old content, so a
-# conditional GET says 304 for content that changed; a file that came from elsewhere has an empty ETag.
+# Expected: a gateway that serves a folder of files computes an ETag from what is there, or has
+# none. Instead: the ETag is kept in an extended attribute from the last upload. After an edit in
+# place it is that of the old content, so a conditional GET says 304 for content that changed; a
+# file that came from elsewhere has an empty ETag.
 # Version: versitygw v1.8.0 (posix).
-# For a host: a folder that is both shared (NFS, a user's login) and served by S3 is never seen to change by clients
-# that compare ETags. Replace files by rename: the new inode has no old attribute.
+# For a host: a folder that is both shared (NFS, a user's login) and served by S3 is never seen to
+# change by clients that compare ETags. Replace files by rename: the new inode has no old attribute.
 set -euo pipefail
 dir=$(mktemp -d)
 gateway=

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # The list of a folder that does not exist is empty, with no error; so is a walk below it.
 #
-# Expected: 550 and an error, as from other servers. Instead: vsftpd opens the data connection, sends nothing and ends
-# with 226, as for an empty folder.
+# Expected: 550 and an error, as from other servers. Instead: vsftpd opens the data connection,
+# sends nothing and ends with 226, as for an empty folder.
 # Versions: vsftpd 3.0.3, github.com/jlaffaye/ftp v0.2.4.
-# For a host: a mistyped root, or one whose disk is not mounted, looks like a share from which all files were
-# deleted, and a two-way sync deletes the other side. Look for the folder itself (CWD is 550) before believing its list.
+# For a host: a mistyped root, or one whose disk is not mounted, looks like a share from which all
+# files were deleted, and a two-way sync deletes the other side. Look for the folder itself (CWD is
+# 550) before believing its list.
 set -euo pipefail
 dir=$(mktemp -d)
 server=

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# An overwriting upload that breaks off leaves the beginning of the new file in place of the old one.
+# An overwriting upload that breaks off leaves the beginning of the new file in place of the old
+# one.
 #
-# Expected: the old file is there until the new one is complete (a temporary file, then a rename), or at least after
-# the upload failed. Instead: webdav.Handler opens the file with O_TRUNC before it reads the body: readers see what has
-# come so far, and when the connection breaks that stays. A reader's GET is 200 with the short content.
+# Expected: the old file is there until the new one is complete (a temporary file, then a rename),
+# or at least after the upload failed. Instead: webdav.Handler opens the file with O_TRUNC before it
+# reads the body: readers see what has come so far, and when the connection breaks that stays. A
+# reader's GET is 200 with the short content.
 # Version: golang.org/x/net/webdav v0.60.0.
-# For a host: a phone that leaves its network destroys the version that was saved. Serve a FileSystem whose OpenFile writes
-# elsewhere and takes the place on Close, and which hears of a failed upload (Close alone does not tell).
+# For a host: a phone that leaves its network destroys the version that was saved. Serve a
+# FileSystem whose OpenFile writes elsewhere and takes the place on Close, and which hears of a
+# failed upload (Close alone does not tell).
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

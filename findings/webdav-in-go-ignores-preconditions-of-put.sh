@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # "Save only if nobody else did" overwrites, with 201, on a WebDAV server made of Go's package.
 #
-# Expected: PUT with `If-None-Match: *` on a file that exists, or with an `If-Match` of an older ETag, is 412: RFC 9110
-# gives these conditions to all methods, and the package itself hands out ETags and answers 304 to GET. Instead: PUT
-# and DELETE do not look at them. Only the `If` header of RFC 4918, with lock tokens or ETags, counts.
+# Expected: PUT with `If-None-Match: *` on a file that exists, or with an `If-Match` of an older
+# ETag, is 412: RFC 9110 gives these conditions to all methods, and the package itself hands out
+# ETags and answers 304 to GET. Instead: PUT and DELETE do not look at them. Only the `If` header of
+# RFC 4918, with lock tokens or ETags, counts.
 # Version: golang.org/x/net/webdav v0.60.0.
-# For a host: two clients that protect each other's edits by ETag lose edits here. Check the conditions before the
-# handler, or have clients lock.
+# For a host: two clients that protect each other's edits by ETag lose edits here. Check the
+# conditions before the handler, or have clients lock.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Listing a folder of 100 files opens its files 300 times and reads the beginning of each.
 #
-# Expected: PROPFIND with Depth 1 is a directory listing: names, sizes, times, from Readdir. Instead: for "all
-# properties" (no body, what many clients send) the handler opens each file three times, and where the name's
-# extension is unknown it reads the first 512 bytes to guess a type. Even a PROPFIND for the size alone opens each file
-# once, to ask for dead properties.
+# Expected: PROPFIND with Depth 1 is a directory listing: names, sizes, times, from Readdir.
+# Instead: for "all properties" (no body, what many clients send) the handler opens each file three
+# times, and where the name's extension is unknown it reads the first 512 bytes to guess a type.
+# Even a PROPFIND for the size alone opens each file once, to ask for dead properties.
 # Version: golang.org/x/net/webdav v0.60.0.
-# For a host: a FileSystem over remote storage makes hundreds of requests for a listing. OpenFile should be lazy, the
-# FileInfo should have ContentType (webdav.ContentTyper), and the file DeadProps (webdav.DeadPropsHolder).
+# For a host: a FileSystem over remote storage makes hundreds of requests for a listing. OpenFile
+# should be lazy, the FileInfo should have ContentType (webdav.ContentTyper), and the file DeadProps
+# (webdav.DeadPropsHolder).
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

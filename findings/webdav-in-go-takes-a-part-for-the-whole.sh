@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # `curl -C` resumes an upload, the server says 201, and the file is only the resumed part.
 #
-# Expected: a server that cannot save a part refuses a PUT that has a Content-Range (RFC 9110, 14.5, asks for 400
-# where it is not supported). Instead: Go's WebDAV handler does not look at it: the part replaces the whole file, with
-# the status of success.
+# Expected: a server that cannot save a part refuses a PUT that has a Content-Range (RFC 9110, 14.5,
+# asks for 400 where it is not supported). Instead: Go's WebDAV handler does not look at it: the
+# part replaces the whole file, with the status of success.
 # Versions: golang.org/x/net/webdav v0.60.0, curl 7.88.
-# For a host: people resume uploads with `curl -C OFFSET -T FILE`. Refuse a PUT with Content-Range before the handler.
+# For a host: people resume uploads with `curl -C OFFSET -T FILE`. Refuse a PUT with Content-Range
+# before the handler.
 set -euo pipefail
 dir=$(mktemp -d)
 server=

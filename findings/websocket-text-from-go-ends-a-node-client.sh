@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# A file name with bytes that are no UTF-8 goes out as a text message; a Go client reads it, a Node client is thrown out.
+# A file name with bytes that are no UTF-8 goes out as a text message; a Go client reads it, a Node
+# client is thrown out.
 #
-# Expected: RFC 6455 (8.1) wants text messages to be UTF-8, so the library that writes one refuses other bytes, or the
-# one that reads it fails with 1007. Instead: coder/websocket checks neither when it writes nor when it reads. The ws
-# package does, as the RFC has it for browsers: it sends 1007 and drops the connection.
+# Expected: RFC 6455 (8.1) wants text messages to be UTF-8, so the library that writes one refuses
+# other bytes, or the one that reads it fails with 1007. Instead: coder/websocket checks neither
+# when it writes nor when it reads. The ws package does, as the RFC has it for browsers: it sends
+# 1007 and drops the connection.
 # Versions: github.com/coder/websocket v1.8.15, npm ws 8.18.3 on Node 20.
-# For a host: one name from an old disk in a hint, and all browsers that follow the folder lose their connection, again
-# after each reconnect, while tests with a Go client pass. Check utf8.Valid before each text message (encoding/json
-# does it by replacing).
+# For a host: one name from an old disk in a hint, and all browsers that follow the folder lose
+# their connection, again after each reconnect, while tests with a Go client pass. Check utf8.Valid
+# before each text message (encoding/json does it by replacing).
 set -euo pipefail
 dir=$(mktemp -d)
 server=

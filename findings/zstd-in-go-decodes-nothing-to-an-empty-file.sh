@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # A compressed chunk that was cut to 0 bytes decodes to an empty file without an error.
 #
-# Expected: 0 bytes are no zstd frame, so decoding fails. The zstd program says "unexpected end of file", Go's gzip
-# reader says EOF at once, and an empty file compresses to 9 bytes or more. Instead: DecodeAll of nothing is nothing
-# with a nil error, and a Reader over nothing reads cleanly to its end.
+# Expected: 0 bytes are no zstd frame, so decoding fails. The zstd program says "unexpected end of
+# file", Go's gzip reader says EOF at once, and an empty file compresses to 9 bytes or more.
+# Instead: DecodeAll of nothing is nothing with a nil error, and a Reader over nothing reads cleanly
+# to its end.
 # Versions: github.com/klauspost/compress v1.19.2, zstd 1.5.4.
-# For a host: a disk that ran full, or a crash before the data was on the disk, leaves files of 0 bytes; a reader that
-# relies on the format's own checks serves them as valid empty files. Compare with the recorded size or hash.
+# For a host: a disk that ran full, or a crash before the data was on the disk, leaves files of 0
+# bytes; a reader that relies on the format's own checks serves them as valid empty files. Compare
+# with the recorded size or hash.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# The same bytes, compressed at the same level by the same encoder type, give two different outputs of the same length.
+# The same bytes, compressed at the same level by the same encoder type, give two different outputs
+# of the same length.
 #
-# Expected: EncodeAll and Write+Close of one library at one level give the same bytes; gzip of the same module does,
-# however the input is split into writes. Instead: EncodeAll knows the size and writes another frame header.
-# Here both headers happen to be equally long, so not even the size shows it.
+# Expected: EncodeAll and Write+Close of one library at one level give the same bytes; gzip of the
+# same module does, however the input is split into writes. Instead: EncodeAll knows the size and
+# writes another frame header. Here both headers happen to be equally long, so not even the size
+# shows it.
 # Version: github.com/klauspost/compress v1.19.2.
-# For a host: chunks that are named by the hash of their compressed form are stored twice, and a client that streams
-# never agrees with one that does not. Name chunks by the hash of the plain content.
+# For a host: chunks that are named by the hash of their compressed form are stored twice, and a
+# client that streams never agrees with one that does not. Name chunks by the hash of the plain
+# content.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
