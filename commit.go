@@ -1,19 +1,21 @@
 package stacksync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"math"
 	"time"
 )
 
 // Commits saves metadata.
 type Commits interface {
-	// Commit checks a batch of proposals and saves the good ones in one transaction. It returns an Outcome for each, in
-	// order. An error means that no proposal was decided: bad request, no access, or the store failed. After an error of
-	// ctx, or of a store that can't tell, the commit may have been saved: send it again, the answer is the same and
-	// nothing is saved twice. Needs role Editor and a device.
+	// Commit checks a batch of proposals and saves the good ones in one transaction. It returns an
+	// Outcome for each, in order. An error means that no proposal was decided: bad request, no
+	// access, or the store failed. After an error of ctx, or of a store that can't tell, the commit
+	// may have been saved: send it again, the answer is the same and nothing is saved twice. Needs
+	// role Editor and a device.
 	Commit(ctx context.Context, r CommitRequest) (CommitResult, error)
 }
 
@@ -21,15 +23,18 @@ type Commits interface {
 type CommitRequest struct {
 	Actor     `json:"-"` // never from a body: the host has authenticated it
 	Workspace WorkspaceID
-	// RequestID goes into logs and to Config.Policy, for tracing; at most 255 bytes. It decides nothing.
+	// RequestID goes into logs and to service.Config.Policy, for tracing; at most 255 bytes. It
+	// decides nothing.
 	RequestID string
-	// KeyGeneration is that of the key with which the content of an encrypted workspace was encrypted. If the workspace has another one by
-	// now, or its key was not handed out yet (SetKeys), nothing is saved, and the error is ErrKeyGeneration. 0 in other workspaces.
+	// KeyGeneration is that of the key with which the content of an encrypted workspace was
+	// encrypted. If the workspace has another one by now, or its key was not handed out yet
+	// (SetKeys), nothing is saved, and the error is ErrKeyGeneration. 0 in other workspaces.
 	KeyGeneration int64
-	// Atomic saves all proposals or none: if one is in conflict or rejected, the good ones are rejected with ErrAborted.
+	// Atomic saves all proposals or none: if one is in conflict or rejected, the good ones are
+	// rejected with ErrAborted.
 	Atomic bool
-	// Proposals are decided in order: one may name as parent an item made by an earlier one, or propose the next version of
-	// the same item. At least one, at most Limits.Proposals.
+	// Proposals are decided in order: one may name as parent an item made by an earlier one, or
+	// propose the next version of the same item. At least one, at most Limits.Proposals.
 	Proposals []Proposal
 }
 
@@ -40,222 +45,344 @@ type CommitResult struct {
 	Revision int64
 }
 
-// commitJob is a commit on its way through the gatherer.
-type commitJob struct {
-	job
-	request
-	result CommitResult
+// Result says what became of one proposal.
+type Result string
+
+// The results.
+const (
+	// Committed: saved, and durable.
+	Committed Result = "committed"
+	// AlreadyCommitted: the same proposal was saved before; nothing was saved now. Outcome.Item is
+	// the current version, which may be a later one.
+	AlreadyCommitted Result = "already committed"
+	// InConflict: the proposal was made from a state that is no longer current; nothing was saved.
+	// Outcome.Item is what the server has: the current version, or for ErrNameTaken the item that
+	// holds the name.
+	InConflict Result = "conflict"
+	// Rejected: the proposal breaks a rule; nothing was saved.
+	Rejected Result = "rejected"
+)
+
+// Outcome answers one proposal.
+type Outcome struct {
+	Result Result
+	// Item is what was saved, or what the server has; nil where Rejected.
+	Item *Item
+	// Err says why the proposal is InConflict or Rejected, as an *ItemError; nil otherwise.
+	Err error
 }
 
-// Commit implements Commits.
-func (s *Service) Commit(ctx context.Context, r CommitRequest) (CommitResult, error) {
-	return call(ctx, s, "Commit", func(ctx context.Context) (CommitResult, int, error) {
-		res, err := s.commit(ctx, r)
-		return res, len(r.Proposals), err
-	})
+// OK reports whether the proposed version is saved, now or before.
+func (o Outcome) OK() bool { return o.Result == Committed || o.Result == AlreadyCommitted }
+
+// Decide applies the rules of the commit, in the order of docs/design.md, to what is loaded of a
+// workspace. It answers each proposal of d, in order: Outcomes[i] is that of d.Proposals[i]. What
+// is to be saved collects in l, where later proposals and later commits see it. Decide does no I/O
+// and reads no clock: now is the time that saved versions get. ctx is handed to Policy. The caller
+// has made sure that the actor may commit (AccessRows.Permit, Access.CheckOpen).
+func (r *Rules) Decide(ctx context.Context, now time.Time, l *Ledger, d *Draft) []Outcome {
+	c := commitment{Rules: r, ctx: ctx, now: now, ledger: l, draft: d}
+	return c.decide()
 }
 
-func (s *Service) commit(ctx context.Context, r CommitRequest) (CommitResult, error) {
-	j, err := s.prepare(r)
-	if err != nil {
-		return CommitResult{}, err
-	}
-	// The storage is asked before the workspace is locked: it may be slow.
-	if err := s.findChunks(ctx, j, s.lookups.do); err != nil {
-		return CommitResult{}, err
-	}
-	if err := s.commits.do(ctx, j); err != nil {
-		return CommitResult{}, err
-	}
-	return j.result, nil
+// commitment is one commit while it is decided.
+type commitment struct {
+	*Rules
+	ctx    context.Context // handed to Policy
+	now    time.Time
+	ledger *Ledger
+	draft  *Draft
 }
 
-// prepare checks all that needs no look at what is saved.
-func (s *Service) prepare(r CommitRequest) (*commitJob, error) {
-	limits := &s.cfg.Limits
-	if err := r.Actor.check(toWrite); err != nil {
-		return nil, err
+// decide answers each proposal of the commit, in order, and stages what is to be saved.
+func (c *commitment) decide() []Outcome {
+	l, d := c.ledger, c.draft
+	outcomes := make([]Outcome, len(d.Proposals))
+	if d.Atomic {
+		l.record()
 	}
-	if err := checkText("RequestID", r.RequestID, maxShort); err != nil {
-		return nil, err
-	}
-	if n := len(r.Proposals); n == 0 || n > limits.Proposals {
-		return nil, &FieldError{Field: "Proposals", Reason: fmt.Sprintf("are not 1 to %d", limits.Proposals), Err: ErrLimit}
-	}
-	j := &commitJob{job: job{workspace: r.Workspace}, request: request{
-		actor: r.Actor, id: r.RequestID, atomic: r.Atomic, keyGeneration: r.KeyGeneration, unchecked: s.storage == nil,
-		proposals: slices.Clone(r.Proposals), keys: make([]string, len(r.Proposals)),
-	}}
-	chunks := 0
-	for i := range j.proposals {
-		p := &j.proposals[i]
-		if chunks += len(p.Chunks); chunks > limits.CommitChunks {
-			return nil, &FieldError{Field: "Proposals", Reason: fmt.Sprintf("have more than %d chunks together", limits.CommitChunks), Err: ErrLimit}
+	failed, saved := false, l.Workspace.Revision
+	for i := range d.Proposals {
+		p := &d.Proposals[i]
+		outcomes[i] = c.decideOne(i)
+		if outcomes[i].Err != nil {
+			outcomes[i].Err = &ItemError{Item: p.Item, Err: outcomes[i].Err}
+			failed = true
 		}
-		if err := s.checkProposal(j, i); err != nil {
-			if j.invalid == nil {
-				j.invalid = make(map[int]error)
-			}
-			j.invalid[i] = err
+	}
+	if !d.Atomic {
+		return outcomes
+	}
+	l.stopRecording(failed)
+	for i := range outcomes {
+		if o := &outcomes[i]; failed && o.Item != nil && o.Item.Revision > saved {
+			*o = l.takenBack(&d.Proposals[i], o)
 		}
 	}
-	j.weight = len(j.proposals) + chunks
-	return j, nil
+	return outcomes
 }
 
-// checkProposal checks and normalises one. Its field is named only where it is bad.
-func (s *Service) checkProposal(j *commitJob, i int) error {
-	p := &j.proposals[i]
-	if p.check("", &s.cfg.Limits) != nil {
-		return p.check(fmt.Sprintf("Proposals[%d]", i), &s.cfg.Limits)
-	}
-	if !p.Delete {
-		p.normalise()
-		j.keys[i] = nameKey(p.Name, s.cfg.FoldCase)
-	}
-	return nil
-}
-
-// patience is how long gathered commits wait for each of the locks that others have, before their workspaces are tried apart.
-const patience = 100 * time.Millisecond
-
-// commitBatch saves gathered commits in one transaction. If that fails, those of each workspace are tried apart, and if that fails too
-// each commit alone, so that none can fail its neighbours. One that others hold locked is waited for last, for as long as the store does.
-func (s *Service) commitBatch(ctx context.Context, batch []*commitJob, stage stage) (again bool) {
-	wait := patience
-	if stage == waiting {
-		wait = 0
-	}
-	err := s.saveBatch(ctx, batch, wait)
-	if err == nil {
-		return false
-	}
-	busy := errors.Is(err, ErrBusy)
-	if !busy && len(batch) > 1 {
-		s.log.Warn("gathered commits failed: they are tried apart", "commits", len(batch), "error", err)
-	}
+// takenBack returns the outcome that takes the place of one which tells of what was just taken
+// back.
+func (l *Ledger) takenBack(p *Proposal, o *Outcome) Outcome {
+	current := l.items[p.Item]
 	switch {
-	case busy && stage < waiting, stage == together && len(batch) > 1:
-		return true
-	case busy || len(batch) == 1:
-		failAll(batch, err) // not tried alone: each would wait for the workspace as long as all of them have
-		return false
+	case o.Result == InConflict:
+		return reject(o.Err) // with another proposal of the commit: the server has no such item
+	case o.Result == AlreadyCommitted && current != nil && p.Version <= current.Version:
+		return already(current)
 	}
-	for i := range batch {
-		err := s.saveBatch(batchContext(batch[i:i+1]), batch[i:i+1], 0)
-		if errors.Is(err, ErrBusy) {
-			failAll(batch[i:], err)
-			break
-		}
-		if err != nil {
-			batch[i].err = err
-		}
-	}
-	return false
+	return reject(&ItemError{Item: p.Item, Err: ErrAborted})
 }
 
-func failAll(batch []*commitJob, err error) {
-	for _, j := range batch {
-		j.err = err
-	}
+func reject(err error) Outcome { return Outcome{Result: Rejected, Err: err} }
+
+// The outcomes below get an item of their own: the same one may go to several callers.
+
+func conflict(current *ItemRow, err error) Outcome {
+	it := current.Item
+	return Outcome{Result: InConflict, Item: &it, Err: err}
 }
 
-func (s *Service) saveBatch(ctx context.Context, batch []*commitJob, wait time.Duration) (err error) {
-	ctx, end := s.observe(ctx, "commit.batch")
-	defer func() {
-		items := 0
-		for _, j := range batch {
-			items += len(j.proposals)
-		}
-		end(Observation{Err: err, Items: items, Commits: len(batch)})
-	}()
-	var hints []hint
-	err = s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
-		var err error
-		hints, err = s.commitIn(ctx, tx, batch, wait)
-		return err
-	})
-	if err == nil {
-		s.hints.publish(hints...)
-	}
-	return err
+func already(current *ItemRow) Outcome {
+	it := current.Item
+	return Outcome{Result: AlreadyCommitted, Item: &it}
 }
 
-// commitIn is the whole commit of a batch: load, decide, save. It may run again. What it returns is to be published once the transaction
-// has committed.
-func (s *Service) commitIn(ctx context.Context, tx Tx, batch []*commitJob, wait time.Duration) ([]hint, error) {
-	if _, err := tx.Lock(ctx, lockParams(batch, wait)); err != nil {
-		return nil, err
+// decideOne applies the rules to one proposal, in the order of docs/design.md.
+func (c *commitment) decideOne(i int) Outcome {
+	p := &c.draft.Proposals[i]
+	if err := c.draft.invalid[i]; err != nil {
+		return reject(err)
 	}
-	rows, err := tx.Load(ctx, loadParams(batch))
-	if err != nil {
-		return nil, err
-	}
-	for _, j := range batch {
-		j.result = CommitResult{}
-		acc, err := rows.permit(j.actor, j.workspace, toWrite)
-		if err == nil {
-			err = s.checkFolding(acc.workspace)
+	current := c.ledger.items[p.Item]
+	switch {
+	case current == nil && (p.Version != 1 || p.Delete):
+		return reject(ErrUnknownItem)
+	case current == nil:
+	case p.Version <= current.Version:
+		stored := current
+		if p.Version < current.Version {
+			stored = c.ledger.versions[VersionKey{c.ledger.Workspace.ID, p.Item, p.Version}]
 		}
-		if err == nil {
-			err = acc.checkOpen(j.keyGeneration, s.now())
+		if stored != nil && stored.proposedBy(p) {
+			return already(current)
 		}
-		j.err = err
+		return conflict(current, cmp.Or(current.Moved(), ErrVersionConflict))
+	case p.Version > current.Version+1:
+		return conflict(current, cmp.Or(current.Moved(), ErrVersionConflict))
+	case current.Moved() != nil:
+		return conflict(current, current.Moved())
 	}
-	if err := loadMore(ctx, tx, batch, &rows); err != nil {
-		return nil, err
+	if p.Delete {
+		return c.delete(current)
 	}
-	spaces := makeSpaces(&rows)
-	d := decider{now: s.now(), policy: s.cfg.Policy, depth: s.cfg.Limits.Depth}
-	for _, j := range batch {
-		if j.err != nil {
-			continue
-		}
-		j.request.ctx = j.job.ctx
-		sp := spaces[j.workspace]
-		j.result.Outcomes = d.decide(sp, &j.request)
-		j.result.Revision = sp.Revision
-	}
-	return saveSpaces(ctx, tx, spaces, s.hintDue())
+	return c.put(i, current)
 }
 
-// checkOpen refuses commits with a key that was replaced, or that nobody has handed out yet, and for a moment all of them.
-func (a access) checkOpen(keyGeneration int64, now time.Time) error {
-	switch w := a.workspace; {
-	case keyGeneration != w.KeyGeneration:
-		return fmt.Errorf("%w: it is %d", ErrKeyGeneration, w.KeyGeneration)
-	case a.key != w.KeyGeneration:
-		return fmt.Errorf("%w: it is %d, whose key is yet to be handed out", ErrKeyGeneration, w.KeyGeneration)
-	case w.FrozenUntil.After(now):
-		return fmt.Errorf("%w: a folder is moving to another workspace", ErrBusy)
+// put decides a version that is not a deletion. current is nil for a new item.
+func (c *commitment) put(i int, current *ItemRow) Outcome {
+	l, p, key := c.ledger, &c.draft.Proposals[i], c.draft.keys[i]
+	if current != nil && current.Kind != p.Kind {
+		return reject(ErrKindChanged)
+	}
+	if err := l.checkParent(p, c.Limits.Depth); errors.Is(err, ErrMoved) {
+		return conflict(l.items[p.Parent], err)
+	} else if err != nil {
+		return reject(err)
+	}
+	if holder := l.holder(p.Parent, key); holder != nil && holder.ID != p.Item {
+		return conflict(holder, ErrNameTaken)
+	}
+	if !c.Unchecked && (current == nil || !sameContent(&current.Item, p)) {
+		if err := l.checkChunks(p.Chunks, c.draft); err != nil {
+			return reject(err)
+		}
+	}
+	row := c.newVersion(p, key, current)
+	if err := l.Owner.CheckQuota(row.Size - current.LiveSize()); err != nil {
+		return reject(err)
+	}
+	if err := c.veto(current, row); err != nil {
+		return reject(err)
+	}
+	l.save(current, row)
+	l.learn(p.Chunks, c.draft.Stored)
+	return Outcome{Result: Committed, Item: &row.Item}
+}
+
+// delete decides a tombstone. Those of a folder's subtree come first, deepest first, so that the
+// change log can be applied in order.
+func (c *commitment) delete(current *ItemRow) Outcome {
+	if current.Deleted {
+		return reject(ErrAlreadyDeleted)
+	}
+	row := c.tombstone(current)
+	if err := c.veto(current, row); err != nil {
+		return reject(err)
+	}
+	var subtree []*ItemRow
+	if current.Kind == Folder {
+		subtree = c.ledger.subtree(current.ID)
+	}
+	for _, below := range subtree {
+		if err := c.veto(below, c.tombstone(below)); err != nil {
+			return reject(err)
+		}
+	}
+	for _, below := range subtree {
+		c.ledger.save(below, c.tombstone(below))
+	}
+	c.ledger.save(current, row)
+	return Outcome{Result: Committed, Item: &row.Item}
+}
+
+// newVersion makes the row that a proposal asks for.
+func (c *commitment) newVersion(p *Proposal, key string, current *ItemRow) *ItemRow {
+	row := &ItemRow{Workspace: c.ledger.Workspace.ID, NameKey: key, Item: Item{
+		ID: p.Item, Version: p.Version, Parent: p.Parent, Name: p.Name, Kind: p.Kind,
+		Size: p.Size, Checksum: p.Checksum, Chunks: p.Chunks, MediaType: p.MediaType, ModifiedAt: p.ModifiedAt, Attrs: p.Attrs,
+	}}
+	return c.stamp(row, current)
+}
+
+// tombstone makes the row that deletes current, and keeps what it was.
+func (c *commitment) tombstone(current *ItemRow) *ItemRow {
+	row := *current
+	row.Version++
+	row.Deleted = true
+	return c.stamp(&row, current)
+}
+
+func (c *commitment) stamp(row, current *ItemRow) *ItemRow {
+	row.Status = status(current, row)
+	row.User, row.Device, row.CommittedAt = c.draft.User, c.draft.Device, c.now
+	return row
+}
+
+func (c *commitment) veto(current, proposed *ItemRow) error {
+	if c.Policy == nil {
+		return nil
+	}
+	// Copies, so that a policy can't save what the rules have not seen.
+	after := proposed.Item
+	pr := PolicyRequest{Actor: c.draft.Actor, RequestID: c.draft.RequestID, Workspace: proposed.Workspace, Proposed: &after}
+	if current != nil {
+		before := current.Item
+		pr.Current = &before
+	}
+	if err := c.askPolicy(pr); err != nil {
+		return fmt.Errorf("%w: %w", ErrVetoed, err)
 	}
 	return nil
 }
 
-// saveSpaces saves what a batch has changed. Who commits has until hintDue to send the hints.
-func saveSpaces(ctx context.Context, tx Tx, spaces map[WorkspaceID]*space, hintDue time.Time) ([]hint, error) {
-	var put PutParams
-	var hints []hint
-	owners := make(map[UserID]bool)
-	for _, sp := range spaces {
-		if len(sp.changed) == 0 {
-			continue
+// askPolicy calls the policy. A panic in it counts as a veto: the policy runs beside other callers'
+// commits, which it must not take down.
+func (c *commitment) askPolicy(r PolicyRequest) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("policy panicked: %v", p)
 		}
-		if sp.Notified >= sp.loaded { // else a hint is owed already, and due when it was
-			sp.HintDue = hintDue
+	}()
+	return c.Policy(c.ctx, r)
+}
+
+// checkParent applies the structure rules above the item.
+func (l *Ledger) checkParent(p *Proposal, depth int) error {
+	if p.Parent.IsZero() {
+		return nil
+	}
+	parent := l.items[p.Parent]
+	if err := CheckParent(p.Parent, parent); err != nil || p.Kind != Folder { // only a folder can have something below it
+		return err
+	}
+	for at, above := parent, 1; at != nil; at, above = l.items[at.Parent], above+1 {
+		switch {
+		case at.ID == p.Item:
+			return fmt.Errorf("%w: %v lies below it", ErrCycle, p.Parent)
+		case above >= depth: // also ends a cycle, should the store have one
+			return &FieldError{Field: "Parent", Reason: fmt.Sprintf("makes the folder lie more than %d folders deep", depth), Err: ErrLimit}
 		}
-		sp.writes(&put)
-		if sp.owner.QuotaUsed != sp.charged && !owners[sp.owner.ID] {
-			owners[sp.owner.ID] = true
-			put.Users = append(put.Users, *sp.owner)
+	}
+	return nil
+}
+
+// CheckParent applies the rule that a parent exists and is a live folder. row is the parent's
+// current version, nil where the workspace has no such item. ErrParentNotFound, ErrParentNotFolder,
+// ErrParentDeleted, or a *MovedError.
+func CheckParent(id ItemID, row *ItemRow) error {
+	switch {
+	case row == nil:
+		return fmt.Errorf("%w: %v", ErrParentNotFound, id)
+	case row.Kind != Folder:
+		return fmt.Errorf("%w: %v", ErrParentNotFolder, id)
+	case row.Deleted:
+		return cmp.Or(row.Moved(), fmt.Errorf("%w: %v", ErrParentDeleted, id))
+	}
+	return nil
+}
+
+// checkChunks applies the rule that the chunks are stored, with the sizes that the proposal says.
+func (l *Ledger) checkChunks(chunks []Chunk, d *Draft) error {
+	var missing []string
+	named := make(map[string]bool) // in missing
+	for i := range chunks {
+		c := &chunks[i]
+		size, ok := l.chunks[c.Name]
+		if !ok {
+			size, ok = d.Known[c.Name]
 		}
-		hints = append(hints, sp.hint())
+		if !ok {
+			size, ok = d.Stored[c.Name]
+		}
+		switch {
+		case !ok && !named[c.Name]:
+			named[c.Name] = true
+			missing = append(missing, c.Name)
+		case ok && size != c.Size:
+			return fmt.Errorf("%w: chunk %q is stored with %d bytes, not %d", ErrSize, c.Name, size, c.Size)
+		}
 	}
-	if len(hints) == 0 {
-		return nil, nil
+	if len(missing) > 0 {
+		return &ChunksMissingError{Names: missing}
 	}
-	if _, err := tx.Put(ctx, put); err != nil {
-		return nil, err
+	return nil
+}
+
+// CheckQuota applies the user's limit to bytes that would be added, with a *QuotaError where they
+// don't fit. What shrinks is always welcome.
+func (u *User) CheckQuota(add int64) error {
+	limit := u.QuotaLimit
+	if limit == 0 {
+		limit = math.MaxInt64
 	}
-	return hints, nil
+	if add > 0 && add > limit-u.QuotaUsed {
+		return &QuotaError{Owner: u.ID, Limit: limit, Used: u.QuotaUsed, Need: add}
+	}
+	return nil
+}
+
+// LiveSize returns what the row adds to its owner's QuotaUsed, in bytes: 0 for a tombstone, and for
+// nil.
+func (row *ItemRow) LiveSize() int64 {
+	if row == nil || row.Deleted {
+		return 0
+	}
+	return row.Size
+}
+
+// status derives how a version differs from the one before it.
+func status(before, after *ItemRow) Status {
+	switch {
+	case after.Deleted:
+		return StatusDeleted
+	case before == nil || before.Deleted:
+		return StatusNew
+	case before.Parent != after.Parent:
+		return StatusMoved
+	case before.Name != after.Name:
+		return StatusRenamed
+	}
+	return StatusChanged
 }

@@ -6,16 +6,19 @@ import (
 	"strings"
 )
 
-// Families. Each specific error below wraps one of them, so that a host can map errors to its protocol by family (say
-// ErrInvalid to 400, ErrNotFound to 404, ErrConflict to 409, ErrCursor to 410) and clients can look closer.
+// Families. Each specific error below wraps one of them, so that a host can map errors to its
+// protocol by family (say ErrInvalid to 400, ErrNotFound to 404, ErrConflict to 409, ErrCursor to
+// 410) and clients can look closer.
 var (
 	// ErrInvalid: the request breaks a rule or a limit; sent again it fails again. See *FieldError.
 	ErrInvalid = errors.New("invalid request")
-	// ErrNotFound: what the request names does not exist for this actor. What exists but is not the actor's is not found either.
+	// ErrNotFound: what the request names does not exist for this actor. What exists but is not the
+	// actor's is not found either.
 	ErrNotFound = errors.New("not found")
 	// ErrForbidden: the actor sees the thing but may not do this with it.
 	ErrForbidden = errors.New("forbidden")
-	// ErrConflict: the request was made from a state that is no longer current. The outcome of a proposal carries the server's item.
+	// ErrConflict: the request was made from a state that is no longer current. The outcome of a
+	// proposal carries the server's item.
 	ErrConflict = errors.New("conflict")
 	// ErrCursor: the cursor can't be continued. See *CursorError for what the client should do.
 	ErrCursor = errors.New("cursor can't be continued")
@@ -23,14 +26,17 @@ var (
 	ErrQuotaExceeded = errors.New("quota exceeded")
 	// ErrAborted: the proposal is good, but its commit is Atomic and another proposal is not.
 	ErrAborted = errors.New("not saved: another proposal of the atomic commit failed")
-	// ErrFoldCase: Config.FoldCase is not what it was when the workspace was made. The host has to mend its configuration.
+	// ErrFoldCase: service.Config.FoldCase is not what it was when the workspace was made. The host
+	// has to mend its configuration.
 	ErrFoldCase = errors.New("the workspace was made with another Config.FoldCase")
-	// ErrBusy: others hold the workspace for too long, or an operation about it is not done. Nothing was saved; try again later.
+	// ErrBusy: others hold the workspace for too long, or an operation about it is not done.
+	// Nothing was saved; try again later.
 	ErrBusy = errors.New("busy")
-	// ErrUncertain: the connection to the database broke in such a way that nobody can tell whether the call was saved. Send it again: a
-	// commit that was saved answers as it would have.
+	// ErrUncertain: the connection to the database broke in such a way that nobody can tell whether
+	// the call was saved. Send it again: a commit that was saved answers as it would have.
 	ErrUncertain = errors.New("can't tell whether it was saved")
-	// ErrDamaged: the storage has other content than the name of the chunk says (Config.ChunkHash). Nobody but the host can mend that.
+	// ErrDamaged: the storage has other content than the name of the chunk says
+	// (service.Config.ChunkHash). Nobody but the host can mend that.
 	ErrDamaged = errors.New("stored content is damaged")
 	// ErrClosed: the service, store, notifier or subscription is closed.
 	ErrClosed = errors.New("closed")
@@ -54,7 +60,8 @@ var (
 	ErrRole = fmt.Errorf("%w: role too low", ErrForbidden)
 	// ErrDeviceRevoked: the device was revoked; it must be registered under a new id.
 	ErrDeviceRevoked = fmt.Errorf("%w: device is revoked", ErrForbidden)
-	// ErrVetoed: Config.Policy refused the entry. The policy's own error is wrapped beside it.
+	// ErrVetoed: service.Config.Policy refused the entry. The policy's own error is wrapped beside
+	// it.
 	ErrVetoed = fmt.Errorf("%w: vetoed by policy", ErrForbidden)
 )
 
@@ -68,19 +75,23 @@ var (
 	ErrNotShared = fmt.Errorf("%w: not a shared workspace", ErrInvalid)
 	// ErrIsOwner: the owner can't be taken out, leave, or get another role.
 	ErrIsOwner = fmt.Errorf("%w: is the owner", ErrInvalid)
-	// ErrKeyGeneration: the key that was used, or handed out, is not the workspace's present one. Nothing was saved.
+	// ErrKeyGeneration: the key that was used, or handed out, is not the workspace's present one.
+	// Nothing was saved.
 	ErrKeyGeneration = fmt.Errorf("%w: not the present generation of the key", ErrConflict)
 	// ErrUndone: the operation was cancelled or undone, and nothing is left of it.
 	ErrUndone = fmt.Errorf("%w: the operation was undone", ErrConflict)
-	// ErrSharedWorkspaces: a user who is to be deleted owns shared workspaces of which is not said who gets them.
+	// ErrSharedWorkspaces: a user who is to be deleted owns shared workspaces of which is not said
+	// who gets them.
 	ErrSharedWorkspaces = fmt.Errorf("%w: the user owns shared workspaces", ErrInvalid)
 )
 
 // Why an entry of a commit is in conflict.
 var (
-	// ErrVersionConflict: the proposed version is not the next one of the item. Outcome.Item is the current one.
+	// ErrVersionConflict: the proposed version is not the next one of the item. Outcome.Item is the
+	// current one.
 	ErrVersionConflict = fmt.Errorf("%w: version is not the next one", ErrConflict)
-	// ErrNameTaken: another live item has that name in that folder. Outcome.Item is the one that holds it.
+	// ErrNameTaken: another live item has that name in that folder. Outcome.Item is the one that
+	// holds it.
 	ErrNameTaken = fmt.Errorf("%w: name is taken", ErrConflict)
 	// ErrMoved: the item, or the proposed parent, lives in another workspace now. See *MovedError.
 	ErrMoved = fmt.Errorf("%w: moved to another workspace", ErrConflict)
@@ -104,13 +115,15 @@ var (
 	ErrKindChanged = fmt.Errorf("%w: kind of an item can't change", ErrInvalid)
 	// ErrFolderContent: a folder has no size, checksum, chunks or media type.
 	ErrFolderContent = fmt.Errorf("%w: folder has content", ErrInvalid)
-	// ErrSize: the size is not the sum of the chunk sizes, or a stored chunk has another size than the proposal says.
+	// ErrSize: the size is not the sum of the chunk sizes, or a stored chunk has another size than
+	// the proposal says.
 	ErrSize = fmt.Errorf("%w: size", ErrInvalid)
 	// ErrAlreadyDeleted: a tombstone can't be deleted again.
 	ErrAlreadyDeleted = fmt.Errorf("%w: item is deleted already", ErrInvalid)
 	// ErrLimit: a Limit of the configuration is passed. See *FieldError.
 	ErrLimit = fmt.Errorf("%w: over the limit", ErrInvalid)
-	// ErrChunksMissing: chunks are not stored; upload them and commit again. See *ChunksMissingError.
+	// ErrChunksMissing: chunks are not stored; upload them and commit again. See
+	// *ChunksMissingError.
 	ErrChunksMissing = fmt.Errorf("%w: chunks are not stored", ErrInvalid)
 )
 
@@ -126,7 +139,8 @@ var (
 	ErrCursorAhead = fmt.Errorf("%w: it is ahead of the server", ErrCursor)
 )
 
-// FieldError says which field of a request is wrong and why. It wraps ErrInvalid or a more specific sentinel.
+// FieldError says which field of a request is wrong and why. It wraps ErrInvalid or a more specific
+// sentinel.
 type FieldError struct {
 	Field  string // as the Go field is called, with an index where there are many: "Proposals[3].Chunks[0].Name"
 	Reason string // names the limit where there is one
@@ -169,7 +183,8 @@ func (e *QuotaError) Error() string {
 // Unwrap returns ErrQuotaExceeded.
 func (e *QuotaError) Unwrap() error { return ErrQuotaExceeded }
 
-// ChunksMissingError names the chunks of an ErrChunksMissing, each once, in the order of the proposal.
+// ChunksMissingError names the chunks of an ErrChunksMissing, each once, in the order of the
+// proposal.
 type ChunksMissingError struct{ Names []string }
 
 func (e *ChunksMissingError) Error() string {
@@ -188,16 +203,18 @@ type Remedy string
 
 // The remedies.
 const (
-	// RemedyResync: page from the empty cursor and take the server's state; what the server lacks was deleted there.
+	// RemedyResync: page from the empty cursor and take the server's state; what the server lacks
+	// was deleted there.
 	RemedyResync Remedy = "resync"
-	// RemedyReupload: page from the empty cursor, but commit what the server lacks: it may have lost it.
+	// RemedyReupload: page from the empty cursor, but commit what the server lacks: it may have
+	// lost it.
 	RemedyReupload Remedy = "reupload"
 	// RemedyForget: the actor has no such workspace (any more); stop following it.
 	RemedyForget Remedy = "forget"
 )
 
-// CursorError tells a client what to do when Changes or Follow can't continue. It wraps one of the ErrCursor errors or
-// ErrWorkspaceNotFound.
+// CursorError tells a client what to do when Changes or Follow can't continue. It wraps one of the
+// ErrCursor errors or ErrWorkspaceNotFound.
 type CursorError struct {
 	Workspace WorkspaceID
 	Remedy    Remedy
@@ -210,3 +227,47 @@ func (e *CursorError) Error() string {
 
 // Unwrap returns the reason.
 func (e *CursorError) Unwrap() error { return e.Err }
+
+// MovedError names the workspace of an ErrMoved.
+type MovedError struct {
+	Item ItemID // the one that has moved: the proposal's, or its parent
+	To   WorkspaceID
+}
+
+func (e *MovedError) Error() string { return fmt.Sprintf("%v: %v is in %v", ErrMoved, e.Item, e.To) }
+
+// Unwrap returns ErrMoved.
+func (e *MovedError) Unwrap() error { return ErrMoved }
+
+// Moved returns a *MovedError if the item lives in another workspace now, and nil otherwise.
+func (row *ItemRow) Moved() error {
+	if row.MovedTo.IsZero() {
+		return nil
+	}
+	return &MovedError{Item: row.ID, To: row.MovedTo}
+}
+
+// SharedWorkspacesError names the workspaces of an ErrSharedWorkspaces.
+type SharedWorkspacesError struct{ Workspaces []WorkspaceID }
+
+func (e *SharedWorkspacesError) Error() string {
+	return fmt.Sprintf("%v, %d of which nobody is to get", ErrSharedWorkspaces, len(e.Workspaces))
+}
+
+// Unwrap returns ErrSharedWorkspaces.
+func (e *SharedWorkspacesError) Unwrap() error { return ErrSharedWorkspaces }
+
+// OperationError says that an operation is not done.
+type OperationError struct {
+	Operation Operation // as it was last seen
+	// Err is ctx's error, where the operation goes on without its caller, and otherwise what has
+	// stopped it.
+	Err error
+}
+
+func (e *OperationError) Error() string {
+	return fmt.Sprintf("operation %v (%s) is not done, at step %q: %v", e.Operation.ID, e.Operation.Kind, e.Operation.Step, e.Err)
+}
+
+// Unwrap returns the reason.
+func (e *OperationError) Unwrap() error { return e.Err }

@@ -8,10 +8,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// UserID is the host's own id of a user, opaque to the library: 1 to 255 bytes of valid UTF-8 without control characters.
+// UserID is the host's own id of a user, opaque to the library: 1 to 255 bytes of valid UTF-8
+// without control characters.
 type UserID string
 
-// DeviceID names a device of one user. The same id under two users is two devices: no device id reaches into another account.
+// DeviceID names a device of one user. The same id under two users is two devices: no device id
+// reaches into another account.
 type DeviceID struct{ uuid.UUID }
 
 // WorkspaceID names a workspace. It is made by the service.
@@ -20,11 +22,13 @@ type WorkspaceID struct{ uuid.UUID }
 // OperationID names a journaled operation. It is made by the service.
 type OperationID struct{ uuid.UUID }
 
-// ItemID names an item inside one workspace. It is made by the client (UUIDv7 recommended), so that a client without a
-// connection can build whole trees and a repeated commit is recognised. The zero ItemID is the root of the workspace.
+// ItemID names an item inside one workspace. It is made by the client (UUIDv7 recommended), so that
+// a client without a connection can build whole trees and a repeated commit is recognised. The zero
+// ItemID is the root of the workspace.
 type ItemID struct{ uuid.UUID }
 
-// NewItemID makes an id for a new item, a UUIDv7: ids that are made one after the other lie side by side in a database.
+// NewItemID makes an id for a new item, a UUIDv7: ids that are made one after the other lie side by
+// side in a database.
 func NewItemID() ItemID { return ItemID{uuid.Must(uuid.NewV7())} }
 
 // IsZero reports whether d names no device.
@@ -39,11 +43,12 @@ func (o OperationID) IsZero() bool { return o.UUID == uuid.Nil }
 // IsZero reports whether i is the root of a workspace.
 func (i ItemID) IsZero() bool { return i.UUID == uuid.Nil }
 
-// Actor says who makes a call. The host has authenticated both; the service checks what they may do.
+// Actor says who makes a call. The host has authenticated both; the service checks what they may
+// do.
 type Actor struct {
 	User UserID `json:"user"`
-	// Device is required where a call writes or hands out access to content. Where it is given on any other call, it must
-	// be a device of User that is not revoked.
+	// Device is required where a call writes or hands out access to content. Where it is given on
+	// any other call, it must be a device of User that is not revoked.
 	Device DeviceID `json:"device,omitzero"`
 }
 
@@ -56,12 +61,13 @@ const (
 	Folder Kind = 2
 )
 
-// Status tells how a version differs from the one before it. The service derives it. It is information for people and
-// logs: a device that was away may see only the last of several versions, so it applies the item, not the status.
+// Status tells how a version differs from the one before it. The service derives it. It is
+// information for people and logs: a device that was away may see only the last of several
+// versions, so it applies the item, not the status.
 type Status uint8
 
-// The statuses, strongest last: a version that moved an item and changed its content is StatusMoved.
-// Their numbers are stored: never renumber.
+// The statuses, strongest last: a version that moved an item and changed its content is
+// StatusMoved. Their numbers are stored: never renumber.
 const (
 	StatusNew     Status = 1 // first version, or back from being deleted
 	StatusChanged Status = 2 // content or attributes differ, or nothing does
@@ -78,8 +84,8 @@ type Chunk struct {
 	Size int64 `json:"size"`
 }
 
-// Item is one version of a file or folder, as the service saved it. Values of this type that the library hands out are
-// shared: treat their slices and maps as read-only.
+// Item is one version of a file or folder, as the service saved it. Values of this type that the
+// library hands out are shared: treat their slices and maps as read-only.
 type Item struct {
 	ID ItemID `json:"id"`
 	// Version counts 1, 2, 3 … for each item, without gaps, and is never reused.
@@ -87,7 +93,8 @@ type Item struct {
 	// Revision is the place of this version in the change log of the workspace.
 	Revision int64  `json:"revision"`
 	Status   Status `json:"status"`
-	// Deleted marks a tombstone. It keeps the last name, parent and content of the item, so that it can be restored.
+	// Deleted marks a tombstone. It keeps the last name, parent and content of the item, so that it
+	// can be restored.
 	Deleted bool   `json:"deleted,omitempty"`
 	Parent  ItemID `json:"parent"` // zero: the root of the workspace
 	Name    string `json:"name"`
@@ -98,7 +105,8 @@ type Item struct {
 	Chunks   []Chunk `json:"chunks,omitempty"`   // the content, in order
 	// MediaType is the client's claim (RFC 6838), for display.
 	MediaType string `json:"media_type,omitempty"`
-	// ModifiedAt is the client's clock, kept to the microsecond, for display only: clocks never order anything.
+	// ModifiedAt is the client's clock, kept to the microsecond, for display only: clocks never
+	// order anything.
 	ModifiedAt time.Time `json:"modified_at,omitzero"`
 	// Attrs are the client's own.
 	Attrs map[string]string `json:"attrs,omitempty"`
@@ -108,7 +116,8 @@ type Item struct {
 	Device      DeviceID  `json:"device"`
 	CommittedAt time.Time `json:"committed_at"`
 
-	// MovedTo is set in a tombstone whose item lives on, under the same id and with its history, in another workspace.
+	// MovedTo is set in a tombstone whose item lives on, under the same id and with its history, in
+	// another workspace.
 	MovedTo WorkspaceID `json:"moved_to,omitzero"`
 }
 
@@ -117,7 +126,8 @@ type Proposal struct {
 	Item ItemID `json:"item"`
 	// Version is the version the device has, plus one; 1 makes the item.
 	Version int64 `json:"version"`
-	// Delete makes a tombstone. For a folder, the whole subtree is deleted with it. The fields below are not looked at.
+	// Delete makes a tombstone. For a folder, the whole subtree is deleted with it. The fields
+	// below are not looked at.
 	Delete bool `json:"delete,omitempty"`
 
 	Parent     ItemID            `json:"parent"` // zero: the root of the workspace
@@ -161,12 +171,15 @@ type User struct {
 	DefaultWorkspace WorkspaceID `json:"default_workspace"`
 	// QuotaLimit is in bytes; 0 means no limit.
 	QuotaLimit int64 `json:"quota_limit"`
-	// QuotaUsed is the sum of the sizes of the live items, in their current versions, of all workspaces the user owns, in bytes.
+	// QuotaUsed is the sum of the sizes of the live items, in their current versions, of all
+	// workspaces the user owns, in bytes.
 	QuotaUsed int64 `json:"quota_used"`
-	// Revision counts what changes in the user's rights: memberships and invitations, roles, places of mounts, devices.
+	// Revision counts what changes in the user's rights: memberships and invitations, roles, places
+	// of mounts, devices.
 	Revision  int64     `json:"revision"`
 	CreatedAt time.Time `json:"created_at"`
-	// Notified and HintDue say, as those of a Workspace do, how far the user's devices were told of Revision.
+	// Notified and HintDue say, as those of a Workspace do, how far the user's devices were told of
+	// Revision.
 	Notified int64     `json:"-"`
 	HintDue  time.Time `json:"-"`
 }
@@ -188,27 +201,33 @@ type Workspace struct {
 	Container string      `json:"container"` // the name of its container at the StorageProvisioner
 	// Revision is the last taken place of the change log; 0 for an empty one.
 	Revision int64 `json:"revision"`
-	// Size is the sum of the sizes of the live items, in their current versions, in bytes: what it adds to the owner's QuotaUsed.
+	// Size is the sum of the sizes of the live items, in their current versions, in bytes: what it
+	// adds to the owner's QuotaUsed.
 	Size int64 `json:"size"`
-	// Floor is the revision up to which tombstones may be gone from the change log: a cursor below it has expired.
+	// Floor is the revision up to which tombstones may be gone from the change log: a cursor below
+	// it has expired.
 	Floor int64 `json:"floor"`
 	// Epoch is a random number that changes when the database is restored from a backup.
 	Epoch int64 `json:"epoch"`
 	// Provisioned says that the container was made.
 	Provisioned bool `json:"provisioned"`
-	// FoldCase is Config.FoldCase when the workspace was made.
+	// FoldCase is service.Config.FoldCase when the workspace was made.
 	FoldCase bool `json:"fold_case,omitempty"`
-	// Folder is the item of the owner's default workspace that was shared as this one; zero for a default workspace.
+	// Folder is the item of the owner's default workspace that was shared as this one; zero for a
+	// default workspace.
 	Folder ItemID `json:"folder,omitzero"`
 	// Encrypted says that clients encrypt the content, under a key that the service never sees.
 	Encrypted bool `json:"encrypted,omitempty"`
-	// KeyGeneration counts the keys of an encrypted workspace. It grows when a member goes, who knows the one before.
+	// KeyGeneration counts the keys of an encrypted workspace. It grows when a member goes, who
+	// knows the one before.
 	KeyGeneration int64 `json:"key_generation,omitempty"`
-	// FrozenUntil is until when commits are refused with ErrBusy, while the last items of a folder move to another workspace.
+	// FrozenUntil is until when commits are refused with ErrBusy, while the last items of a folder
+	// move to another workspace.
 	FrozenUntil time.Time `json:"-"`
 	CreatedAt   time.Time `json:"created_at"`
-	// Notified is the revision up to which followers were told. A higher Revision is owed a hint, by whoever committed it
-	// until HintDue, and from then on by everybody: see Outbox. HintDue is zero where nothing is owed.
+	// Notified is the revision up to which followers were told. A higher Revision is owed a hint,
+	// by whoever committed it until HintDue, and from then on by everybody: see Outbox. HintDue is
+	// zero where nothing is owed.
 	Notified int64     `json:"-"`
 	HintDue  time.Time `json:"-"`
 }
@@ -218,15 +237,17 @@ type Member struct {
 	Workspace WorkspaceID `json:"workspace"`
 	User      UserID      `json:"user"`
 	Role      Role        `json:"role"`
-	// MountName and MountParent say where this user's devices show the workspace: under a folder of the user's default
-	// workspace (zero: its root). Both are empty for the default workspace itself.
+	// MountName and MountParent say where this user's devices show the workspace: under a folder of
+	// the user's default workspace (zero: its root). Both are empty for the default workspace
+	// itself.
 	MountName   string    `json:"mount_name,omitempty"`
 	MountParent ItemID    `json:"mount_parent,omitzero"`
 	JoinedAt    time.Time `json:"joined_at"`
-	// Pending says that the user was invited and has not accepted yet: until then the membership gives no right.
+	// Pending says that the user was invited and has not accepted yet: until then the membership
+	// gives no right.
 	Pending bool `json:"pending,omitempty"`
-	// SealedKey is the key of an encrypted workspace as only this member can open it: opaque to the service, at most 4,096 bytes of
-	// UTF-8. KeyGeneration is the one it belongs to.
+	// SealedKey is the key of an encrypted workspace as only this member can open it: opaque to the
+	// service, at most 4,096 bytes of UTF-8. KeyGeneration is the one it belongs to.
 	SealedKey     string `json:"sealed_key,omitempty"`
 	KeyGeneration int64  `json:"key_generation,omitempty"`
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDocumentation keeps the promises of README.md and docs/: each Go block is a whole program (or test) that passes vet
-// and runs, and each command that a reader is told to run has what it names.
+// TestDocumentation keeps the promises of README.md and docs/: each Go block is a whole program (or
+// test) that passes vet and runs, and each command that a reader is told to run has what it names.
 func TestDocumentation(t *testing.T) {
 	t.Parallel()
 	documents, err := filepath.Glob("docs/*.md")
@@ -86,7 +86,8 @@ func (b fencedBlock) check(ctx context.Context, dir string) error {
 
 var packageClause = regexp.MustCompile(`(?m)^package (\w+)`)
 
-// checkGo builds in this module, so that the block sees the library as it is, and runs in a folder of its own.
+// checkGo builds in this module, so that the block sees the library as it is, and runs in a folder
+// of its own.
 func (b fencedBlock) checkGo(ctx context.Context, dir string) error {
 	clause := packageClause.FindStringSubmatch(b.text)
 	if clause == nil {
@@ -141,7 +142,8 @@ var (
 	environment = regexp.MustCompile(`^[A-Z_]+=`)
 )
 
-// checkShell checks that the packages and targets exist which go run, go test and make are told to use. It does not run them.
+// checkShell checks that the packages and targets exist which go run, go test and make are told to
+// use. It does not run them.
 func (b fencedBlock) checkShell(ctx context.Context) error {
 	var faults []error
 	for _, words := range shellCommands(b.text) {
@@ -155,7 +157,8 @@ func (b fencedBlock) checkShell(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-// shellCommands splits a script into commands and those into words, without comments, prompts and settings in front.
+// shellCommands splits a script into commands and those into words, without comments, prompts and
+// settings in front.
 func shellCommands(script string) [][]string {
 	var commands [][]string
 	script = strings.ReplaceAll(script, "\\\n", " ")
@@ -191,8 +194,8 @@ func checkMake(targets []string) error {
 	return nil
 }
 
-// checkPackages looks up what begins with a dot: all of it for go test, and for go run the first, since the program's own
-// arguments follow.
+// checkPackages looks up what begins with a dot: all of it for go test, and for go run the first,
+// since the program's own arguments follow.
 func checkPackages(ctx context.Context, args []string, firstOnly bool) error {
 	for _, arg := range args {
 		if arg != "." && !strings.HasPrefix(arg, "./") {

@@ -32,6 +32,7 @@ var accountChecks = []check{
 	{Name: "AccountMissingContainer", Run: accountMissingContainer},
 	{Name: "AccountGrantsLast", Run: accountGrantsLast},
 	{Name: "AccountForeignObjects", Run: accountForeignObjects},
+	{Name: "AccountLinks", Run: accountLinks},
 	{Name: "AccountsAtOnce", Run: accountsAtOnce},
 	{Name: "AccountGrantsAtOnce", Run: accountGrantsAtOnce},
 	{Name: "AccountReopen", Run: accountReopen},

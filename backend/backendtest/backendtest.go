@@ -34,12 +34,15 @@
 //		return &client{url: at.Settings["url"], login: login, secret: string(secret)} // in each method 401 and 403 become an ErrDenied
 //	}
 //
+// The Client must be a Linker, too: it tries to bring content of other containers into its own by whatever its protocol has for that, links
+// and copies by the server. The service may read what a user may not, so a storage must follow nothing that a user has put.
+//
 // A capability that is declared and missing fails the check "Capabilities", as does one that is there but not declared.
 //
 // # What it costs
 //
 // Each check makes containers and accounts of its own with names that nobody else uses, and deletes them at its end, so all checks
-// may share one server, and run in parallel. In all they write about 12,000 small chunks, 10,000 of them in "ListPages", one of 64 MiB,
+// may share one server, and run in parallel. In all they write about 12,000 small chunks, 10,500 of them in "ListPages", one of 64 MiB,
 // and the content that must not be stored; send 200 signed requests; and make 70 accounts. "SignedExpiry" waits for 2 seconds.
 //
 // # Outages
@@ -53,7 +56,13 @@
 //			Open:  func(t backendtest.T) stacksync.StorageProvisioner { return open(t, server.URL()) },
 //			Stop:  server.Kill,
 //			Start: server.Restart,
-//			Store: func(backendtest.T) stacksync.MetadataStore { return memory.New() },
+//			Service: func(t backendtest.T, s stacksync.StorageProvisioner, via stacksync.Via) stacksync.SyncService {
+//				svc, err := service.New(memory.New(), service.Config{Storage: s, ChunkHash: sha256.New, Vias: []stacksync.Via{via}})
+//				require.NoError(t, err)
+//				t.Cleanup(func() { require.NoError(t, svc.Close()) })
+//				return svc
+//			},
+//			Via: stacksync.ViaSigned,
 //		})
 //	}
 package backendtest
@@ -81,7 +90,7 @@ type Suite struct {
 	// Skips gives the reason for each check that the back-end can't pass, by the name of the check. Such a check is run all
 	// the same, logged with its reason, and fails when it starts to pass.
 	Skips map[string]string
-	// Many is how many chunks ListPages stores. Defaults to 10,000. Fewer, but more than a page of 1,000, are for runs that must be short on
+	// Many is how many chunks ListPages stores. Defaults to 10,500, since some servers end a list after 10,000. Fewer, but more than a page of 1,000, are for runs that must be short on
 	// a server that is slow.
 	Many int
 
@@ -168,6 +177,7 @@ var checks = []check{
 	{Name: "StoredAt", Run: storedAt},
 	{Name: "ReadMissingChunk", Run: readMissingChunk},
 	{Name: "DeleteMissingChunk", Run: deleteMissingChunk},
+	{Name: "MissingIsQuick", Run: missingIsQuick},
 	{Name: "ReadWhileDeleted", Run: readWhileDeleted},
 
 	{Name: "OddNames", Run: oddNames},

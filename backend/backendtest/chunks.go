@@ -1,6 +1,8 @@
 package backendtest
 
 import (
+	"cmp"
+	"context"
 	"io"
 	"strings"
 	"time"
@@ -106,6 +108,24 @@ func deleteMissingChunk(t T, s Suite) {
 	f.requireChunks(c, "a", "c")
 	f.delete(c, "b")
 	f.requireChunks(c, "a", "c")
+}
+
+// missingIsQuick: to find out that chunks are missing, one after the other, takes no longer and longer. With servers that make whoever asks
+// for what is not there wait, and longer each time, these would take minutes.
+func missingIsQuick(t T, s Suite) {
+	const asked = 50
+	f := newFixture(t, s)
+	c := f.container()
+	f.put(c, "chunk")
+	ctx, cancel := context.WithTimeout(f.Context(), cmp.Or(s.patience, usualPatience))
+	defer cancel()
+	for i, name := range names("missing", asked) {
+		_, err := f.ReadChunk(ctx, stacksync.ReadChunkParams{Container: c, Name: name})
+		require.ErrorIs(f, err, stacksync.ErrChunkNotFound, "number %d", i)
+		r, err := f.StatChunks(ctx, stacksync.StatChunksParams{Container: c, Names: []string{name}})
+		require.NoError(f, err, "number %d", i)
+		require.Empty(f, r.Chunks)
+	}
 }
 
 // readWhileDeleted: a reader that is open while its chunk goes, or comes again, brings the whole content or fails.

@@ -82,7 +82,7 @@ func TestCloudMutants(t *testing.T) {
 
 func cloudMutants() map[string]cloudMutant {
 	all := map[string]cloudMutant{}
-	for _, some := range []map[string]cloudMutant{signMutants, putMutants, accountMutants, accessMutants} {
+	for _, some := range []map[string]cloudMutant{signMutants, putMutants, accountMutants, accessMutants, linkMutants} {
 		for name, m := range some {
 			if _, twice := all[name]; twice {
 				panic("two mutants are called " + name)

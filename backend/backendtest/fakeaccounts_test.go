@@ -27,6 +27,7 @@ type vault struct {
 	serial   int
 	accounts map[string]account
 	grants   map[string]map[string]stacksync.Permission // by container, then account
+	links    map[[2]string][2]string                    // by container and name of a chunk, where its content would be
 }
 
 type account struct {
@@ -35,7 +36,7 @@ type account struct {
 }
 
 func newVault(storage *memory.Storage) *vault {
-	v := &vault{storage: storage, accounts: map[string]account{}, grants: map[string]map[string]stacksync.Permission{}}
+	v := &vault{storage: storage, accounts: map[string]account{}, grants: map[string]map[string]stacksync.Permission{}, links: map[[2]string][2]string{}}
 	v.opens = func(at account, secret stacksync.Secret) bool { return at.secret == secret }
 	v.goesOn = func(s *visitor, now account, exists bool) bool { return exists && now.serial == s.serial }
 	v.allows = v.allowed
@@ -194,4 +195,38 @@ func clone(grants map[string]map[string]stacksync.Permission) map[string]map[str
 		all[c] = maps.Clone(g)
 	}
 	return all
+}
+
+// Kinds implements Linker.
+func (s *visitor) Kinds() []string { return []string{"link"} }
+
+// Link implements Linker. The storage takes links, and follows none: only mutants look at them.
+func (s *visitor) Link(_ context.Context, _, object string, from stacksync.Location, target string) error {
+	if err := s.permit("put", object); err != nil {
+		return err
+	}
+	container, name, _ := s.vault.resolve(s.container, object)
+	_, to, _ := s.vault.resolve(from.Settings["container"], target)
+	s.vault.mu.Lock()
+	defer s.vault.mu.Unlock()
+	s.vault.links[[2]string{container, name}] = [2]string{from.Settings["container"], to}
+	return nil
+}
+
+// follow returns where the content of a chunk is, for a mutant that follows links.
+func (v *vault) follow(container, name string) (toContainer, toName string, linked bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	to, linked := v.links[[2]string{container, name}]
+	if !linked {
+		return container, name, false
+	}
+	return to[0], to[1], true
+}
+
+// unlink is what a write and a deletion do to a link.
+func (v *vault) unlink(container, name string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.links, [2]string{container, name})
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"path"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stacksync/stacksync-go"
@@ -171,6 +173,29 @@ var mutants = map[string]mutant{
 		})
 	}},
 
+	"a listing ends after 10,000": {caught: []string{"ListPages"}, change: func(b *broken) {
+		var mu sync.Mutex
+		listed := map[string]int{} // by container, since the first page
+		after(&b.list, func(p stacksync.ListChunksParams, r *stacksync.ListChunksResult) {
+			const most = 10_000
+			mu.Lock()
+			defer mu.Unlock()
+			if p.After == "" {
+				listed[p.Container] = 0
+			}
+			if listed[p.Container] += len(r.Chunks); listed[p.Container] >= most {
+				r.Chunks, r.Next = r.Chunks[:len(r.Chunks)-(listed[p.Container]-most)], ""
+			}
+		})
+	}},
+	"what is missing takes longer each time": {caught: []string{"MissingIsQuick"}, change: func(b *broken) {
+		var misses atomic.Int64
+		after(&b.stat, func(p stacksync.StatChunksParams, r *stacksync.StatChunksResult) {
+			if len(r.Chunks) < len(p.Names) {
+				time.Sleep(time.Duration(misses.Add(1)) * time.Millisecond)
+			}
+		})
+	}},
 	"a listing stops after one page": lists([]string{"ListPages", "ListWhileChanging", "ListLimits"}, func(_ stacksync.ListChunksParams, r *stacksync.ListChunksResult) {
 		r.Next = ""
 	}),

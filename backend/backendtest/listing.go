@@ -28,7 +28,7 @@ func listPages(t T, s Suite) {
 
 func (s Suite) many() int {
 	if s.Many == 0 {
-		return 10_000
+		return 10_500
 	}
 	return s.Many
 }

@@ -27,8 +27,9 @@ type Outage struct {
 	Stop func() error
 	// Start starts the server again at the same address, and returns once it serves.
 	Start func() error
-	// Store returns an empty metadata store, which is closed with t.Cleanup.
-	Store func(t T) stacksync.MetadataStore
+	// Service returns a service on the storage and an empty metadata store, both of which are closed with t.Cleanup. Its chunks
+	// are named by the SHA-256 of their content, and it offers clients the way via, or what it prefers where that is empty.
+	Service func(t T, storage stacksync.StorageProvisioner, via stacksync.Via) stacksync.SyncService
 	// Via is how the client uploads: stacksync.ViaHost or ViaSigned. Defaults to what the service prefers.
 	Via stacksync.Via
 
@@ -43,7 +44,7 @@ const (
 	outageCall   = 30 * time.Second // of one call: then the client gives it up and tries again
 )
 
-// RunOutage checks that an outage of the storage loses nothing and leaves nothing behind: a client uploads chunks to a stacksync.Service,
+// RunOutage checks that an outage of the storage loses nothing and leaves nothing behind: a client uploads chunks to a service,
 // trying again as long as the server is away, and commits them; then they are copied to another container. In the middle of both the
 // server stops, and starts about a second later. At the end both containers list exactly the chunks that the metadata names, with
 // their content. While the server is away, no call says that there is nothing.
@@ -72,7 +73,7 @@ type stranded struct {
 	failed  atomic.Int64 // calls and requests, because of the outage
 	left    atomic.Int64 // what was not done when the server had stopped
 
-	svc       *stacksync.Service
+	svc       stacksync.SyncService
 	actor     stacksync.Actor
 	workspace stacksync.WorkspaceID
 	container string
@@ -88,13 +89,7 @@ func newStranded(t T, o Outage) *stranded {
 	o.lasts = cmp.Or(o.lasts, outageLasts)
 	f := &stranded{T: t, ctx: ctx, storage: o.Open(t), server: o, content: map[string][]byte{}}
 	f.reader = capability[stacksync.ChunkReader](t, f.storage)
-	config := stacksync.Config{Storage: f.storage, ChunkHash: sha256.New}
-	if o.Via != "" {
-		config.Vias = []stacksync.Via{o.Via}
-	}
-	svc, err := stacksync.New(o.Store(t), config)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, svc.Close()) })
+	svc := o.Service(t, f.storage, o.Via)
 	user := stacksync.UserID("outage-" + strings.ToLower(rand.Text()))
 	put, err := svc.PutUser(ctx, stacksync.PutUserRequest{User: user})
 	require.NoError(t, err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/internal/conformance"
 	metadata "github.com/stacksync/stacksync-go/metastore/memory"
+	"github.com/stacksync/stacksync-go/service"
 )
 
 var errAway = errors.New("the server is away")
@@ -146,12 +148,12 @@ func (s *stoppable) start() error {
 func outageOf(via stacksync.Via, change func(*stoppable)) Outage {
 	var s *stoppable
 	return Outage{
-		Open:  func(t T) stacksync.StorageProvisioner { s = newStoppable(t, change); return s },
-		Stop:  func() error { return s.stop() },
-		Start: func() error { return s.start() },
-		Store: func(T) stacksync.MetadataStore { return metadata.New() },
-		Via:   via,
-		lasts: 100 * time.Millisecond,
+		Open:    func(t T) stacksync.StorageProvisioner { s = newStoppable(t, change); return s },
+		Stop:    func() error { return s.stop() },
+		Start:   func() error { return s.start() },
+		Service: newService,
+		Via:     via,
+		lasts:   100 * time.Millisecond,
 	}
 }
 
@@ -273,4 +275,20 @@ func TestOutageMutants(t *testing.T) {
 				map[string]string{"Outage": "the mutant breaks it"})
 		})
 	}
+}
+
+// newService makes a service for backendtest.RunOutage.
+func newService(t T, storage stacksync.StorageProvisioner, via stacksync.Via) stacksync.SyncService {
+	store := metadata.New(metadata.Config{})
+	config := service.Config{Storage: storage, ChunkHash: sha256.New}
+	if via != "" {
+		config.Vias = []stacksync.Via{via}
+	}
+	svc, err := service.New(store, config)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, svc.Close())
+		require.NoError(t, store.Close())
+	})
+	return svc
 }

@@ -46,7 +46,7 @@ func BenchmarkWriteChunk(b *testing.B) {
 
 func benchOpen(b *testing.B) *dir.Storage {
 	b.Helper()
-	s, err := dir.Open(filepath.Join(b.TempDir(), "chunks"), dir.Config{})
+	s, err := dir.Open(b.Context(), filepath.Join(b.TempDir(), "chunks"), dir.Config{})
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, s.Close()) })
 	_, err = s.CreateContainer(context.Background(), stacksync.CreateContainerParams{Container: container})

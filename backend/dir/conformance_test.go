@@ -16,7 +16,7 @@ func TestConformance(t *testing.T) {
 	backendtest.Run(t, backendtest.Suite{Many: testsize.Of(1_500, 0), New: func(t backendtest.T) backendtest.Instance {
 		path := filepath.Join(t.TempDir(), "chunks")
 		open := func() stacksync.StorageProvisioner {
-			s, err := dir.Open(path, dir.Config{})
+			s, err := dir.Open(t.Context(), path, dir.Config{})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, s.Close()) })
 			return s

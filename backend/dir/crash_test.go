@@ -76,7 +76,7 @@ func crashChild() {
 	var seed uint64
 	_, err := fmt.Sscan(os.Getenv("CRASH_SEED"), &seed)
 	exitOn(err)
-	s, err := dir.Open(os.Getenv("CRASH_PATH"), dir.Config{NoSync: seed%2 == 1})
+	s, err := dir.Open(context.Background(), os.Getenv("CRASH_PATH"), dir.Config{NoSync: seed%2 == 1})
 	exitOn(err)
 
 	half, stalled := make(chan struct{}), make(chan struct{})

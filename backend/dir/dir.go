@@ -34,6 +34,7 @@
 package dir
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -81,8 +82,8 @@ type Storage struct {
 }
 
 // Open opens the folder, and makes it if there is none; its parent must be there. It removes what killed processes have
-// left half written. Close the Storage at the end.
-func Open(path string, c Config) (*Storage, error) {
+// left half written, until ctx ends. Close the Storage at the end.
+func Open(ctx context.Context, path string, c Config) (*Storage, error) {
 	s := &Storage{log: c.Logger, sync: (*os.File).Sync, buffers: sync.Pool{New: newBuffer}}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -90,13 +91,13 @@ func Open(path string, c Config) (*Storage, error) {
 	if c.NoSync {
 		s.sync = nil
 	}
-	if err := s.open(path); err != nil {
+	if err := s.open(ctx, path); err != nil {
 		return nil, fmt.Errorf("open chunk storage %s: %w", path, err)
 	}
 	return s, nil
 }
 
-func (s *Storage) open(path string) (err error) {
+func (s *Storage) open(ctx context.Context, path string) (err error) {
 	made, err := mkdir(os.Mkdir, path)
 	if err != nil {
 		return err
@@ -123,7 +124,7 @@ func (s *Storage) open(path string) (err error) {
 			return err
 		}
 	}
-	if err := s.sweep(); err != nil {
+	if err := s.sweep(ctx); err != nil {
 		return fmt.Errorf("remove left-overs: %w", err)
 	}
 	return s.makeTemp()

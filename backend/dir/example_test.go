@@ -20,7 +20,7 @@ func Example() {
 	}
 	defer func() { _ = os.RemoveAll(parent) }()
 
-	storage, err := dir.Open(filepath.Join(parent, "chunks"), dir.Config{})
+	storage, err := dir.Open(ctx, filepath.Join(parent, "chunks"), dir.Config{})
 	if err != nil {
 		panic(err)
 	}

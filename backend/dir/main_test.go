@@ -33,7 +33,7 @@ const container = "c"
 // open opens a folder and makes the container in it.
 func open(t *testing.T, path string, c dir.Config) *dir.Storage {
 	t.Helper()
-	s, err := dir.Open(path, c)
+	s, err := dir.Open(t.Context(), path, c)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	_, err = s.CreateContainer(t.Context(), stacksync.CreateContainerParams{Container: container})

@@ -19,7 +19,7 @@ import (
 func opened(t *testing.T, c Config) (*Storage, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "chunks")
-	s, err := Open(path, c)
+	s, err := Open(t.Context(), path, c)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	_, err = s.CreateContainer(t.Context(), stacksync.CreateContainerParams{Container: "c"})
@@ -85,14 +85,14 @@ func TestSyncOrder(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"containers/d", "containers/d/07"}, synced, "once for all chunks")
 
-	other, err := Open(path, Config{})
+	other, err := Open(t.Context(), path, Config{})
 	require.NoError(t, err)
 	defer other.Close()
 	other.sync, synced = s.sync, nil
 	require.NoError(t, other.write(t, "c", namesInShard("07", 4)[3], "content"))
 	require.Equal(t, []string{tempDir, "containers/c", "containers/c/07"}, synced, "another process can't know")
 
-	third, err := Open(path, Config{})
+	third, err := Open(t.Context(), path, Config{})
 	require.NoError(t, err)
 	defer third.Close()
 	third.sync, synced = s.sync, nil
@@ -103,7 +103,7 @@ func TestSyncOrder(t *testing.T) {
 // TestAnotherProcessDeletes: what a Storage knows of its folders is checked, or of no harm where it is out of date.
 func TestAnotherProcessDeletes(t *testing.T) {
 	s, path := opened(t, Config{})
-	other, err := Open(path, Config{})
+	other, err := Open(t.Context(), path, Config{})
 	require.NoError(t, err)
 	defer other.Close()
 	n := namesInShard("07", 3)

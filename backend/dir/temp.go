@@ -1,6 +1,7 @@
 package dir
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"io/fs"
@@ -50,8 +51,11 @@ func (s *Storage) removeTemp() error {
 
 // sweep removes the files that processes were writing when they were killed. Their locks are gone with them. Where there are no
 // locks (on Windows, and on some network file systems) it removes nothing.
-func (s *Storage) sweep() error {
+func (s *Storage) sweep(ctx context.Context) error {
 	return eachName(s.root, tempDir, func(name string) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		owner, ok := strings.CutSuffix(name, lockSuffix)
 		if !ok {
 			return nil

@@ -42,7 +42,7 @@ func TestOpenLeavesTheLivingAlone(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			other, err := dir.Open(path, dir.Config{})
+			other, err := dir.Open(t.Context(), path, dir.Config{})
 			if err == nil {
 				err = other.Close()
 			}
@@ -101,14 +101,14 @@ func TestClose(t *testing.T) {
 
 func TestOpenFails(t *testing.T) {
 	path := t.TempDir()
-	_, err := dir.Open(filepath.Join(path, "missing", "chunks"), dir.Config{})
+	_, err := dir.Open(t.Context(), filepath.Join(path, "missing", "chunks"), dir.Config{})
 	require.ErrorIs(t, err, fs.ErrNotExist, "a disk that is not mounted must not go unseen")
 	file := filepath.Join(path, "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	_, err = dir.Open(file, dir.Config{})
+	_, err = dir.Open(t.Context(), file, dir.Config{})
 	require.ErrorContains(t, err, file)
 	require.NoError(t, os.WriteFile(filepath.Join(path, "tmp"), nil, 0o600))
-	_, err = dir.Open(path, dir.Config{})
+	_, err = dir.Open(t.Context(), path, dir.Config{})
 	require.ErrorContains(t, err, "tmp")
 }
 

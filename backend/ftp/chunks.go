@@ -2,6 +2,7 @@ package ftp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -80,6 +81,16 @@ func (s *Storage) statChunk(ctx context.Context, container, name string) (found 
 
 func (s *Storage) statShard(ctx context.Context, container, shard string, names []string) (found []stacksync.Chunk, err error) {
 	objects, err := s.objects(ctx, container, shard)
+	if errors.Is(err, ErrCutList) { // then one by one
+		for _, name := range names {
+			one, err := s.statChunk(ctx, container, name)
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, one...)
+		}
+		return found, nil
+	}
 	for _, name := range names {
 		if i, ok := slices.BinarySearchFunc(objects, placeOf(name), compareObject); ok {
 			found = append(found, stacksync.Chunk{Name: name, Size: objects[i].size})
@@ -89,16 +100,18 @@ func (s *Storage) statShard(ctx context.Context, container, shard string, names 
 }
 
 // size tells how large a file is, and whether it is there.
-func (c *conn) size(file string) (int64, bool, error) {
-	size, err := c.ftp.FileSize(file)
-	if err == nil {
-		return size, true, nil
-	}
-	missing, err := c.isMissing(file, err)
-	if missing {
+func (c *conn) size(file string) (size int64, there bool, err error) {
+	missing, err := c.ask(file, func() (err error) {
+		size, err = c.ftp.FileSize(file)
+		return err
+	})
+	switch {
+	case err != nil:
+		return 0, false, c.orTaken(file, ftp.EntryTypeFile, err)
+	case missing:
 		return 0, false, nil
 	}
-	return 0, false, c.orTaken(file, ftp.EntryTypeFile, err)
+	return size, true, nil
 }
 
 // DeleteChunks implements stacksync.StorageProvisioner.

@@ -26,6 +26,8 @@ type device struct {
 	conn   *jlaffaye.ServerConn
 	failed error
 	folder string
+	// command sends one that the library does not know, on a session of its own.
+	command func(ctx context.Context, line string) error
 }
 
 // dial logs in as a device does.
@@ -42,7 +44,84 @@ func dial(t backendtest.T, server *proftpd.Server, login string, secret stacksyn
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Quit() })
 	d.conn, d.failed = conn, denial(conn.Login(login, string(secret)))
+	d.command = commands(t, net.JoinHostPort(at.Settings["host"], at.Settings["port"]), verify, login, secret)
 	return d
+}
+
+// commands returns a function that sends commands over a session with TLS, which begins with the first.
+func commands(t backendtest.T, addr string, verify *tls.Config, login string, secret stacksync.Secret) func(ctx context.Context, line string) error {
+	var c *textproto.Conn
+	send := func(line string) error {
+		if err := c.PrintfLine("%s", line); err != nil {
+			return err
+		}
+		code, text, err := c.ReadResponse(0) // any
+		if err == nil && code >= 400 {
+			err = denial(&textproto.Error{Code: code, Msg: text})
+		}
+		return err
+	}
+	return func(ctx context.Context, line string) error {
+		if c != nil {
+			return send(line)
+		}
+		raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+		if err != nil {
+			return err
+		}
+		t.Cleanup(func() { _ = raw.Close() })
+		c = textproto.NewConn(raw)
+		if _, _, err = c.ReadResponse(220); err == nil {
+			err = send("AUTH TLS")
+		}
+		c = textproto.NewConn(tls.Client(raw, verify))
+		for _, first := range []string{"USER " + login, "PASS " + string(secret), line} {
+			if err == nil {
+				err = send(first)
+			}
+		}
+		return err
+	}
+}
+
+// The ways in which FTP servers bring a file's content to another place.
+const (
+	siteSymlink = "SITE SYMLINK"
+	siteShard   = "SITE SYMLINK of a folder"
+	siteCopy    = "SITE CPFR and CPTO"
+	siteMove    = "RNFR and RNTO"
+)
+
+// Kinds implements backendtest.Linker.
+func (*device) Kinds() []string { return []string{siteSymlink, siteShard, siteCopy, siteMove} }
+
+// Link implements backendtest.Linker.
+func (d *device) Link(ctx context.Context, kind, object string, from stacksync.Location, target string) error {
+	if d.failed != nil {
+		return d.failed
+	}
+	source, to := path.Join(from.Settings["folder"], target), d.path(object)
+	if err := d.command(ctx, "NOOP"); err != nil { // logged in, so what fails is what is tried
+		return err
+	}
+	_ = d.command(ctx, "MKD "+path.Dir(to)) // it may be there
+	var lines []string
+	switch kind {
+	case siteSymlink:
+		lines = []string{"SITE SYMLINK " + source + " " + to}
+	case siteShard:
+		lines = []string{"SITE SYMLINK " + path.Dir(source) + " " + path.Dir(to) + "/folder"}
+	case siteCopy:
+		lines = []string{"SITE CPFR " + source, "SITE CPTO " + to}
+	case siteMove:
+		lines = []string{"RNFR " + source, "RNTO " + to}
+	}
+	for _, line := range lines {
+		if err := d.command(ctx, line); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // denial marks a refusal. A server that hides what there is says that there is nothing.

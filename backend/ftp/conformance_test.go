@@ -1,6 +1,7 @@
 package ftp_test
 
 import (
+	"crypto/sha256"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/stacksync/stacksync-go/internal/storagetest"
 	"github.com/stacksync/stacksync-go/internal/testsize"
 	"github.com/stacksync/stacksync-go/metastore/memory"
+	"github.com/stacksync/stacksync-go/service"
 )
 
 func TestConformance(t *testing.T) {
@@ -36,13 +38,25 @@ func TestConformance(t *testing.T) {
 func TestOutage(t *testing.T) {
 	server := start(t, proftpd.Options{})
 	backendtest.RunOutage(t, backendtest.Outage{
-		Open:  func(t backendtest.T) stacksync.StorageProvisioner { return open(t, configOf(server)) },
-		Stop:  server.Stop,
-		Start: func() error { return server.Restart(t.Context()) },
-		Store: func(t backendtest.T) stacksync.MetadataStore {
-			store := memory.New()
-			t.Cleanup(func() { require.NoError(t, store.Close()) })
-			return store
-		},
+		Open:    func(t backendtest.T) stacksync.StorageProvisioner { return open(t, configOf(server)) },
+		Stop:    server.Stop,
+		Start:   func() error { return server.Restart(t.Context()) },
+		Service: newService,
 	})
+}
+
+// newService makes a service for backendtest.RunOutage.
+func newService(t backendtest.T, storage stacksync.StorageProvisioner, via stacksync.Via) stacksync.SyncService {
+	store := memory.New(memory.Config{})
+	config := service.Config{Storage: storage, ChunkHash: sha256.New}
+	if via != "" {
+		config.Vias = []stacksync.Via{via}
+	}
+	svc, err := service.New(store, config)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, svc.Close())
+		require.NoError(t, store.Close())
+	})
+	return svc
 }

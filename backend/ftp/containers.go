@@ -50,12 +50,12 @@ func (s *Storage) createContainer(ctx context.Context, name string) error {
 
 // isFolder tells whether a folder is there.
 func (c *conn) isFolder(name string) (bool, error) {
-	entry, err := c.ftp.GetEntry(name)
-	if err != nil {
-		_, err = c.isMissing(name, err)
-		return false, err
-	}
-	return entry.Type == ftp.EntryTypeFolder, nil
+	var kind ftp.EntryType
+	missing, err := c.ask(name, func() (err error) {
+		kind, err = c.kindOf(name)
+		return err
+	})
+	return err == nil && !missing && kind != ftp.EntryTypeFile, err
 }
 
 // DeleteContainer implements stacksync.StorageProvisioner. The container is gone at once, as its folder is renamed; then the files are
@@ -79,13 +79,13 @@ func (s *Storage) deleteContainer(ctx context.Context, name string) error {
 		return err
 	}
 	trash := path.Join(s.folder, deletedFolder)
-	entries, err := s.entries(ctx, trash)
+	entries, err := s.whole(ctx, trash)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name, deleted) && e.Type == ftp.EntryTypeFolder {
-			if err := s.removeFolder(ctx, path.Join(trash, e.Name)); err != nil {
+		if strings.HasPrefix(e.name, deleted) && e.kind == ftp.EntryTypeFolder {
+			if err := s.removeFolder(ctx, path.Join(trash, e.name)); err != nil {
 				return err
 			}
 		}
@@ -100,8 +100,9 @@ func (s *Storage) deleteContainer(ctx context.Context, name string) error {
 
 // hide takes a container, if it is there, out of sight.
 func (s *Storage) hide(c *conn, name, as string) error {
-	// Without a list of access the folder is closed to all accounts, also under its new name.
-	if err := c.ftp.Delete(s.path(name, accessFile)); err != nil && !isMissing(err) {
+	// Without a list of access the folder is closed to all accounts, also under its new name. Where there are no accounts, the server may
+	// well forbid to touch a file of this name, and there is none.
+	if err := c.ftp.Delete(s.path(name, accessFile)); err != nil && !isMissing(err) && (s.accounts != nil || isBroken(err)) {
 		return err
 	}
 	const tries = 10 // whoever is done with a container of their own removes the folder of deleted ones, if it is empty
@@ -125,47 +126,52 @@ func (s *Storage) hide(c *conn, name, as string) error {
 }
 
 // entries lists a folder, without the folder itself and its parent. A missing one has no entries.
-func (s *Storage) entries(ctx context.Context, folder string) (entries []*ftp.Entry, err error) {
+func (s *Storage) entries(ctx context.Context, folder string) (l listing, err error) {
 	err = s.with(ctx, func(c *conn) error {
-		entries, err = c.entries(folder)
+		l, err = c.entries(folder)
 		return err
 	})
-	return entries, err
+	return l, err
 }
 
-func (c *conn) entries(folder string) ([]*ftp.Entry, error) {
-	all, err := c.ftp.List(folder)
+// whole is entries, where all of them matter.
+func (s *Storage) whole(ctx context.Context, folder string) ([]entry, error) {
+	l, err := s.entries(ctx, folder)
+	if err == nil && l.cut {
+		err = cutList(folder)
+	}
+	return l.entries, err
+}
+
+func (c *conn) entries(folder string) (l listing, err error) {
+	missing, err := c.ask(folder, func() (err error) {
+		l, err = c.list(folder)
+		return err
+	})
 	if err != nil {
-		missing, err := c.isMissing(folder, err)
-		if !missing {
-			err = c.orTaken(folder, ftp.EntryTypeFolder, err)
-		}
-		switch {
-		case missing || err == nil:
-			return nil, nil
-		case isBroken(err):
-			return nil, fmt.Errorf("list %s: %w", folder, err)
-		default:
-			return nil, sound(fmt.Errorf("list %s: %w", folder, err))
-		}
+		err = c.orTaken(folder, ftp.EntryTypeFolder, err)
 	}
-	entries := all[:0]
-	for _, e := range all {
-		e.Name = path.Base(e.Name) // some servers give the whole path
-		if e.Name != "." && e.Name != ".." {
-			entries = append(entries, e)
-		}
+	switch {
+	case missing || err == nil:
+		return l, nil
+	case isBroken(err):
+		return listing{}, fmt.Errorf("list %s: %w", folder, err)
+	default:
+		return listing{}, sound(fmt.Errorf("list %s: %w", folder, err))
 	}
-	return entries, nil
 }
 
-// removeFolder removes a folder with all that is in it, however deep.
+// removeFolder removes a folder with all that is in it, however deep. Links are removed, and not followed.
 func (s *Storage) removeFolder(ctx context.Context, folder string) error {
 	const tries = 3 // what was being written when the folder was renamed may come after the listing
-	var err error
-	for range tries {
-		if err = s.emptyFolder(ctx, folder); err != nil {
+	for try := 1; ; try++ {
+		cut, err := s.emptyFolder(ctx, folder)
+		if err != nil {
 			return err
+		}
+		if cut { // what was listed is gone, and makes room for others
+			try--
+			continue
 		}
 		err = s.with(ctx, func(c *conn) error { return c.ftp.RemoveDir(folder) })
 		if err == nil || !isUnavailable(err) {
@@ -175,31 +181,31 @@ func (s *Storage) removeFolder(ctx context.Context, folder string) error {
 		if lookErr := s.with(ctx, func(c *conn) (err error) { there, err = c.isFolder(folder); return err }); !there {
 			return lookErr // removed by somebody else
 		}
+		if try == tries {
+			return fmt.Errorf("remove %s: %w", folder, err)
+		}
 	}
-	return fmt.Errorf("remove %s: %w", folder, err)
 }
 
-func (s *Storage) emptyFolder(ctx context.Context, folder string) error {
-	entries, err := s.entries(ctx, folder)
+// emptyFolder removes what a folder lists, and reports whether there is more.
+func (s *Storage) emptyFolder(ctx context.Context, folder string) (cut bool, err error) {
+	l, err := s.entries(ctx, folder)
 	if err != nil {
-		return err
+		return false, err
 	}
-	var folders []string
-	files := entries[:0]
-	for _, e := range entries {
-		if e.Type == ftp.EntryTypeFolder {
-			folders = append(folders, path.Join(folder, e.Name))
-		} else {
+	if l.cut && len(l.entries) == 0 {
+		return false, cutList(folder)
+	}
+	var files []entry
+	for _, e := range l.entries {
+		if e.kind != ftp.EntryTypeFolder {
 			files = append(files, e)
+		} else if err := s.removeFolder(ctx, path.Join(folder, e.name)); err != nil {
+			return false, err
 		}
 	}
-	for _, f := range folders {
-		if err := s.removeFolder(ctx, f); err != nil {
-			return err
-		}
-	}
-	return s.each(ctx, len(files), func(ctx context.Context, i int) error {
-		return s.with(ctx, func(c *conn) error { return c.remove(path.Join(folder, files[i].Name)) })
+	return l.cut, s.each(ctx, len(files), func(ctx context.Context, i int) error {
+		return s.with(ctx, func(c *conn) error { return c.remove(path.Join(folder, files[i].name)) })
 	})
 }
 

@@ -13,8 +13,8 @@ import (
 )
 
 // CopyChunks implements stacksync.StorageProvisioner. A server with mod_copy of ProFTPD copies by itself; otherwise the content goes
-// through this process. A chunk that is stored is not copied, but counts as stored now, by the clock of this machine, where the server can
-// set times (MFMT). Copying to a missing container is a stacksync.ErrNotFound, onto a chunk of another size a stacksync.ErrSize.
+// through this process. A chunk that is stored is not copied, but counts as stored now, by the server's clock, where the server can set times
+// (MFMT). Copying to a missing container is a stacksync.ErrNotFound, onto a chunk of another size a stacksync.ErrSize.
 func (s *Storage) CopyChunks(ctx context.Context, p stacksync.CopyChunksParams) (stacksync.CopyChunksResult, error) {
 	err := check.CopyChunks(ctx, p)
 	if err == nil {
@@ -78,7 +78,7 @@ func (s *Storage) copyChunk(ctx context.Context, p stacksync.CopyChunksParams, n
 		if !there {
 			return sound(stacksync.ErrChunkNotFound)
 		}
-		if stored, err = c.touch(to, size); stored || err != nil || !byServer {
+		if stored, err = s.touch(c, p.To, to, "", size); stored || err != nil || !byServer {
 			return err
 		}
 		copied = true // perhaps in part

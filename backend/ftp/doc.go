@@ -4,8 +4,16 @@
 //	if err != nil { … }
 //	defer storage.Close()
 //
-// The server must have MLSD (RFC 3659), and a rename that replaces: ProFTPD and Pure-FTPd do, vsftpd has no MLSD. It is tested with
-// ProFTPD 1.3.8. FTP has no signed requests: content goes through the host, or by way of accounts.
+// The server must have MLSD (RFC 3659), and a rename that replaces: ProFTPD and Pure-FTPd do, with which this package is tested (1.3.8 and
+// 1.0.50). vsftpd has no MLSD, and Open refuses it. FTP has no signed requests: content goes through the host, or, with ProFTPD, by way of
+// accounts.
+//
+// Pure-FTPd ends lists after 10,000 entries, and says so in a text that few clients read. Here it is an ErrCutList, of ListChunks: a
+// container's shard has more than 10,000 files where the container has more than some 2.5 million. Raise its option -L (LimitRecursion)
+// before. Its option -b (BrokenClientsCompatibility) shows links as files: leave it out.
+//
+// Links, which only those can make who have the server's disk or a server that lets clients make them, are no chunks to lists; a request
+// for one file follows them as the server does.
 //
 // # On the server
 //
@@ -29,7 +37,13 @@
 // are for content that is being read, and content that is not read on for Config.Silence is cut: readers that stall stop nobody else. A
 // write whose content brings nothing for as long is cut, too.
 //
-// ProFTPD wants data connections to resume the TLS session of the control connection; those of this package do.
+// ProFTPD wants data connections to resume the TLS session of the control connection; those of this package do, by a cache of each
+// connection's own.
+//
+// # StoredAt
+//
+// A chunk's StoredAt is by the server's clock, whoever has brought it; what is written or copied again gets the server's time, as a file
+// tells it that was written just now. Where the server can't tell or set times (MDTM, MFMT), writing again does not change StoredAt.
 //
 // # Accounts
 //

@@ -8,6 +8,7 @@ import (
 	"net/textproto"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/jlaffaye/ftp"
 
@@ -42,6 +43,13 @@ func isAlone(err error) bool {
 	return ok && len(joined.Unwrap()) == 1
 }
 
+// isRefusal tells whether the server has said at the end of a transfer why it does not take the content. The data connection may have
+// broken before that. 425 and 426 are about the connection alone.
+func isRefusal(err error) bool {
+	reply, ok := errors.AsType[*textproto.Error](err)
+	return ok && reply.Code >= ftp.StatusFileActionIgnored && reply.Code != ftp.StatusNotAvailable
+}
+
 // isEnd tells whether the other side has ended the connection.
 func isEnd(err error) bool {
 	var reply *textproto.Error
@@ -66,29 +74,75 @@ func isMissing(err error) bool {
 	return says(why, "no such file", "not found", "does not exist", "doesn't exist")
 }
 
+// errThere says that a file or folder is there which a command did not find.
+var errThere = errors.New("it is there")
+
 // isMissing is the other isMissing, of a reply to a command on a file or folder. It returns err, or why the connection broke, if it is not
-// missing. Some replies have no reason: ProFTPD's to MLST, and Pure-FTPd's to SIZE, MDTM, MLST and MLSD. Both give it for CWD.
+// missing, and errThere if it came to be there meanwhile: then the command can be sent again. Some replies have no reason: ProFTPD's to
+// MLST, and Pure-FTPd's to SIZE, MDTM, MLST and MLSD. ProFTPD gives it for CWD. So does Pure-FTPd, but the n-th refusal of CWD in a
+// session waits for n-1 tenths of a second: hence MFMT, which on a file that has just come sets the time that it has anyway.
 func (c *conn) isMissing(name string, err error) (bool, error) {
 	if isMissing(err) {
 		return true, nil
 	}
-	if !isUnavailable(err) || !says(replyOf(err).Msg, "cannot be listed", "can't check for file existence") {
+	if !isUnavailable(err) {
 		return false, err
 	}
-	why := c.ftp.ChangeDir(name) // all paths are absolute
-	if isMissing(why) {
-		return true, nil
+	var why error
+	switch reply := replyOf(err).Msg; {
+	case says(reply, "can't check for file existence") && c.ftp.IsSetTimeSupported():
+		now, known := c.server.clock.now()
+		if !known {
+			now = time.Now()
+		}
+		why = c.ftp.SetTime(name, now)
+	case says(reply, "cannot be listed", "can't check for file existence"):
+		why = c.ftp.ChangeDir(name) // all paths are absolute
+	default:
+		return false, err
 	}
-	if isBroken(why) {
+	switch {
+	case why == nil:
+		return false, errThere
+	case isMissing(why):
+		return true, nil
+	case isBroken(why):
 		return false, why
 	}
 	return false, err
 }
 
+// asks is how often something is asked for that comes to be there in the moment in which it is looked for.
+const asks = 3
+
+// ask asks for a file or folder, and tells whether it is missing, or why the question was refused.
+func (c *conn) ask(name string, question func() error) (missing bool, err error) {
+	for try := 1; ; try++ {
+		refusal := question()
+		if refusal == nil {
+			return false, nil
+		}
+		if missing, err = c.isMissing(name, refusal); err != errThere { //nolint:errorlint // it is returned as it is
+			return missing, err
+		}
+		if try == asks {
+			return false, refusal
+		}
+	}
+}
+
 // isUnavailable tells whether a command failed because of the file or folder that it names.
 func isUnavailable(err error) bool {
 	reply := replyOf(err)
-	return reply != nil && (reply.Code == ftp.StatusFileUnavailable || reply.Code == ftp.StatusBadFileName || reply.Code == ftp.StatusFileActionIgnored)
+	switch {
+	case reply == nil:
+		return false
+	case reply.Code == ftp.StatusActionAborted: // Pure-FTPd's to RNTO; other servers', and other texts, are about something else
+		return says(reply.Msg, "rename/move failure: no such file", "rename/move failure: not a directory", "rename/move failure: is a directory",
+			"rename/move failure: directory not empty", "rename/move failure: file exists")
+	default:
+		return reply.Code == ftp.StatusFileUnavailable || reply.Code == ftp.StatusBadFileName || reply.Code == ftp.StatusFileActionIgnored
+	}
 }
 
 // says tells whether a message has one of some texts, which are in lower case.

@@ -23,5 +23,5 @@ func Example() {
 		return
 	}
 	defer storage.Close()
-	// Hand storage to the service: stacksync.Config{Storage: storage}.
+	// Hand storage to the service: service.Config{Storage: storage}.
 }

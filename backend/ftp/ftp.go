@@ -27,13 +27,14 @@ const (
 
 // Config configures a Storage. Addr, User and Password are needed.
 type Config struct {
-	// Addr is the server's host:port; the port is mostly 21.
+	// Addr is the server's host:port; the port is mostly 21. A port where the server begins with TLS by itself (implicit FTPS, mostly 990) is
+	// refused by Open with an ErrImplicit.
 	Addr string
 	// User and Password are those of the service's account, which sees all of Folder.
 	User     string
 	Password stacksync.Secret
 	// TLS says how to verify the server. It defaults to the authorities that the system trusts, and the host of Addr. One that
-	// verifies nothing is refused.
+	// verifies nothing is refused. Its ClientSessionCache is not used: each connection has a cache of its own.
 	TLS *tls.Config
 	// Plain sends passwords and content without TLS. For a server on the same machine only.
 	Plain bool
@@ -159,6 +160,10 @@ func orDefault[T comparable](value, otherwise T) T {
 	}
 	return value
 }
+
+// ErrImplicit says that the server begins with TLS by itself, without being asked (implicit FTPS, as on port 990), which no standard
+// describes. Such servers mostly do explicit TLS, too (RFC 4217), on port 21: name that in Config.Addr.
+var ErrImplicit = errors.New("the server speaks implicit FTPS")
 
 // look finds out what the server can do.
 func (s *Storage) look(ctx context.Context) error {

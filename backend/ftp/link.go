@@ -27,6 +27,8 @@ type conn struct {
 	ctx  context.Context // of the call that uses it
 	stop func() bool     // ends what cuts it when ctx ends
 
+	// noEPSV says that the server knows only PASV.
+	noEPSV bool
 	// spent says that the call can't be made again on another connection.
 	spent bool
 	// idle is since when nobody uses it.
@@ -39,10 +41,16 @@ type conn struct {
 // link is a TCP connection on which the other side may not be silent, nor refuse to take bytes, for too long.
 type link struct {
 	net.Conn
-	c *conn
+	c      *conn
+	peeked []byte // which were read already
 }
 
 func (l *link) Read(p []byte) (int, error) {
+	if len(l.peeked) > 0 {
+		n := copy(p, l.peeked)
+		l.peeked = l.peeked[n:]
+		return n, nil
+	}
 	if err := l.SetReadDeadline(time.Now().Add(l.c.server.silence)); err != nil {
 		return 0, err
 	}
@@ -147,6 +155,9 @@ func (c *conn) dialControl(address string) (net.Conn, error) {
 	l, err := c.connect(address)
 	if err != nil {
 		return nil, err
+	}
+	if err := c.awaitGreeting(l); err != nil {
+		return nil, errors.Join(err, l.Close())
 	}
 	if c.tls == nil {
 		c.setControl(l)

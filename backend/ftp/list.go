@@ -23,7 +23,8 @@ type object struct {
 func compareObject(o object, place string) int { return strings.Compare(o.place, place) }
 
 // ListChunks implements stacksync.StorageProvisioner. The order is that of the shards, then of the objects' names. A page has at most
-// 10,000 chunks; it lists the shards that it has chunks of, each whole. StoredAt has the precision of a second.
+// 10,000 chunks; it lists the shards that it has chunks of, each whole. StoredAt has the precision of a second. A server that cuts lists short,
+// as Pure-FTPd does at 10,000 entries, is an ErrCutList where a shard has more.
 func (s *Storage) ListChunks(ctx context.Context, p stacksync.ListChunksParams) (stacksync.ListChunksResult, error) {
 	err := check.ListChunks(ctx, p)
 	var r stacksync.ListChunksResult
@@ -80,11 +81,11 @@ func (s *Storage) listChunks(ctx context.Context, p stacksync.ListChunksParams) 
 
 // shardsFrom returns the shards of a container that are there, sorted, from that of a place on.
 func (s *Storage) shardsFrom(ctx context.Context, container, place string) ([]string, error) {
-	entries, err := s.entries(ctx, s.containerPath(container))
+	entries, err := s.whole(ctx, s.containerPath(container))
 	var shards []string
 	for _, e := range entries {
-		if e.Type == ftp.EntryTypeFolder && isShard(e.Name) && (place == "" || e.Name >= place[:2]) {
-			shards = append(shards, e.Name)
+		if e.kind == ftp.EntryTypeFolder && isShard(e.name) && (place == "" || e.name >= place[:2]) {
+			shards = append(shards, e.name)
 		}
 	}
 	slices.Sort(shards)
@@ -103,16 +104,19 @@ func (s *Storage) objects(ctx context.Context, container, shard string) (objects
 }
 
 func (s *Storage) objectsBelow(c *conn, container, folder string, depth int) ([]object, error) {
-	entries, err := c.entries(s.path(container, folder))
+	l, err := c.entries(s.path(container, folder))
+	if err == nil && l.cut {
+		err = sound(cutList(s.path(container, folder)))
+	}
 	var objects []object
-	for _, e := range entries {
-		place := folder + "/" + e.Name
+	for _, e := range l.entries {
+		place := folder + "/" + e.name
 		switch {
-		case e.Type == ftp.EntryTypeFile:
+		case e.kind == ftp.EntryTypeFile:
 			if _, ok := chunkAt(place); ok {
-				objects = append(objects, object{place: place, size: int64(e.Size), time: e.Time}) //nolint:gosec // of a file
+				objects = append(objects, object{place: place, size: e.size, time: e.time})
 			}
-		case e.Type == ftp.EntryTypeFolder && depth < maxParts-1: // of long names
+		case e.kind == ftp.EntryTypeFolder && depth < maxParts-1: // of long names
 			below, err := s.objectsBelow(c, container, place, depth+1)
 			if err != nil {
 				return nil, err

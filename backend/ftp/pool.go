@@ -26,6 +26,7 @@ type server struct {
 	tls      *tls.Config
 	dialer   net.Dialer
 	silence  time.Duration
+	clock    clock
 }
 
 // mayPass tells whether a server that did not let us in may do so in a moment: it starts, or has too many clients.
@@ -55,9 +56,9 @@ func (s *server) open(ctx context.Context) (_ *conn, err error) {
 	options := []ftp.DialOption{ftp.DialWithDialFunc(c.dial)}
 	if s.tls != nil {
 		c.tls = s.tls.Clone()
-		if c.tls.ClientSessionCache == nil { // servers want data connections to resume the session; it is quicker, too
-			c.tls.ClientSessionCache = tls.NewLRUClientSessionCache(1)
-		}
+		// Servers want data connections to resume the session of their own control connection. With a cache of the host's they would resume
+		// any other one, and be refused.
+		c.tls.ClientSessionCache, c.tls.SessionTicketsDisabled = tls.NewLRUClientSessionCache(1), false
 		options = append(options, ftp.DialWithTLS(c.tls))
 	}
 	if c.ftp, err = ftp.Dial(s.addr, options...); err != nil {

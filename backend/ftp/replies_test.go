@@ -113,10 +113,10 @@ func TestMissingOrNot(t *testing.T) {
 		}
 		say("DELE", text)
 		require.Error(t, deleteOne(), text)
-		say("MLST", text, "CWD", "550 /gone: Input/output error")
+		say("MLST", text, "CWD", "550 /gone: Input/output error", "MFMT", "550 utime(/gone): Input/output error")
 		require.Error(t, deleteContainer(t.Context(), r.Storage, "gone"), text)
 	}
-	say("SIZE", noReasonEither, "CWD", "550 Can't change directory to /c/x: Input/output error")
+	say("SIZE", noReasonEither, "MFMT", "550 utime(/c/x): Input/output error")
 	_, err := read(t.Context(), r.Storage, container, "missing")
 	require.Error(t, err)
 	require.NotErrorIs(t, err, stacksync.ErrNotFound)

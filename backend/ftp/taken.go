@@ -14,9 +14,9 @@ import (
 // empty where there is none.
 func (c *conn) taken(name string, want ftp.EntryType) (string, error) {
 	for at := name; at != "/"; at = path.Dir(at) {
-		entry, err := c.ftp.GetEntry(at)
+		kind, err := c.kindOf(at)
 		switch {
-		case err == nil && (entry.Type == want || entry.Type == ftp.EntryTypeLink):
+		case err == nil && (kind == want || kind == ftp.EntryTypeLink):
 			return "", nil
 		case err == nil:
 			return at, nil
@@ -62,19 +62,25 @@ func (s *Storage) makeRoom(c *conn, container, place string) (bool, error) {
 
 // removeTree removes a folder with all that is in it.
 func (c *conn) removeTree(folder string) error {
-	entries, err := c.entries(folder)
-	for _, e := range entries {
+	for cut := true; cut; {
+		l, err := c.entries(folder)
+		if err == nil && l.cut && len(l.entries) == 0 {
+			err = sound(cutList(folder))
+		}
+		for _, e := range l.entries {
+			if err != nil {
+				break
+			}
+			if name := path.Join(folder, e.name); e.kind == ftp.EntryTypeFolder {
+				err = c.removeTree(name)
+			} else {
+				err = c.remove(name)
+			}
+		}
 		if err != nil {
-			break
+			return err
 		}
-		if name := path.Join(folder, e.Name); e.Type == ftp.EntryTypeFolder {
-			err = c.removeTree(name)
-		} else {
-			err = c.remove(name)
-		}
-	}
-	if err != nil {
-		return err
+		cut = l.cut
 	}
 	return c.ftp.RemoveDir(folder)
 }

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// tempAge is after what time a file in .tmp is nobody's any more, by the clocks of the server and of this machine.
+	// tempAge is after what time a file in .tmp is nobody's any more, by the server's clock.
 	tempAge = 24 * time.Hour
 	// mostSwept is how many such files one call removes.
 	mostSwept = 1_000
@@ -72,15 +72,25 @@ func (s *Storage) Sweep(ctx context.Context, p SweepParams) (SweepResult, error)
 
 func (s *Storage) sweep(ctx context.Context, container string) (int, error) {
 	folder := s.path(container, tempFolder)
-	entries, err := s.entries(ctx, folder)
+	l, err := s.entries(ctx, folder) // if it is cut the next call sees the rest
+	if err != nil || len(l.entries) == 0 {
+		return 0, err
+	}
+	now := time.Now()
+	err = s.with(ctx, func(c *conn) (err error) {
+		if c.ftp.IsGetTimeSupported() { // else the two clocks have to be alike
+			now, err = s.serverTime(c, container, "")
+		}
+		return err
+	})
 	if err != nil {
 		return 0, err
 	}
-	before := time.Now().Add(-tempAge)
+	before := now.Add(-tempAge)
 	var old []string
-	for _, e := range entries {
-		if e.Type == ftp.EntryTypeFile && e.Name != accessFile && e.Time.Before(before) && len(old) < mostSwept {
-			old = append(old, path.Join(folder, e.Name))
+	for _, e := range l.entries {
+		if e.kind == ftp.EntryTypeFile && e.name != accessFile && e.time.Before(before) && len(old) < mostSwept {
+			old = append(old, path.Join(folder, e.name))
 		}
 	}
 	if len(old) > 0 {
@@ -103,12 +113,15 @@ func (s *Storage) putFile(ctx context.Context, container, name string, data []by
 			return err
 		}
 		at := time.Now().Truncate(time.Second)
-		before, err := c.ftp.GetTime(to)
+		var before time.Time
+		missing, err := c.ask(to, func() (err error) {
+			before, err = c.ftp.GetTime(to)
+			return err
+		})
 		if err != nil {
-			if missing, err := c.isMissing(to, err); !missing {
-				return err
-			}
-		} else if !at.After(before) {
+			return err
+		}
+		if !missing && !at.After(before) {
 			at = before.Add(time.Second)
 		}
 		if err := c.ftp.SetTime(temp, at); err != nil {

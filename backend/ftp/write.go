@@ -7,14 +7,13 @@ import (
 	"io"
 	"path"
 	"strings"
-	"time"
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/backend/internal/check"
 )
 
-// WriteChunk implements stacksync.ChunkWriter. A chunk that is stored stays, and counts as stored now, by the clock of this machine, where
-// the server can set times (MFMT); content of another size than it has is a stacksync.ErrSize. Of two that are written at the same moment
+// WriteChunk implements stacksync.ChunkWriter. A chunk that is stored stays, and counts as stored now, by the server's clock, where the
+// server can set times (MFMT); content of another size than it has is a stacksync.ErrSize. Of two that are written at the same moment
 // the later may replace the earlier. Where the connection breaks, it tries once more if it had not begun to read Content, or Content is
 // an io.Seeker. It fails where Content brings nothing for as long as Config.Silence says, since others wait for its connection.
 func (s *Storage) WriteChunk(ctx context.Context, p stacksync.WriteChunkParams) (stacksync.WriteChunkResult, error) {
@@ -125,6 +124,8 @@ func (s *Storage) upload(c *conn, container, temp string, size int64, from *sour
 		return from.err
 	case err != nil && !from.touched:
 		return err
+	case isRefusal(err): // the disk is full, say: the content would be for nothing once more
+		return sound(fmt.Errorf("the server does not take the content: %w", err))
 	case err != nil:
 		return &cutError{err}
 	}
@@ -141,7 +142,7 @@ func (s *Storage) upload(c *conn, container, temp string, size int64, from *sour
 // publish gives a file that was uploaded its place, or removes it where the chunk is stored already.
 func (s *Storage) publish(c *conn, container, temp, place string, size int64) error {
 	to := s.path(container, place)
-	stored, err := c.touch(to, size)
+	stored, err := s.touch(c, container, to, temp, size)
 	if err != nil {
 		return err
 	}
@@ -181,15 +182,16 @@ func (s *Storage) publishAgain(c *conn, container, temp, place string, size int6
 	case there:
 		return s.publish(c, container, temp, place, size)
 	}
-	stored, err := c.touch(s.path(container, place), size)
+	stored, err := s.touch(c, container, s.path(container, place), "", size)
 	if err == nil && !stored {
 		err = sound(&cutError{errors.New("the file is not there")})
 	}
 	return err
 }
 
-// touch makes a chunk count as stored now, if it is there. One of another size is a stacksync.ErrSize.
-func (c *conn) touch(file string, size int64) (stored bool, err error) {
+// touch makes a chunk count as stored now, by the server's clock, if it is there. One of another size is a stacksync.ErrSize. fresh is a file
+// that was written just now, or empty.
+func (s *Storage) touch(c *conn, container, file, fresh string, size int64) (stored bool, err error) {
 	has, there, err := c.size(file)
 	if err != nil || !there {
 		return false, err
@@ -197,10 +199,14 @@ func (c *conn) touch(file string, size int64) (stored bool, err error) {
 	if has != size {
 		return false, sound(fmt.Errorf("%w: the stored chunk has %d bytes, not %d", stacksync.ErrSize, has, size))
 	}
-	if !c.ftp.IsSetTimeSupported() {
+	if !keepsTime(c.ftp) {
 		return true, nil
 	}
-	err = c.ftp.SetTime(file, time.Now())
+	now, err := s.serverTime(c, container, fresh)
+	if err != nil {
+		return false, err
+	}
+	err = c.ftp.SetTime(file, now)
 	if isUnavailable(err) { // gone, or not allowed: it is written anew
 		return false, nil
 	}

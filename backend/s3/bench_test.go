@@ -123,7 +123,7 @@ func BenchmarkPrepareUpload(b *testing.B) {
 	m := &middle{to: transport}
 	c.Transport = m
 	n := 0
-	storagetest.PrepareUpload(b, open(b, c), func() int {
+	storagetest.PrepareUpload(b, newService(b, open(b, c), ""), func() int {
 		n += len(m.taken())
 		return n
 	})

@@ -3,6 +3,7 @@ package s3_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"github.com/stacksync/stacksync-go/internal/testsize"
 	"github.com/stacksync/stacksync-go/internal/versitygw"
 	"github.com/stacksync/stacksync-go/metastore/memory"
+	"github.com/stacksync/stacksync-go/service"
 )
 
 // skips are faults of the server, which Amazon's does not have.
@@ -99,6 +101,40 @@ func (d device) List(ctx context.Context) (objects []string, err error) {
 	return objects, nil
 }
 
+// The ways in which S3 brings an object's content to another place.
+const (
+	serverCopy = "copy by the server"
+	copyPart   = "copy of a part by the server"
+	redirect   = "redirect of a website"
+)
+
+// Kinds implements backendtest.Linker.
+func (device) Kinds() []string { return []string{serverCopy, copyPart, redirect} }
+
+// Link implements backendtest.Linker.
+func (d device) Link(ctx context.Context, kind, object string, from stacksync.Location, target string) error {
+	bucket, core := from.Settings["bucket"], minio.Core{Client: d.client}
+	switch kind {
+	case serverCopy:
+		_, err := d.client.CopyObject(ctx, minio.CopyDestOptions{Bucket: d.bucket, Object: object}, minio.CopySrcOptions{Bucket: bucket, Object: target})
+		return denied(err)
+	case copyPart:
+		id, err := core.NewMultipartUpload(ctx, d.bucket, object, minio.PutObjectOptions{})
+		if err != nil {
+			return denied(err)
+		}
+		part, err := core.CopyObjectPart(ctx, bucket, target, d.bucket, object, id, 1, 0, -1, nil)
+		if err != nil {
+			return denied(err) // an account may not abort its upload
+		}
+		_, err = core.CompleteMultipartUpload(ctx, d.bucket, object, id, []minio.CompletePart{part}, minio.PutObjectOptions{})
+		return denied(err)
+	default:
+		_, err := d.client.PutObject(ctx, d.bucket, object, bytes.NewReader(nil), 0, minio.PutObjectOptions{WebsiteRedirectLocation: "/" + bucket + "/" + target})
+		return denied(err)
+	}
+}
+
 func denied(err error) error {
 	if answer, ok := errors.AsType[minio.ErrorResponse](err); ok && answer.StatusCode == http.StatusForbidden {
 		return fmt.Errorf("%w: %w", backendtest.ErrDenied, err)
@@ -125,13 +161,25 @@ func TestOutage(t *testing.T) {
 					return s
 				},
 				Stop: gateway.Stop, Start: func() error { return gateway.Restart(context.Background()) },
-				Store: func(t backendtest.T) stacksync.MetadataStore {
-					store := memory.New()
-					t.Cleanup(func() { require.NoError(t, store.Close()) })
-					return store
-				},
-				Via: via,
+				Service: newService,
+				Via:     via,
 			})
 		})
 	}
+}
+
+// newService makes a service for backendtest.RunOutage.
+func newService(t backendtest.T, storage stacksync.StorageProvisioner, via stacksync.Via) stacksync.SyncService {
+	store := memory.New(memory.Config{})
+	config := service.Config{Storage: storage, ChunkHash: sha256.New}
+	if via != "" {
+		config.Vias = []stacksync.Via{via}
+	}
+	svc, err := service.New(store, config)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, svc.Close())
+		require.NoError(t, store.Close())
+	})
+	return svc
 }

@@ -14,6 +14,8 @@ import (
 const (
 	readHeader  = "X-Container-Read"
 	writeHeader = "X-Container-Write"
+	// sharedHeader stays with a container in which an account could write once: see page.shared.
+	sharedHeader = "X-Container-Meta-Stacksync-Shared"
 )
 
 // SetAccess implements stacksync.AccountProvisioner: one request to Swift, and one to Keystone for each account not seen in the last minute,
@@ -80,10 +82,13 @@ func (a *accounts) list(ctx context.Context, p stacksync.SetAccessParams, users 
 				writers = append(writers, users[i])
 			}
 		}
+		header := map[string]string{readHeader: strings.Join(readers, ","), writeHeader: strings.Join(writers, ",")}
+		if len(writers) > 0 {
+			header[sharedHeader] = "yes"
+		}
 		_, err = a.s.do(ctx, request{
-			method: http.MethodPost, container: a.s.container(p.Container),
-			header: map[string]string{readHeader: strings.Join(readers, ","), writeHeader: strings.Join(writers, ",")},
-			ok:     []int{http.StatusCreated, http.StatusAccepted, http.StatusNoContent},
+			method: http.MethodPost, container: a.s.container(p.Container), header: header,
+			ok: []int{http.StatusCreated, http.StatusAccepted, http.StatusNoContent},
 		})
 		switch {
 		case isStatus(err, http.StatusNotFound):

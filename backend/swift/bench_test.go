@@ -4,6 +4,7 @@ package swift_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,6 +20,8 @@ import (
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/backend/swift"
 	"github.com/stacksync/stacksync-go/internal/storagetest"
+	metadata "github.com/stacksync/stacksync-go/metastore/memory"
+	"github.com/stacksync/stacksync-go/service"
 )
 
 // BenchmarkChunk compares writing and reading chunks of 1 MiB with gophercloud doing the same, in turns: "x-raw" above 1 is faster.
@@ -114,7 +117,14 @@ func BenchmarkPrepareUpload(b *testing.B) {
 			n := &counted{RoundTripper: transport}
 			c := configOf(sharedServer(b))
 			c.Transport, c.Listings, c.Signing = n, listings, &swift.Signing{Keys: []stacksync.Secret{masterKey}}
-			storagetest.PrepareUpload(b, open(b, c), func() int { return int(n.n.Load()) })
+			store := metadata.New(metadata.Config{})
+			svc, err := service.New(store, service.Config{Storage: open(b, c), ChunkHash: sha256.New})
+			require.NoError(b, err)
+			b.Cleanup(func() {
+				require.NoError(b, svc.Close())
+				require.NoError(b, store.Close())
+			})
+			storagetest.PrepareUpload(b, svc, func() int { return int(n.n.Load()) })
 		})
 	}
 }

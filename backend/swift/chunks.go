@@ -50,10 +50,10 @@ func (s *Storage) statChunks(ctx context.Context, container string, names []stri
 	}
 	var mu sync.Mutex
 	err := s.each(ctx, len(names), func(ctx context.Context, i int) error {
-		size, ok, err := s.stat(ctx, container, objectname.Of(names[i]))
-		if ok {
+		f, err := s.stat(ctx, container, objectname.Of(names[i]))
+		if f.plain {
 			mu.Lock()
-			chunks = append(chunks, stacksync.Chunk{Name: names[i], Size: size})
+			chunks = append(chunks, stacksync.Chunk{Name: names[i], Size: f.size})
 			mu.Unlock()
 		}
 		return err
@@ -65,7 +65,8 @@ func (s *Storage) statChunks(ctx context.Context, container string, names []stri
 // on a cluster of one node; where requests take longer, more of them are under way at a time.
 const perPage = 200
 
-// statByListing reads pages as long as each tells of more than perPage names, and returns the names that are left.
+// statByListing reads pages as long as each tells of more than perPage names, and returns the names that are left: those of later pages,
+// and those that are listed where an account may write, since a listing does not tell which objects are plain.
 func (s *Storage) statByListing(ctx context.Context, container string, names []string) ([]stacksync.Chunk, []string, error) {
 	if len(names) <= perPage {
 		return nil, names, nil
@@ -77,6 +78,7 @@ func (s *Storage) statByListing(ctx context.Context, container string, names []s
 	}
 	slices.SortFunc(left, func(a, b asked) int { return compare(a.object, b.object) })
 	var chunks []stacksync.Chunk
+	var doubtful []string // which the listing has, and may be no chunks
 	for len(left) > perPage {
 		first, last := left[0].object, left[len(left)-1].object
 		limit := s.info.Swift.ListingLimit
@@ -85,27 +87,32 @@ func (s *Storage) statByListing(ctx context.Context, container string, names []s
 			return nil, nil, err
 		}
 		before := len(left)
-		for _, o := range page {
+		for _, o := range page.objects {
 			for len(left) > 0 && left[0].object < o.Name { // it would have come before
 				left = left[1:]
 			}
 			if len(left) > 0 && left[0].object == o.Name {
-				chunks = append(chunks, stacksync.Chunk{Name: left[0].name, Size: o.Bytes})
+				switch {
+				case o.linked():
+				case page.shared:
+					doubtful = append(doubtful, left[0].name)
+				default:
+					chunks = append(chunks, stacksync.Chunk{Name: left[0].name, Size: o.Bytes})
+				}
 				left = left[1:]
 			}
 		}
-		if len(page) < limit { // the end
-			return chunks, nil, nil
+		if len(page.objects) < limit { // the end
+			return chunks, doubtful, nil
 		}
 		if before-len(left) < perPage {
 			break
 		}
 	}
-	rest := make([]string, len(left))
-	for i, a := range left {
-		rest[i] = a.name
+	for _, a := range left {
+		doubtful = append(doubtful, a.name)
 	}
-	return chunks, rest, nil
+	return chunks, doubtful, nil
 }
 
 func compare(a, b string) int {
@@ -125,33 +132,13 @@ func justBefore(object string) string {
 	return object[:last] + string(object[last]-1) + "~"
 }
 
-// stat asks for one object. One that would delete itself (X-Delete-At, which whoever brings an object can set) is kept from that, else it
-// counts as missing.
-func (s *Storage) stat(ctx context.Context, container, object string) (size int64, ok bool, err error) {
-	res, err := s.do(ctx, request{method: http.MethodHead, container: container, object: object, ok: []int{http.StatusOK, http.StatusNoContent}})
-	if isStatus(err, http.StatusNotFound) {
-		return 0, false, nil
-	}
-	if err != nil {
-		return 0, false, err
-	}
-	if res.size < 0 {
-		return 0, false, errors.New("the answer does not tell the size")
-	}
-	if res.header.Get("X-Delete-At") != "" {
-		if ok, err := s.touch(ctx, container, object); !ok || err != nil {
-			return 0, false, err
-		}
-	}
-	return res.size, true, nil
-}
-
-// touch makes an object count as stored now, and reports whether it is there. It takes X-Delete-At away, as it names none.
+// touch makes a chunk count as stored now, and reports whether it is there. It takes X-Delete-At away, as it names none. Of a link Swift
+// answers 307, which is not followed.
 func (s *Storage) touch(ctx context.Context, container, object string) (bool, error) {
 	_, err := s.do(ctx, request{
 		method: http.MethodPost, container: container, object: object, ok: []int{http.StatusAccepted, http.StatusNoContent, http.StatusOK},
 	})
-	if isStatus(err, http.StatusNotFound) {
+	if isStatus(err, http.StatusNotFound, http.StatusTemporaryRedirect) {
 		return false, nil
 	}
 	if isStatus(err, http.StatusConflict) { // written or touched a moment later
@@ -165,18 +152,36 @@ func (s *Storage) ReadChunk(ctx context.Context, p stacksync.ReadChunkParams) (s
 	err := check.ReadChunk(ctx, p)
 	var res answer
 	if err == nil {
-		res, err = s.do(ctx, request{
-			method: http.MethodGet, container: s.container(p.Container), object: objectname.Of(p.Name), ok: []int{http.StatusOK}, stream: true,
-		})
-	}
-	if isStatus(err, http.StatusNotFound) {
-		err = stacksync.ErrChunkNotFound
-	}
-	if err == nil && res.size < 0 {
-		err = errors.Join(errors.New("the answer does not tell the size"), res.body.Close())
+		res, err = s.get(ctx, s.container(p.Container), objectname.Of(p.Name))
 	}
 	if err != nil {
 		return stacksync.ReadChunkResult{}, fmt.Errorf("read chunk %.255q: %w", p.Name, err)
 	}
 	return stacksync.ReadChunkResult{Size: res.size, Content: res.body}, nil
+}
+
+// get opens a chunk. Whoever has brought it may have given it a Content-Encoding, by which Go's client would change the content,
+// unless the request has an Accept-Encoding.
+func (s *Storage) get(ctx context.Context, container, object string) (answer, error) {
+	res, err := s.do(ctx, request{
+		method: http.MethodGet, container: container, object: object, query: ownQuery, ok: []int{http.StatusOK}, stream: true,
+		header: map[string]string{"Accept-Encoding": "identity"},
+	})
+	if isStatus(err, http.StatusNotFound) {
+		return answer{}, stacksync.ErrChunkNotFound
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	plain, err := isPlain(res.header)
+	switch {
+	case err == nil && !plain:
+		err = stacksync.ErrChunkNotFound
+	case err == nil && res.size < 0:
+		err = errNoSize
+	}
+	if err != nil {
+		return answer{}, errors.Join(err, res.body.Close())
+	}
+	return res, nil
 }

@@ -46,17 +46,18 @@ func (c *client) logIn(ctx context.Context) error {
 	return err
 }
 
-func (c *client) do(ctx context.Context, method, path string, content []byte) ([]byte, error) {
+func (c *client) do(ctx context.Context, method, path string, content []byte, header ...string) ([]byte, error) {
 	if c.token == "" {
 		if err := c.logIn(ctx); err != nil {
 			return nil, err
 		}
 	}
-	body, _, err := c.send(ctx, method, c.settings["storage_url"]+"/"+c.settings["container"]+path, content, "application/octet-stream")
+	body, _, err := c.send(ctx, method, c.settings["storage_url"]+"/"+c.settings["container"]+path, content, "application/octet-stream", header...)
 	return body, err
 }
 
-func (c *client) send(ctx context.Context, method, to string, content []byte, media string) ([]byte, http.Header, error) {
+// send sends a request with these headers, each a name and a value.
+func (c *client) send(ctx context.Context, method, to string, content []byte, media string, header ...string) ([]byte, http.Header, error) {
 	req, err := http.NewRequestWithContext(ctx, method, to, bytes.NewReader(content))
 	if err != nil {
 		return nil, nil, err
@@ -64,6 +65,9 @@ func (c *client) send(ctx context.Context, method, to string, content []byte, me
 	req.Header.Set("Content-Type", media)
 	if c.token != "" {
 		req.Header.Set("X-Auth-Token", c.token)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
 	}
 	res, err := c.http.Do(req)
 	if err != nil {

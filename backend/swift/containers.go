@@ -11,14 +11,18 @@ import (
 	"github.com/stacksync/stacksync-go/backend/internal/check"
 )
 
-// CreateContainer implements stacksync.StorageProvisioner.
+// CreateContainer implements stacksync.StorageProvisioner. A container that is there and keeps versions is an ErrVersioned.
 func (s *Storage) CreateContainer(ctx context.Context, p stacksync.CreateContainerParams) (stacksync.CreateContainerResult, error) {
 	err := check.CreateContainer(ctx, p)
+	var res answer
 	if err == nil {
-		_, err = s.do(ctx, request{
+		res, err = s.do(ctx, request{
 			method: http.MethodPut, container: s.container(p.Container), header: s.keys.header(s.container(p.Container)),
 			ok: []int{http.StatusCreated, http.StatusAccepted, http.StatusNoContent},
 		})
+	}
+	if err == nil && res.status == http.StatusAccepted { // it was there
+		_, err = s.exists(ctx, s.container(p.Container))
 	}
 	if err != nil {
 		return stacksync.CreateContainerResult{}, fmt.Errorf("create container %.63q: %w", p.Container, err)
@@ -62,28 +66,34 @@ func (s *Storage) empty(ctx context.Context, container string) error {
 	for after := ""; ; {
 		limit := s.info.Swift.ListingLimit
 		page, err := s.list(ctx, container, span{after: after, limit: limit})
-		if err != nil || len(page) == 0 {
+		if err == nil && page.kept {
+			err = ErrVersioned
+		}
+		if err != nil || len(page.objects) == 0 {
 			return err
 		}
-		names := make([]string, len(page))
-		for i, o := range page {
-			names[i] = o.Name
+		names := make([]string, len(page.objects))
+		for i := range page.objects {
+			names[i] = page.objects[i].Name
 		}
 		if err := s.deleteObjects(ctx, container, names); err != nil {
 			return err
 		}
-		if len(page) < limit { // the end; if another has written since, the container is not deleted
+		if len(names) < limit { // the end; if another has written since, the container is not deleted
 			return nil
 		}
 		after = names[len(names)-1]
 	}
 }
 
-// exists asks whether a container does.
+// exists asks whether a container does, and whether it may.
 func (s *Storage) exists(ctx context.Context, container string) (bool, error) {
-	_, err := s.do(ctx, request{method: http.MethodHead, container: container, ok: []int{http.StatusOK, http.StatusNoContent}})
+	res, err := s.do(ctx, request{method: http.MethodHead, container: container, ok: []int{http.StatusOK, http.StatusNoContent}})
 	if isStatus(err, http.StatusNotFound) {
 		return false, nil
+	}
+	if err == nil && kept(res.header) {
+		err = ErrVersioned
 	}
 	return err == nil, err
 }

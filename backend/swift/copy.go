@@ -56,31 +56,51 @@ func (s *Storage) copyChunks(ctx context.Context, p stacksync.CopyChunksParams) 
 
 // copyChunk reports whether there were a chunk and a container to copy it to.
 func (s *Storage) copyChunk(ctx context.Context, from, to, object string) (bool, error) {
-	stored, ok, err := s.stat(ctx, to, object)
-	if err != nil {
-		return false, err
-	}
-	if ok {
-		size, ok, err := s.stat(ctx, from, object)
-		if !ok || err != nil {
+	const rounds = 3 // an editor's account may replace the source meanwhile
+	for round := 1; ; round++ {
+		source, err := s.look(ctx, from, object)
+		if !source.plain || err != nil {
 			return false, err
 		}
-		if size != stored {
-			return false, fmt.Errorf("%w: the stored chunk has %d bytes, not %d", stacksync.ErrSize, stored, size)
+		stored, err := s.stat(ctx, to, object)
+		if err != nil {
+			return false, err
 		}
-		if ok, err := s.touch(ctx, to, object); ok || err != nil {
+		if stored.plain {
+			if source.size != stored.size {
+				return false, fmt.Errorf("%w: the stored chunk has %d bytes, not %d", stacksync.ErrSize, stored.size, source.size)
+			}
+			if ok, err := s.touch(ctx, to, object); ok || err != nil {
+				return ok, err
+			}
+		}
+		ok, err := s.copyOwn(ctx, from, to, object, source)
+		if !isStatus(err, http.StatusPreconditionFailed) || round == rounds {
 			return ok, err
 		}
 	}
-	// Conditions, as If-None-Match, would be about the source. Fresh metadata leave out X-Delete-At.
-	_, err = s.do(ctx, request{
-		method: http.MethodPut, container: to, object: object, ok: []int{http.StatusCreated}, overtaken: true,
+}
+
+// copyOwn has Swift copy an object that was seen to be plain, with the content that it had then. If-Match is about the source, and so
+// would If-None-Match be. Fresh metadata leave out X-Delete-At.
+func (s *Storage) copyOwn(ctx context.Context, from, to, object string, source seen) (bool, error) {
+	_, err := s.do(ctx, request{
+		method: http.MethodPut, container: to, object: object, query: ownQuery, ok: []int{http.StatusCreated}, overtaken: true,
 		header: map[string]string{
 			"X-Copy-From": "/" + from + "/" + object, "X-Fresh-Metadata": "true", "Content-Type": "application/octet-stream", "Content-Length": "0",
+			"If-Match": source.etag,
 		},
 	})
 	if isStatus(err, http.StatusNotFound) {
 		return false, nil
 	}
-	return err == nil, err
+	if err != nil {
+		return false, err
+	}
+	// The source can have become a manifest of the same bytes meanwhile: then the copy is one, too, and the answer does not tell.
+	copied, err := s.look(ctx, to, object)
+	if err == nil && copied.there && !copied.plain {
+		return false, s.makeRoom(ctx, to, object)
+	}
+	return copied.plain, err
 }

@@ -107,6 +107,7 @@ type request struct {
 
 // answer is what matters of one from Swift.
 type answer struct {
+	status int
 	header http.Header
 	size   int64         // of the body, or what HEAD says of it; negative where it is not told
 	body   io.ReadCloser // for who asked it to stream; else it is closed
@@ -137,7 +138,7 @@ func (s *Storage) send(ctx context.Context, token string, r request) (answer, er
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{header: res.Header, size: res.ContentLength, body: res.Body}, nil
+	return answer{status: res.StatusCode, header: res.Header, size: res.ContentLength, body: res.Body}, nil
 }
 
 // do sends a request without content, again where that may help.

@@ -28,6 +28,10 @@ import (
 // only operators of the project see: CreateContainer sets them, and the first SignChunks of a process for a container does once
 // more, which is that call's only request.
 //
+// A temporary URL can't ask for an object itself where that has its content elsewhere, as the Storage does: Swift follows it, but with
+// the container's key only within the same container. So it brings nothing that whoever may read the container may not read. A put can
+// make no such object.
+//
 // A container whose key is missing, since it is missing itself, answers 401.
 //
 // What a temporary URL does not bind: it holds for whatever length and content is sent, and also where an object is stored already.

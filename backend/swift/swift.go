@@ -22,6 +22,19 @@
 // an answer about an object tells that, this package takes it away: StatChunks, and so a commit, keep the chunk, as do WriteChunk and
 // CopyChunks where it is stored already. Listings don't tell. An editor's account may say so again later, as it may delete chunks.
 //
+// # What is a chunk
+//
+// Swift has objects whose content lies in other objects of the account: dynamic large objects (X-Object-Manifest), static large
+// objects, and symbolic links. An editor's account may put them into its container, and who reads them with an operator's rights, as this
+// package does, would be led into the containers of others. So all calls ask for the objects themselves, and what is not plain is no
+// chunk: StatChunks and ListChunks don't have it, ReadChunk and CopyChunks don't find it, WriteChunk and CopyChunks replace it, and
+// DeleteChunks and DeleteContainer delete it without what it names. Listings don't tell which objects are dynamic large ones: in
+// a container in which an account may write, or could write once, what a listing has is asked for one by one. An account itself, and a
+// signed request, follow them as far as they reach: an account with its own rights, a request within its container.
+//
+// A container that an operator has made keep versions (X-Versions-Enabled, X-Versions-Location, X-History-Location) is refused with an
+// ErrVersioned: what is deleted there comes back, or stays.
+//
 // # Failures
 //
 // A request that fails for a reason that may pass (no connection, a timeout, 408, 429, 498, 5xx) is sent up to 6 times, with growing random
@@ -80,7 +93,8 @@ type Config struct {
 	// Parallel is how many requests one call has under way at a time. Defaults to 16.
 	Parallel int
 	// Listings makes StatChunks of many names read the container's listings while that is quicker than asking for each object, which
-	// takes a thousand requests for a thousand names. A listing may lag behind the objects by moments, on an overloaded cluster by
+	// takes a thousand requests for a thousand names. In containers in which accounts may write it spares only those for
+	// chunks that are missing. A listing may lag behind the objects by moments, on an overloaded cluster by
 	// minutes: a chunk just written may then count as missing, and, worse, one just deleted as stored. It does not tell which objects are
 	// going to delete themselves, so these are not kept from it.
 	// For clusters of one node, and where nothing deletes chunks but whole containers.

@@ -16,7 +16,7 @@ import (
 )
 
 // WriteChunk implements stacksync.ChunkWriter. A chunk that is stored stays as it is, and counts as stored now; content of another size
-// than it has is a stacksync.ErrSize. A chunk larger than the cluster's objects may be, 5 GiB by default, is a stacksync.ErrLimit.
+// than it has is a stacksync.ErrSize. What is no plain object is no chunk, and is replaced. A chunk larger than the cluster's objects may be, 5 GiB by default, is a stacksync.ErrLimit.
 //
 // Content that is no io.Seeker is read only when Swift has agreed to take it, which costs a round trip more: so a refusal, of a token
 // say, comes before the content is spent, and the write is tried again like any other. What fails once the content is being read (the
@@ -44,12 +44,16 @@ func (s *Storage) writeChunk(ctx context.Context, p stacksync.WriteChunkParams) 
 		if !stored || err != nil {
 			return err
 		}
-		size, ok, err := s.stat(ctx, s.container(p.Container), objectname.Of(p.Name))
-		if err == nil && ok && size != p.Size {
-			return fmt.Errorf("%w: the stored chunk has %d bytes, not %d", stacksync.ErrSize, size, p.Size)
+		f, err := s.stat(ctx, s.container(p.Container), objectname.Of(p.Name))
+		if err == nil && f.plain && f.size != p.Size {
+			return fmt.Errorf("%w: the stored chunk has %d bytes, not %d", stacksync.ErrSize, f.size, p.Size)
 		}
-		if err == nil && ok {
+		ok := false
+		switch {
+		case err == nil && f.plain:
 			ok, err = s.touch(ctx, s.container(p.Container), objectname.Of(p.Name))
+		case err == nil && f.there:
+			err = s.makeRoom(ctx, s.container(p.Container), objectname.Of(p.Name))
 		}
 		if err != nil {
 			return err

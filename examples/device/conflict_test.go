@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/service"
 )
 
 func TestBothEdit(t *testing.T) {
@@ -150,7 +150,7 @@ func TestSweptAway(t *testing.T) {
 // To a server that folds case, two names on this disk may be one.
 func TestServerFoldsCase(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *stacksync.Config) { c.FoldCase = true })
+	w := newWorld(t, func(c *service.Config) { c.FoldCase = true })
 	a, b := w.device("a"), w.device("b")
 	a.write("readme", "lower")
 	a.write("README", "upper")

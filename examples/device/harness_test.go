@@ -24,6 +24,7 @@ import (
 	"github.com/stacksync/stacksync-go/internal/testsize"
 	store "github.com/stacksync/stacksync-go/metastore/memory"
 	"github.com/stacksync/stacksync-go/notify/local"
+	"github.com/stacksync/stacksync-go/service"
 )
 
 func TestMain(m *testing.M) {
@@ -45,9 +46,9 @@ type world struct {
 	t         tb
 	ctx       context.Context
 	dir       string
-	cfg       stacksync.Config
+	cfg       service.Config
 	store     stacksync.MetadataStore
-	service   *stacksync.Service
+	service   *service.Service
 	notifier  *local.Notifier
 	actor     stacksync.Actor // without a device
 	workspace stacksync.WorkspaceID
@@ -57,22 +58,22 @@ type world struct {
 	proposed  map[stacksync.ItemID]bool // every item that was ever proposed
 }
 
-func newWorld(t *testing.T, configure ...func(*stacksync.Config)) *world {
+func newWorld(t *testing.T, configure ...func(*service.Config)) *world {
 	w := openWorld(t.Context(), t, t.TempDir(), configure...)
 	t.Cleanup(w.close)
 	return w
 }
 
-func openWorld(ctx context.Context, t tb, dir string, configure ...func(*stacksync.Config)) *world {
+func openWorld(ctx context.Context, t tb, dir string, configure ...func(*service.Config)) *world {
 	w := &world{
-		t: t, ctx: ctx, dir: dir, notifier: local.New(), actor: stacksync.Actor{User: "ada"}, workers: 2,
+		t: t, ctx: ctx, dir: dir, notifier: local.New(local.Config{}), actor: stacksync.Actor{User: "ada"}, workers: 2,
 		proposed: map[stacksync.ItemID]bool{},
 	}
-	w.cfg = stacksync.Config{Storage: storage.New(storage.Config{}), Notifier: w.notifier, ChunkHash: sha256.New}
+	w.cfg = service.Config{Storage: storage.New(storage.Config{}), Notifier: w.notifier, ChunkHash: sha256.New}
 	for _, f := range configure {
 		f(&w.cfg)
 	}
-	w.start(store.New())
+	w.start(store.New(store.Config{}))
 	return w
 }
 
@@ -82,7 +83,7 @@ func (w *world) start(s stacksync.MetadataStore) {
 	t, ctx := w.t, w.ctx
 	var err error
 	w.store = s
-	w.service, err = stacksync.New(w.store, w.cfg)
+	w.service, err = service.New(w.store, w.cfg)
 	require.NoError(t, err)
 	res, err := w.service.PutUser(ctx, stacksync.PutUserRequest{User: w.actor.User})
 	require.NoError(t, err)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/backend/memory"
+	"github.com/stacksync/stacksync-go/service"
 )
 
 // signing is a storage in memory that clients reach by signed requests over HTTP, and that does not always do what it should.
@@ -52,7 +53,7 @@ func newSigning(t *testing.T) *signing {
 }
 
 // use makes it the storage of a service that gives clients no other way to it.
-func (s *signing) use(c *stacksync.Config) {
+func (s *signing) use(c *service.Config) {
 	c.Storage, c.Vias = s, []stacksync.Via{stacksync.ViaSigned}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/examples/device"
+	"github.com/stacksync/stacksync-go/service"
 )
 
 func TestFirstSync(t *testing.T) {
@@ -223,7 +224,7 @@ func TestWhatIsNoFileIsSkipped(t *testing.T) {
 // What one entry suffers from holds up no other.
 func TestProblems(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *stacksync.Config) {
+	w := newWorld(t, func(c *service.Config) {
 		c.Policy = func(_ context.Context, r stacksync.PolicyRequest) error {
 			if strings.HasSuffix(r.Proposed.Name, ".exe") {
 				return errors.New("no programs here")
@@ -252,7 +253,7 @@ func TestProblems(t *testing.T) {
 
 func TestQuota(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *stacksync.Config) { c.QuotaLimit = 2500 })
+	w := newWorld(t, func(c *service.Config) { c.QuotaLimit = 2500 })
 	a, b := w.device("a"), w.device("b")
 	for i := range 5 {
 		a.write(fmt.Sprint("file", i), strings.Repeat(fmt.Sprint(i), 1000))
@@ -280,7 +281,7 @@ func TestQuota(t *testing.T) {
 // A host's limits may be lower than what a device asks for at a time.
 func TestLimits(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *stacksync.Config) { c.Limits = stacksync.Limits{Proposals: 7, FileSize: 1000, Chunks: 500} })
+	w := newWorld(t, func(c *service.Config) { c.Limits = stacksync.Limits{Proposals: 7, FileSize: 1000, Chunks: 500} })
 	a, b := w.device("a"), w.device("b")
 	for i := range 40 {
 		a.write(fmt.Sprintf("dir%d/file%d", i%3, i), fmt.Sprint(i))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/examples/device"
+	"github.com/stacksync/stacksync-go/service"
 )
 
 // client is the device of a service process, and what it tells the main process.
@@ -26,7 +27,7 @@ type client struct {
 	stop   func() // ends following; nil while paused
 }
 
-func openClient(ctx context.Context, s *stacksync.Service, o options, t *teller, log *slog.Logger) (*client, error) {
+func openClient(ctx context.Context, s *service.Service, o options, t *teller, log *slog.Logger) (*client, error) {
 	workspace, id, err := register(ctx, s, o)
 	if err != nil {
 		return nil, err

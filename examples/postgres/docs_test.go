@@ -12,6 +12,7 @@ import (
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/internal/pgtest"
 	metastore "github.com/stacksync/stacksync-go/metastore/postgres"
+	"github.com/stacksync/stacksync-go/service"
 )
 
 // TestScalingDocument runs each SQL block of docs/scaling.md on a schema of its own, which has a user and an item. Some blocks must
@@ -61,7 +62,7 @@ func TestScalingDocument(t *testing.T) {
 type documented struct {
 	server    *pgtest.Server
 	schema    string
-	service   *stacksync.Service
+	service   *service.Service
 	actor     stacksync.Actor
 	workspace stacksync.WorkspaceID
 	cursor    stacksync.Cursor // after a commit
@@ -74,7 +75,7 @@ func newDocumented(t *testing.T) *documented {
 	store, err := metastore.Open(t.Context(), metastore.Config{DSN: w.server.DSN(), Schema: w.schema})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
-	w.service, err = stacksync.New(store, stacksync.Config{})
+	w.service, err = service.New(store, service.Config{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.service.Close()) })
 	w.commit(t.Context(), t)

@@ -15,6 +15,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+
+	"github.com/stacksync/stacksync-go/examples/internal/story"
 )
 
 // envDSN names the environment variable of the DSN. Service processes get it there too, not as an argument that others could read.
@@ -62,10 +64,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	if err != nil {
 		return errors.Join(err, db.drop(ctx), db.close())
 	}
-	s := &show{out: output{stdout}, dsn: *dsn, schema: db.name, version: db.version, temp: temp, verbose: *verbose}
+	s := &show{out: story.Writer{Width: 16, W: stdout}, dsn: *dsn, schema: db.name, version: db.version, temp: temp, verbose: *verbose}
 	err = errors.Join(s.run(ctx), s.close(ctx))
 	if *keep {
-		s.out.line("kept", "schema %s, folder %s", db.name, temp)
+		s.out.Line("kept", "schema %s, folder %s", db.name, temp)
 		return errors.Join(err, db.close())
 	}
 	return errors.Join(err, db.drop(ctx), db.close(), os.RemoveAll(temp))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/stacksync/stacksync-go/examples/internal/story"
 	"github.com/stacksync/stacksync-go/internal/pgtest"
 )
 
@@ -157,10 +158,10 @@ func TestWrongArguments(t *testing.T) {
 }
 
 func TestDifferencesAreListed(t *testing.T) {
-	a := tree{"same": {size: 1}, "dir": {dir: true}, "only a": {size: 1}, "x": {size: 1, hash: [32]byte{1}}, "kind": {dir: true}}
-	b := tree{"same": {size: 1}, "dir": {dir: true}, "only b": {dir: true}, "x": {size: 1, hash: [32]byte{2}}, "kind": {}}
+	a := story.Tree{"same": {Size: 1}, "dir": {Dir: true}, "only a": {Size: 1}, "x": {Size: 1, Hash: [32]byte{1}}, "kind": {Dir: true}}
+	b := story.Tree{"same": {Size: 1}, "dir": {Dir: true}, "only b": {Dir: true}, "x": {Size: 1, Hash: [32]byte{2}}, "kind": {}}
 	var out bytes.Buffer
-	s := &show{out: output{&out}}
+	s := &show{out: story.Writer{Width: 16, W: &out}}
 	require.ErrorContains(t, s.judge(a, b), "differ in 4 places")
 	require.Equal(t, 4, strings.Count(out.String(), "different "))
 	require.NoError(t, s.judge(a, a))

@@ -17,6 +17,7 @@ import (
 	"github.com/stacksync/stacksync-go/backend/dir"
 	metastore "github.com/stacksync/stacksync-go/metastore/postgres"
 	notify "github.com/stacksync/stacksync-go/notify/postgres"
+	"github.com/stacksync/stacksync-go/service"
 )
 
 // serviceCommand as the first argument makes the program a service process.
@@ -83,7 +84,7 @@ func runService(ctx context.Context, args []string, stdin io.Reader, stdout io.W
 
 // server is the sync service, as each of a host's processes would set it up.
 type server struct {
-	*stacksync.Service
+	*service.Service
 	closers []io.Closer // in the order to close them
 }
 
@@ -104,12 +105,12 @@ func startServer(ctx context.Context, dsn, schema, chunks string, log *slog.Logg
 		return nil, err
 	}
 	s.closers = append(s.closers, notifier)
-	storage, err := dir.Open(chunks, dir.Config{Logger: log})
+	storage, err := dir.Open(ctx, chunks, dir.Config{Logger: log})
 	if err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, storage)
-	s.Service, err = stacksync.New(store, stacksync.Config{Storage: storage, Notifier: notifier, ChunkHash: sha256.New, Logger: log})
+	s.Service, err = service.New(store, service.Config{Storage: storage, Notifier: notifier, ChunkHash: sha256.New, Logger: log})
 	return s, err
 }
 
@@ -126,7 +127,7 @@ func (s *server) Close() error {
 }
 
 // register returns the user's workspace and the device, which it registers unless it was before.
-func register(ctx context.Context, s *stacksync.Service, o options) (stacksync.WorkspaceID, stacksync.DeviceID, error) {
+func register(ctx context.Context, s *service.Service, o options) (stacksync.WorkspaceID, stacksync.DeviceID, error) {
 	res, err := s.PutUser(ctx, stacksync.PutUserRequest{User: user}) // both processes may do so at once
 	if err != nil {
 		return stacksync.WorkspaceID{}, stacksync.DeviceID{}, err

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/stacksync/stacksync-go/examples/internal/story"
 )
 
 // show is the whole performance.
 type show struct {
-	out                        output
+	out                        story.Writer
 	dsn, schema, version, temp string
 	verbose                    bool
 
@@ -66,7 +68,7 @@ func (s *show) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	s.out.line("services", "left (process %d) and right (process %d) on PostgreSQL %s, schema %s; chunks and both folders in %s",
+	s.out.Line("services", "left (process %d) and right (process %d) on PostgreSQL %s, schema %s; chunks and both folders in %s",
 		s.left.cmd.Process.Pid, s.right.cmd.Process.Pid, s.version, s.schema, s.temp)
 	return nil
 }

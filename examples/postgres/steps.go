@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/stacksync/stacksync-go/examples/internal/story"
 )
 
 // carry makes one side commit what was written into its folder, and waits until the other, which was told by nobody but its
@@ -33,7 +35,7 @@ func (s *show) leftToRight(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.out.line("left to right", "left committed %d files and folders; they were on right's disk %s after the last commit", sent.Commits, duration(after))
+	s.out.Line("left to right", "left committed %d files and folders; they were on right's disk %s after the last commit", sent.Commits, story.Duration(after))
 	return nil
 }
 
@@ -47,7 +49,7 @@ func (s *show) rightToLeft(ctx context.Context) error {
 	if err := errors.Join(err, s.left.has(name, "edited on the right\n")); err != nil {
 		return err
 	}
-	s.out.line("right to left", "%s, edited on the right, was on left's disk %s after the commit", name, duration(after))
+	s.out.Line("right to left", "%s, edited on the right, was on left's disk %s after the commit", name, story.Duration(after))
 	return nil
 }
 
@@ -68,7 +70,7 @@ func (s *show) singleFiles(ctx context.Context) error {
 		from, to = to, from
 	}
 	slices.Sort(took)
-	s.out.line("to and fro", "%d commits, each waited for: seen after %s (median), %s at most", len(took), duration(took[len(took)/2]), duration(took[len(took)-1]))
+	s.out.Line("to and fro", "%d commits, each waited for: seen after %s (median), %s at most", len(took), story.Duration(took[len(took)/2]), story.Duration(took[len(took)-1]))
 	return nil
 }
 
@@ -98,11 +100,11 @@ func (s *show) conflict(ctx context.Context) error {
 	if err := s.settle(ctx); err != nil {
 		return err
 	}
-	t, err := hashTree(string(s.left.folder))
+	t, err := story.Read(string(s.left.folder))
 	if err != nil {
 		return err
 	}
-	copied := t.conflictedCopies()
+	copied := conflictedCopies(t)
 	if len(copied) != 1 {
 		return fmt.Errorf("%d conflicted copies, not 1", len(copied))
 	}
@@ -115,11 +117,11 @@ func (s *show) conflict(ctx context.Context) error {
 			return err
 		}
 	}
-	s.out.line("conflict", "both edited %s at once: %s was first, and both have the %s's as %q", name, winner.options.name, loser.options.name, copied[0])
+	s.out.Line("conflict", "both edited %s at once: %s was first, and both have the %s's as %q", name, winner.options.name, loser.options.name, copied[0])
 	return nil
 }
 
-func (t tree) conflictedCopies() (names []string) {
+func conflictedCopies(t story.Tree) (names []string) {
 	for name := range t {
 		if strings.Contains(name, "conflicted copy") {
 			names = append(names, name)
@@ -142,8 +144,8 @@ func (s *show) batch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.out.line("batch", "right sent and committed %d files and folders in %s; they were on left's disk %s after the last commit",
-		sent.Commits, duration(sent.Last.At.Sub(start)), duration(after))
+	s.out.Line("batch", "right sent and committed %d files and folders in %s; they were on left's disk %s after the last commit",
+		sent.Commits, story.Duration(sent.Last.At.Sub(start)), story.Duration(after))
 	return nil
 }
 
@@ -163,8 +165,8 @@ func (s *show) killLeft(ctx context.Context) error {
 			return fmt.Errorf("%s was acknowledged, but: %w", name, err)
 		}
 	}
-	s.out.line("left killed", "in the middle of its commits, after %d were acknowledged: right has all of them, with their content, the last %s after its commit",
-		len(acknowledged), duration(seen.At.Sub(last.At)))
+	s.out.Line("left killed", "in the middle of its commits, after %d were acknowledged: right has all of them, with their content, the last %s after its commit",
+		len(acknowledged), story.Duration(seen.At.Sub(last.At)))
 
 	const alone = "written while left was dead.txt"
 	if err := s.right.write(alone, contentOf(alone)); err != nil {
@@ -183,7 +185,7 @@ func (s *show) killLeft(ctx context.Context) error {
 	if err := s.left.has(alone, contentOf(alone)); err != nil {
 		return err
 	}
-	s.out.line("left again", "right went on alone; left, started again, had what it missed %s after its start", duration(time.Since(start)))
+	s.out.Line("left again", "right went on alone; left, started again, had what it missed %s after its start", story.Duration(time.Since(start)))
 	return nil
 }
 
@@ -219,11 +221,11 @@ func (s *show) compare(ctx context.Context) error {
 	if err := s.settle(ctx); err != nil {
 		return err
 	}
-	left, err := hashTree(string(s.left.folder))
+	left, err := story.Read(string(s.left.folder))
 	if err != nil {
 		return err
 	}
-	right, err := hashTree(string(s.right.folder))
+	right, err := story.Read(string(s.right.folder))
 	if err != nil {
 		return err
 	}
@@ -231,15 +233,15 @@ func (s *show) compare(ctx context.Context) error {
 }
 
 // judge says whether the trees are equal, and what differs.
-func (s *show) judge(left, right tree) error {
-	found := differences(left, right, "left", "right")
+func (s *show) judge(left, right story.Tree) error {
+	found := story.Differences(left, right, "left", "right")
 	for _, d := range found {
-		s.out.line("different", "%s", d)
+		s.out.Line("different", "%s", d)
 	}
 	if len(found) > 0 {
 		return fmt.Errorf("the folders differ in %d places", len(found))
 	}
-	files, bytes := left.files()
-	s.out.line("equal", "%d files, %d bytes", files, bytes)
+	files, bytes := left.Files()
+	s.out.Line("equal", "%d files, %d bytes", files, bytes)
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/examples/internal/story"
 )
 
 // killService kills the service in the middle of its work, and starts it again from its files. So that it is a real kill, another
@@ -37,7 +38,7 @@ func (s *show) killService(ctx context.Context) error {
 	if err := s.start(ctx); err != nil {
 		return err
 	}
-	restarted := took(start)
+	restarted := story.Took(start)
 	for _, name := range acknowledged {
 		if err := s.checkPicture(ctx, actor, name); err != nil {
 			return fmt.Errorf("%s was acknowledged, but: %w", name, err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stacksync/stacksync-go/examples/internal/story"
 	"github.com/stretchr/testify/require"
 )
 
@@ -41,7 +42,7 @@ func makeTree(t *testing.T) string {
 func perform(t *testing.T, args ...string) string {
 	t.Helper()
 	source := makeTree(t)
-	before, err := hashTree(source)
+	before, err := story.Read(source)
 	require.NoError(t, err)
 	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
 	require.NoError(t, err)
@@ -57,7 +58,7 @@ func perform(t *testing.T, args ...string) string {
 		require.Contains(t, string(text), want)
 	}
 	require.NotContains(t, string(text), "\x1b", "no progress bar where there is no terminal")
-	after, err := hashTree(source)
+	after, err := story.Read(source)
 	require.NoError(t, err)
 	require.Equal(t, before, after, "the source was touched")
 	return string(text)
@@ -80,8 +81,8 @@ func TestMemory(t *testing.T) {
 }
 
 func TestDifferencesAreListed(t *testing.T) {
-	a := tree{"same": {size: 1}, "dir": {dir: true}, "only a": {size: 1}, "x": {size: 1, hash: [32]byte{1}}, "kind": {dir: true}}
-	b := tree{"same": {size: 1}, "dir": {dir: true}, "only b": {dir: true}, "x": {size: 1, hash: [32]byte{2}}, "kind": {}}
+	a := story.Tree{"same": {Size: 1}, "dir": {Dir: true}, "only a": {Size: 1}, "x": {Size: 1, Hash: [32]byte{1}}, "kind": {Dir: true}}
+	b := story.Tree{"same": {Size: 1}, "dir": {Dir: true}, "only b": {Dir: true}, "x": {Size: 1, Hash: [32]byte{2}}, "kind": {}}
 	var out bytes.Buffer
 	s := &show{out: &output{w: &out}}
 	require.ErrorContains(t, s.judge(a, b), "differ in 4 places")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/examples/device"
+	"github.com/stacksync/stacksync-go/examples/internal/story"
 )
 
 // output writes a line for each step, and on a terminal a progress bar below.
@@ -58,7 +59,7 @@ func (o *output) draw(step string, p device.Progress) {
 	if p.Total > 0 {
 		full = min(width*p.Done/p.Total, width)
 	}
-	o.printf("\r\x1b[K%-18s [%s%s] %s items, %s", step, strings.Repeat("=", full), strings.Repeat(" ", width-full), count(p.Done), size(p.Bytes))
+	o.printf("\r\x1b[K%-18s [%s%s] %s items, %s", step, strings.Repeat("=", full), strings.Repeat(" ", width-full), story.Count(p.Done), story.Size(p.Bytes))
 }
 
 // printf ignores errors: where nobody can read what is written, the exit status still tells.
@@ -71,26 +72,6 @@ func (o *output) erase() {
 	}
 }
 
-// count writes a number with separators: 12,345.
-func count[N int | int64](n N) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-// size writes a number of bytes.
-func size(n int64) string {
-	switch {
-	case n >= 1e6:
-		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
-	case n >= 1e3:
-		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
-	}
-	return fmt.Sprintf("%d bytes", n)
-}
-
 // via writes which way content went.
 func via(v stacksync.Via) string {
 	switch v {
@@ -100,14 +81,4 @@ func via(v stacksync.Via) string {
 		return "through the service"
 	}
 	return string(v)
-}
-
-// took writes how long something took.
-func took(since time.Time) string { return duration(time.Since(since)) }
-
-func duration(d time.Duration) string {
-	if d >= time.Second {
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	}
-	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
 }

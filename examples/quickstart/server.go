@@ -8,14 +8,14 @@ import (
 	"log/slog"
 	"path/filepath"
 
-	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/metastore/sqlite"
 	"github.com/stacksync/stacksync-go/notify/local"
+	"github.com/stacksync/stacksync-go/service"
 )
 
 // server is the sync service, as a host program would set it up.
 type server struct {
-	*stacksync.Service
+	*service.Service
 	closers []io.Closer // in the order to close them
 }
 
@@ -37,9 +37,9 @@ func startServer(ctx context.Context, k *kind, folder string, log *slog.Logger, 
 		return nil, err
 	}
 	s.closers = append(s.closers, chunks)
-	notifier := local.New()
+	notifier := local.New(local.Config{})
 	s.closers = append(s.closers, notifier)
-	s.Service, err = stacksync.New(store, stacksync.Config{Storage: noting{chunks, made}, Notifier: notifier, ChunkHash: sha256.New, Logger: log})
+	s.Service, err = service.New(store, service.Config{Storage: noting{chunks, made}, Notifier: notifier, ChunkHash: sha256.New, Logger: log})
 	return s, err
 }
 

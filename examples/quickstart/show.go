@@ -12,6 +12,7 @@ import (
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/examples/device"
+	"github.com/stacksync/stacksync-go/examples/internal/story"
 )
 
 // show is the whole performance.
@@ -70,7 +71,7 @@ func (s *show) cleanUp(ctx context.Context) error {
 		if err = s.kind.remove(ctx, s.serverDir(), s.log, s.containers); err != nil {
 			err = fmt.Errorf("delete what is left at the storage, %s: %w", s.containers, err)
 		} else {
-			s.out.line("cleaned up", "container %s is deleted, with all its content, after %s", s.containers[0], took(start))
+			s.out.line("cleaned up", "container %s is deleted, with all its content, after %s", s.containers[0], story.Took(start))
 		}
 	}
 	return errors.Join(err, os.RemoveAll(s.temp))
@@ -114,22 +115,22 @@ func (s *show) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t, err := listTree(s.laptop.dir)
+	t, err := story.List(s.laptop.dir)
 	if err != nil {
 		return err
 	}
 	if err := s.pickFolders(t); err != nil {
 		return err
 	}
-	files, bytes := t.files()
-	s.out.line("tree", "%s files, %s, copied from %s to the laptop in %s; links and other special files left out: %d", count(files), size(bytes), s.source, took(start), skipped)
+	files, bytes := t.Files()
+	s.out.line("tree", "%s files, %s, copied from %s to the laptop in %s; links and other special files left out: %d", story.Count(files), story.Size(bytes), s.source, story.Took(start), skipped)
 	return nil
 }
 
 // pickFolders picks the folders that things are going to happen to. A tree that has too few gets some.
-func (s *show) pickFolders(t tree) error {
+func (s *show) pickFolders(t story.Tree) error {
 	const needed = 5
-	s.folders = t.folders()
+	s.folders = folders(t)
 	for i := len(s.folders); i < needed; i++ {
 		name := fmt.Sprint("made by quickstart ", i)
 		for k := range 5 {
@@ -241,9 +242,9 @@ func (c *client) endsWith(name, added string) error {
 
 // someFile returns the first file in one of the folders that were picked.
 func (s *show) someFile(folder int) (string, error) {
-	t, err := listTree(s.laptop.dir)
+	t, err := story.List(s.laptop.dir)
 	if err != nil {
 		return "", err
 	}
-	return t.first(s.folders[folder]), nil
+	return first(t, s.folders[folder]), nil
 }

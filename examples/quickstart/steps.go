@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/stacksync/stacksync-go/examples/device"
+	"github.com/stacksync/stacksync-go/examples/internal/story"
 )
 
 // firstSync sends a real tree, and fetches it on the other device.
 func (s *show) firstSync(ctx context.Context) error {
 	const step = "first sync"
-	t, err := listTree(s.laptop.dir)
+	t, err := story.List(s.laptop.dir)
 	if err != nil {
 		return err
 	}
@@ -24,13 +25,13 @@ func (s *show) firstSync(ctx context.Context) error {
 		return err
 	}
 	s.out.line(step, "laptop committed %s items and sent %s chunks, %s, %s, in %s",
-		count(r.Committed), count(r.ChunksUploaded), size(r.BytesUploaded), via(r.Via), took(start))
+		story.Count(r.Committed), story.Count(r.ChunksUploaded), story.Size(r.BytesUploaded), via(r.Via), story.Took(start))
 	start = time.Now()
 	if r, err = s.sync(ctx, s.desktop, step, s.items); err != nil {
 		return err
 	}
 	s.out.line("", "desktop took over %s items and fetched %s chunks, %s, %s, in %s",
-		count(r.ItemsApplied), count(r.ChunksDownloaded), size(r.BytesDownloaded), via(r.Via), took(start))
+		story.Count(r.ItemsApplied), story.Count(r.ChunksDownloaded), story.Size(r.BytesDownloaded), via(r.Via), story.Took(start))
 	return nil
 }
 
@@ -58,7 +59,7 @@ func (s *show) liveChange(ctx context.Context) (err error) {
 		return err
 	}
 	s.out.line(step, "%s, edited on the laptop, was on the desktop's disk after %s, both trees of %s items scanned",
-		file, duration(done.Sub(start)), count(s.items))
+		file, story.Duration(done.Sub(start)), story.Count(s.items))
 	return nil
 }
 
@@ -83,7 +84,7 @@ func (s *show) catchUp(ctx context.Context) error {
 	if _, err := s.sync(ctx, s.laptop, step, 0); err != nil {
 		return err
 	}
-	t, err := listTree(s.laptop.dir)
+	t, err := story.List(s.laptop.dir)
 	if err != nil {
 		return err
 	}
@@ -96,14 +97,14 @@ func (s *show) catchUp(ctx context.Context) error {
 		return err
 	}
 	s.out.line(step, "desktop was off while 1 file changed, 1 folder and 2 files came: read %s of the workspace's %s items by its cursor, in %s",
-		count(r.ItemsRead), count(len(t)), took(start))
+		story.Count(r.ItemsRead), story.Count(len(t)), story.Took(start))
 	return nil
 }
 
 // renameAndMove shows that content stays where it is when names change.
 func (s *show) renameAndMove(ctx context.Context) error {
 	const step = "rename and move"
-	t, err := listTree(s.laptop.dir)
+	t, err := story.List(s.laptop.dir)
 	if err != nil {
 		return err
 	}
@@ -120,7 +121,7 @@ func (s *show) renameAndMove(ctx context.Context) error {
 		return err
 	}
 	s.out.line(step, "%s (files: %s) renamed, %s (files: %s) moved into it: %d commits, %s sent, %s fetched, in %s",
-		renamed, count(t.below(renamed)), moved, count(t.below(moved)), sent.Committed, size(sent.BytesUploaded), size(received.BytesDownloaded), elapsed)
+		renamed, story.Count(below(t, renamed)), moved, story.Count(below(t, moved)), sent.Committed, story.Size(sent.BytesUploaded), story.Size(received.BytesDownloaded), elapsed)
 	return nil
 }
 
@@ -130,13 +131,13 @@ func (s *show) both(ctx context.Context, step string) (sent, received device.Rep
 	if sent, err = s.sync(ctx, s.laptop, step, 0); err == nil {
 		received, err = s.sync(ctx, s.desktop, step, 0)
 	}
-	return sent, received, took(start), err
+	return sent, received, story.Took(start), err
 }
 
 // deleteFolder shows that a folder goes with one commit.
 func (s *show) deleteFolder(ctx context.Context) error {
 	const step = "deleted folder"
-	t, err := listTree(s.laptop.dir)
+	t, err := story.List(s.laptop.dir)
 	if err != nil {
 		return err
 	}
@@ -152,7 +153,7 @@ func (s *show) deleteFolder(ctx context.Context) error {
 		return fmt.Errorf("%s is still on the desktop (%w)", folder, err)
 	}
 	s.out.line(step, "%s (files: %s) deleted on the laptop: %d commit, %s items gone on the desktop, in %s",
-		folder, count(t.below(folder)), sent.Committed, count(received.ItemsApplied), elapsed)
+		folder, story.Count(below(t, folder)), sent.Committed, story.Count(received.ItemsApplied), elapsed)
 	return nil
 }
 
@@ -192,11 +193,11 @@ func (s *show) compare(ctx context.Context) error {
 			return err
 		}
 	}
-	laptop, err := hashTree(s.laptop.dir)
+	laptop, err := story.Read(s.laptop.dir)
 	if err != nil {
 		return err
 	}
-	desktop, err := hashTree(s.desktop.dir)
+	desktop, err := story.Read(s.desktop.dir)
 	if err != nil {
 		return err
 	}
@@ -204,15 +205,15 @@ func (s *show) compare(ctx context.Context) error {
 }
 
 // judge says whether the trees are equal, and what differs.
-func (s *show) judge(laptop, desktop tree) error {
-	found := differences(laptop, desktop, "laptop", "desktop")
+func (s *show) judge(laptop, desktop story.Tree) error {
+	found := story.Differences(laptop, desktop, "laptop", "desktop")
 	for _, d := range found {
 		s.out.line("different", "%s", d)
 	}
 	if len(found) > 0 {
 		return fmt.Errorf("the trees differ in %d places", len(found))
 	}
-	files, bytes := laptop.files()
-	s.out.line("equal", "%s files, %s bytes", count(files), count(bytes))
+	files, bytes := laptop.Files()
+	s.out.line("equal", "%s files, %s bytes", story.Count(files), story.Count(bytes))
 	return nil
 }

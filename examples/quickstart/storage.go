@@ -90,8 +90,8 @@ func describe(w io.Writer) {
 	_, _ = io.WriteString(w, b.String())
 }
 
-func openDir(_ context.Context, folder string, log *slog.Logger) (storage, error) {
-	return dir.Open(filepath.Join(folder, "chunks"), dir.Config{Logger: log})
+func openDir(ctx context.Context, folder string, log *slog.Logger) (storage, error) {
+	return dir.Open(ctx, filepath.Join(folder, "chunks"), dir.Config{Logger: log})
 }
 
 // openMemory keeps the content as long as this process runs, however often the service is started.

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/stacksync/stacksync-go/examples/internal/story"
 )
 
 // copyTree copies the files and folders of a tree. It returns how many things it left out because they are neither.
@@ -64,103 +66,10 @@ func copyFile(from, to string) error {
 
 func hashOf(content string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(content))) }
 
-// tree is what a folder holds, by path with slashes: a folder, or a file by size and hash.
-type tree map[string]leaf
-
-type leaf struct {
-	dir  bool
-	size int64
-	hash [sha256.Size]byte
-}
-
-func (l leaf) String() string {
-	if l.dir {
-		return "a folder"
-	}
-	return fmt.Sprintf("a file of %d bytes, SHA-256 %x", l.size, l.hash)
-}
-
-// listTree returns what is in a folder but the devices' own state folder, without hashes.
-func listTree(root string) (tree, error) {
-	t := tree{}
-	err := fs.WalkDir(os.DirFS(root), ".", func(name string, e fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case name == ".":
-			return nil
-		case name == ".stacksync":
-			return fs.SkipDir
-		case e.IsDir():
-			t[name] = leaf{dir: true}
-			return nil
-		}
-		info, err := e.Info()
-		if err == nil {
-			t[name] = leaf{size: info.Size()}
-		}
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list the tree: %w", err)
-	}
-	return t, nil
-}
-
-// hashTree is listTree with hashes.
-func hashTree(root string) (tree, error) {
-	t, err := listTree(root)
-	if err != nil {
-		return nil, err
-	}
-	for name, l := range t {
-		if l.dir {
-			continue
-		}
-		content, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
-		if err != nil {
-			return nil, fmt.Errorf("hash the tree: %w", err)
-		}
-		t[name] = leaf{size: int64(len(content)), hash: sha256.Sum256(content)}
-	}
-	return t, nil
-}
-
-// differences says what is not the same in two trees.
-func differences(a, b tree, nameA, nameB string) []string {
-	all := maps.Clone(a)
-	maps.Copy(all, b)
-	var found []string
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		la, inA := a[name]
-		lb, inB := b[name]
-		switch {
-		case !inA:
-			found = append(found, fmt.Sprintf("%s: only on %s, %v", name, nameB, lb))
-		case !inB:
-			found = append(found, fmt.Sprintf("%s: only on %s, %v", name, nameA, la))
-		case la != lb:
-			found = append(found, fmt.Sprintf("%s: on %s %v, on %s %v", name, nameA, la, nameB, lb))
-		}
-	}
-	return found
-}
-
-// files returns the number of files and of their bytes.
-func (t tree) files() (n int, bytes int64) {
-	for _, l := range t {
-		if !l.dir {
-			n++
-			bytes += l.size
-		}
-	}
-	return n, bytes
-}
-
 // below returns the number of files in a folder.
-func (t tree) below(folder string) (n int) {
+func below(t story.Tree, folder string) (n int) {
 	for name, l := range t {
-		if !l.dir && strings.HasPrefix(name, folder+"/") {
+		if !l.Dir && strings.HasPrefix(name, folder+"/") {
 			n++
 		}
 	}
@@ -168,10 +77,10 @@ func (t tree) below(folder string) (n int) {
 }
 
 // folders returns the folders at the top, those with most files first.
-func (t tree) folders() []string {
+func folders(t story.Tree) []string {
 	files := map[string]int{}
 	for name, l := range t {
-		if !l.dir && strings.Contains(name, "/") {
+		if !l.Dir && strings.Contains(name, "/") {
 			files[strings.SplitN(name, "/", 2)[0]]++
 		}
 	}
@@ -184,10 +93,10 @@ func (t tree) folders() []string {
 }
 
 // first returns the first file in a folder, by name.
-func (t tree) first(folder string) string {
+func first(t story.Tree, folder string) string {
 	var found string
 	for name, l := range t {
-		if !l.dir && strings.HasPrefix(name, folder+"/") && (found == "" || name < found) {
+		if !l.Dir && strings.HasPrefix(name, folder+"/") && (found == "" || name < found) {
 			found = name
 		}
 	}

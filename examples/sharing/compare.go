@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/examples/internal/story"
 )
 
 // fetchAnew gives every user one more device, that fetches everything from the service: what that has is compared with the others too.
@@ -34,34 +34,22 @@ func (s *show) fetchAnew(ctx context.Context) error {
 
 // compareGardens compares the shared folder on all devices that have it, whatever they call it.
 func (s *show) compareGardens(clients ...*client) (files int, err error) {
-	var first tree
+	var first story.Tree
 	for _, c := range clients {
 		f := c.garden()
-		t := tree{}
-		if err := t.add(f.dir); err != nil {
+		t, err := story.Read(f.dir)
+		if err != nil {
 			return 0, err
 		}
-		t = t.within(filepath.Base(f.dir))
 		if first == nil {
 			first = t
 		}
-		if found := differences(first, t, clients[0].name, c.name); len(found) > 0 {
+		if found := story.Differences(first, t, clients[0].name, c.name); len(found) > 0 {
 			return 0, fmt.Errorf("the shared folder differs in %d places, the first: %s", len(found), found[0])
 		}
 	}
-	files, _ = first.files()
+	files, _ = first.Files()
 	return files, nil
-}
-
-// within returns what lies in a folder of the tree, by paths from there.
-func (t tree) within(folder string) tree {
-	inside := tree{}
-	for name, l := range t {
-		if rest, ok := strings.CutPrefix(name, folder+"/"); ok {
-			inside[rest] = l
-		}
-	}
-	return inside
 }
 
 // compare compares all that the devices of each user have, file by file. It syncs nothing.
@@ -70,7 +58,7 @@ func (s *show) compare() error {
 	var have, differ []string
 	for _, user := range users {
 		var first *client
-		var all tree
+		var all story.Tree
 		for _, c := range slices.Concat(s.of(user), s.freshOf(user)) {
 			t, err := c.tree()
 			if err != nil {
@@ -78,21 +66,21 @@ func (s *show) compare() error {
 			}
 			if first == nil {
 				first, all = c, t
-				n, b := t.files()
+				n, b := t.Files()
 				bytes += b
 				have = append(have, fmt.Sprintf("%s %d", user, n))
 				continue
 			}
-			differ = append(differ, differences(all, t, first.name, c.name)...)
+			differ = append(differ, story.Differences(all, t, first.name, c.name)...)
 		}
 	}
 	for _, d := range differ {
-		s.out.line("different", "%s", d)
+		s.out.Line("different", "%s", d)
 	}
 	if len(differ) > 0 {
 		return fmt.Errorf("the trees differ in %d places", len(differ))
 	}
-	s.out.line("equal", "on all devices of each user, and on a new one (files: %s; %s in all)", strings.Join(have, ", "), size(bytes))
+	s.out.Line("equal", "on all devices of each user, and on a new one (files: %s; %s in all)", strings.Join(have, ", "), story.Size(bytes))
 	return nil
 }
 

@@ -19,6 +19,8 @@ import (
 	"os"
 	"os/signal"
 	"time"
+
+	"github.com/stacksync/stacksync-go/examples/internal/story"
 )
 
 func main() {
@@ -54,14 +56,14 @@ func run(ctx context.Context, args []string, stdout *os.File) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("not done after %v", patience))
 	defer cancel()
-	s := &show{out: &output{stdout}, temp: temp, log: log}
+	s := &show{out: story.Writer{W: stdout, Width: 14}, temp: temp, log: log}
 	err = s.tell(ctx)
 	if err == nil {
 		err = s.compare()
 	}
 	err = errors.Join(err, s.close())
 	if *keep {
-		s.out.line("kept", "%s", temp)
+		s.out.Line("kept", "%s", temp)
 		return err
 	}
 	return errors.Join(err, os.RemoveAll(temp))

@@ -15,13 +15,14 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/examples/internal/story"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func newShow(t *testing.T) (*show, *bytes.Buffer) {
 	var out bytes.Buffer
-	s := &show{out: &output{&out}, temp: t.TempDir(), log: slog.New(slog.DiscardHandler)}
+	s := &show{out: story.Writer{W: &out, Width: 14}, temp: t.TempDir(), log: slog.New(slog.DiscardHandler)}
 	t.Cleanup(func() { require.NoError(t, s.close()) })
 	return s, &out
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/examples/internal/story"
 )
 
 // transfer: Eve gets the folder, and it is charged to her from now on.
@@ -25,7 +26,7 @@ func (s *show) transfer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.out.line("transfer", "ada makes eve the owner, and is an editor now: ada is charged %s, eve %s", size(adas), size(eves))
+	s.out.Line("transfer", "ada makes eve the owner, and is an editor now: ada is charged %s, eve %s", story.Size(adas), story.Size(eves))
 	return nil
 }
 
@@ -55,7 +56,7 @@ func (s *show) inviteAgain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.out.line("invite", "eve invites bob again, which ada may not any more: all five devices have the same %d files; bob has them as %q, as the owner has",
+	s.out.Line("invite", "eve invites bob again, which ada may not any more: all five devices have the same %d files; bob has them as %q, as the owner has",
 		n, s.bobPhone.garden().mount.Member.MountName)
 	return nil
 }
@@ -76,7 +77,7 @@ func (s *show) leave(ctx context.Context) error {
 	if err := s.disappears(ctx, s.eveTablet); err != nil {
 		return err
 	}
-	s.out.line("leave", "eve gives the folder back to ada, since an owner can't leave, and leaves; her tablet keeps the files aside")
+	s.out.Line("leave", "eve gives the folder back to ada, since an owner can't leave, and leaves; her tablet keeps the files aside")
 	return nil
 }
 
@@ -86,7 +87,7 @@ func (s *show) unshare(ctx context.Context) error {
 	if _, err := s.server.Unshare(ctx, stacksync.UnshareRequest{Actor: s.adaLaptop.actor, Workspace: s.garden}); err != nil {
 		return err
 	}
-	returned := took(start)
+	returned := story.Took(start)
 	if err := s.disappears(ctx, s.of(ada, bob)...); err != nil {
 		return err
 	}
@@ -97,7 +98,7 @@ func (s *show) unshare(ctx context.Context) error {
 	if !s.adaLaptop.home.has("garden/notes/from bob's phone.txt") {
 		return errors.New("the folder has not returned as it was")
 	}
-	s.out.line("unshare", `ada unshares the folder: in %s it is back in her %q, with all that the others wrote; her devices move their files back, and fetch %s`,
-		returned, homeName, size(r.BytesDownloaded))
+	s.out.Line("unshare", `ada unshares the folder: in %s it is back in her %q, with all that the others wrote; her devices move their files back, and fetch %s`,
+		returned, homeName, story.Size(r.BytesDownloaded))
 	return nil
 }

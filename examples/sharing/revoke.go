@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/examples/internal/story"
 )
 
 const (
@@ -55,7 +56,7 @@ func (s *show) revoke(ctx context.Context) (err error) {
 	if err := errors.Join(laptop.write(late, "nobody is to see this\n"), laptop.stopped(ctx), running[s.bobPhone].stopped(ctx)); err != nil {
 		return err
 	}
-	stopped := took(start)
+	stopped := story.Took(start)
 	stopWriting()
 	if writer.Wait(); writeErr != nil {
 		return writeErr
@@ -65,7 +66,7 @@ func (s *show) revoke(ctx context.Context) (err error) {
 	if !errors.As(err, &verdict) || verdict.Remedy != stacksync.RemedyForget {
 		return errors.Join(errors.New("a device of a member who was put out is not told so"), err)
 	}
-	s.out.line("revoke", "ada puts bob out while his laptop writes: both his devices stop after %s, with %q and the advice to %q", stopped, verdict.Err, verdict.Remedy)
+	s.out.Line("revoke", "ada puts bob out while his laptop writes: both his devices stop after %s, with %q and the advice to %q", stopped, verdict.Err, verdict.Remedy)
 
 	if err := s.disappears(ctx, s.of(bob)...); err != nil {
 		return err
@@ -91,7 +92,7 @@ func (s *show) revoke(ctx context.Context) (err error) {
 	if arrived != taken || arrived < enough || s.eveTablet.garden().has(late) {
 		return fmt.Errorf("of bob's files %d have arrived, after %d when he was put out; the last of all is among them: %t", arrived, taken, s.eveTablet.garden().has(late))
 	}
-	s.out.line("", "%d of the %d files were with the service by then, and are with all others; the rest reaches nobody, and stays on his laptop in %q",
+	s.out.Line("", "%d of the %d files were with the service by then, and are with all others; the rest reaches nobody, and stays on his laptop in %q",
 		arrived, written+1, laptop.mount.Member.MountName+lostMark)
 	return nil
 }

@@ -7,15 +7,15 @@ import (
 	"log/slog"
 	"path/filepath"
 
-	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/backend/dir"
 	"github.com/stacksync/stacksync-go/metastore/sqlite"
 	"github.com/stacksync/stacksync-go/notify/local"
+	"github.com/stacksync/stacksync-go/service"
 )
 
 // server is the sync service, as a host program would set it up. Sharing needs nothing that a service for single users does not have.
 type server struct {
-	*stacksync.Service
+	*service.Service
 	closers []interface{ Close() error } // in the order to close them
 }
 
@@ -31,14 +31,14 @@ func startServer(ctx context.Context, folder string, log *slog.Logger) (_ *serve
 		return nil, err
 	}
 	s.closers = append(s.closers, store)
-	chunks, err := dir.Open(filepath.Join(folder, "chunks"), dir.Config{Logger: log})
+	chunks, err := dir.Open(ctx, filepath.Join(folder, "chunks"), dir.Config{Logger: log})
 	if err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, chunks)
-	notifier := local.New()
+	notifier := local.New(local.Config{})
 	s.closers = append(s.closers, notifier)
-	s.Service, err = stacksync.New(store, stacksync.Config{Storage: chunks, Notifier: notifier, ChunkHash: sha256.New, Logger: log})
+	s.Service, err = service.New(store, service.Config{Storage: chunks, Notifier: notifier, ChunkHash: sha256.New, Logger: log})
 	return s, err
 }
 

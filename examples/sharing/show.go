@@ -14,6 +14,7 @@ import (
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/examples/device"
+	"github.com/stacksync/stacksync-go/examples/internal/story"
 )
 
 // The users.
@@ -27,7 +28,7 @@ var users = []stacksync.UserID{ada, bob, eve}
 
 // show is the whole performance.
 type show struct {
-	out    *output
+	out    story.Writer
 	log    *slog.Logger
 	temp   string // where everything is
 	server *server
@@ -68,7 +69,7 @@ func (s *show) prepare(ctx context.Context) error {
 		*d.client = c
 		s.clients = append(s.clients, c)
 	}
-	s.out.line("service", "SQLite and local disk in %s, in this process; users ada, bob and eve with five devices beside it", folder)
+	s.out.Line("service", "SQLite and local disk in %s, in this process; users ada, bob and eve with five devices beside it", folder)
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/examples/internal/story"
 )
 
 // tell tells the story up to its end, where all devices are to have the same.
@@ -34,8 +35,8 @@ func (s *show) firstSync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n, bytes := t.files()
-	s.out.line("first sync", "each device keeps its user's workspace in a folder %q: ada's two have %d files, %s, after %s", homeName, n, size(bytes), took(start))
+	n, bytes := t.Files()
+	s.out.Line("first sync", "each device keeps its user's workspace in a folder %q: ada's two have %d files, %s, after %s", homeName, n, story.Size(bytes), story.Took(start))
 	return nil
 }
 
@@ -58,12 +59,12 @@ func (s *show) share(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	shared := took(start)
+	shared := story.Took(start)
 	s.garden = res.Workspace.ID
 	if err := s.appears(ctx, s.clients...); err != nil {
 		return err
 	}
-	s.out.line("share", `ada shares "garden" with bob, an editor, and eve, a viewer, in %s; all five devices show it beside %q after %s`, shared, homeName, took(start))
+	s.out.Line("share", `ada shares "garden" with bob, an editor, and eve, a viewer, in %s; all five devices show it beside %q after %s`, shared, homeName, story.Took(start))
 	mine, err := s.total(ctx, s.of(ada)...)
 	if err != nil {
 		return err
@@ -79,8 +80,8 @@ func (s *show) share(ctx context.Context) error {
 		return errors.New("the folder is still where it was")
 	}
 	own := s.bobLaptop.garden().mount.Member.MountName
-	s.out.line("", `ada's devices moved the files they had, and fetched %s (plan.txt, changed on one of them); those of bob and eve fetched %s`, size(mine.BytesDownloaded), size(theirs.BytesDownloaded))
-	s.out.line("", `bob has a "garden" at home already, so his is called %q; what ada's desktop had not sent yet is kept as %q`, own, mine.Conflicts[0])
+	s.out.Line("", `ada's devices moved the files they had, and fetched %s (plan.txt, changed on one of them); those of bob and eve fetched %s`, story.Size(mine.BytesDownloaded), story.Size(theirs.BytesDownloaded))
+	s.out.Line("", `bob has a "garden" at home already, so his is called %q; what ada's desktop had not sent yet is kept as %q`, own, mine.Conflicts[0])
 	return s.settle(ctx, s.clients...)
 }
 
@@ -100,7 +101,7 @@ func (s *show) viewer(ctx context.Context) error {
 	if !s.eveTablet.garden().has(others) {
 		return fmt.Errorf("a viewer did not get %s", others)
 	}
-	s.out.line("viewer", "eve edits %s: %q; her change stays on the tablet, which gets those of the others all the same", file, err)
+	s.out.Line("viewer", "eve edits %s: %q; her change stays on the tablet, which gets those of the others all the same", file, err)
 	_, err = s.server.SetRole(ctx, stacksync.SetRoleRequest{Actor: s.adaLaptop.actor, Workspace: s.garden, User: eve, Role: stacksync.Editor})
 	if err != nil {
 		return err
@@ -115,7 +116,7 @@ func (s *show) viewer(ctx context.Context) error {
 	if err := s.settle(ctx, s.clients...); err != nil {
 		return err
 	}
-	s.out.line("editor", "ada makes her an editor; her tablet hears of it, and commits what was waiting: %d", sent.Committed)
+	s.out.Line("editor", "ada makes her an editor; her tablet hears of it, and commits what was waiting: %d", sent.Committed)
 	return nil
 }
 
@@ -140,8 +141,8 @@ func (s *show) everybodyWrites(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.out.line("all write", "each device edits a file and makes one, two edit the same: all five have the same %d files after %s, with %d conflicted copy",
-		n, took(start), len(r.Conflicts))
+	s.out.Line("all write", "each device edits a file and makes one, two edit the same: all five have the same %d files after %s, with %d conflicted copy",
+		n, story.Took(start), len(r.Conflicts))
 	return nil
 }
 
@@ -159,7 +160,7 @@ func (s *show) rename(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.out.line("rename", "eve calls it %q: her tablet renames the folder, and fetches %s; for the others nothing changes", name, size(r.BytesDownloaded))
+	s.out.Line("rename", "eve calls it %q: her tablet renames the folder, and fetches %s; for the others nothing changes", name, story.Size(r.BytesDownloaded))
 	return nil
 }
 

@@ -68,7 +68,9 @@ operator_roles = {{.Operators}}
 use = egg:swift#proxy_logging
 {{range .Filters}}[filter:{{.}}]
 use = egg:swift#{{.}}
-{{end}}{{end}}
+{{if eq . "versioned_writes"}}allow_versioned_writes = true
+allow_object_versioning = true
+{{end}}{{end}}{{end}}
 
 {{define "storage.conf"}}[DEFAULT]
 bind_ip = 127.0.0.1

@@ -2,6 +2,7 @@
 package pgconn
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -66,13 +67,29 @@ func NewConnector(dsn string, tlsConfig *tls.Config, application string) (*Conne
 	if _, _, err := net.SplitHostPort(c.Addr); err != nil && c.Network == "tcp" {
 		c.Addr = net.JoinHostPort(strings.Trim(c.Addr, "[]"), "5432")
 	}
-	if plain || c.Network == "unix" {
-		c.TLSConfig = nil
-	} else {
-		c.TLSConfig = verifying(tlsConfig, c.TLSConfig, c.Addr)
+	var encryption *tls.Config
+	if !plain && c.Network != "unix" {
+		encryption = verifying(tlsConfig, c.TLSConfig, c.Addr)
 	}
-	c.Dialer = guardedDialer(c.Dialer)
-	return &Connector{connector}, nil
+	c.TLSConfig = nil      // the dialer does it, so that what the server says can be read along
+	c.UnsafeStrings = true // the settings that the driver would ask for are made by Connect: see there
+	dial := guardedDialer(c.Dialer)
+	c.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		if encryption != nil {
+			encrypted, err := encrypt(ctx, conn, encryption, c.ReadTimeout)
+			if err != nil {
+				_ = conn.Close()
+				return nil, err
+			}
+			conn = encrypted
+		}
+		return &watched{Conn: conn}, nil
+	}
+	return &Connector{connector, encryption}, nil
 }
 
 // verifying returns the TLS configuration to connect to host:port with: the given one, or what the driver has read, without

@@ -38,12 +38,12 @@ func TestDSN(t *testing.T) {
 		assert.Equal(t, want.addr, c.Addr, dsn)
 		assert.Equal(t, application, c.AppName, dsn)
 		if want.server == "" {
-			assert.Nil(t, c.TLSConfig, dsn)
+			assert.Nil(t, connector.encryption, dsn)
 			continue
 		}
-		require.NotNil(t, c.TLSConfig, dsn)
-		assert.Equal(t, want.server, c.TLSConfig.ServerName, dsn)
-		assert.False(t, c.TLSConfig.InsecureSkipVerify, dsn)
+		require.NotNil(t, connector.encryption, dsn)
+		assert.Equal(t, want.server, connector.encryption.ServerName, dsn)
+		assert.False(t, connector.encryption.InsecureSkipVerify, dsn)
 	}
 }
 
@@ -52,10 +52,10 @@ func TestGivenTLSIsKept(t *testing.T) {
 	given := &tls.Config{MinVersion: tls.VersionTLS13}
 	connector, err := NewConnector("postgres://db.example/x?sslmode=prefer", given, application)
 	require.NoError(t, err)
-	assert.Equal(t, uint16(tls.VersionTLS13), connector.Config().TLSConfig.MinVersion)
-	assert.Equal(t, "db.example", connector.Config().TLSConfig.ServerName)
+	assert.Equal(t, uint16(tls.VersionTLS13), connector.encryption.MinVersion)
+	assert.Equal(t, "db.example", connector.encryption.ServerName)
 	assert.Empty(t, given.ServerName, "the host's own configuration is not touched")
 	connector, err = NewConnector("postgres://db.example/x", &tls.Config{ServerName: "other.example"}, application)
 	require.NoError(t, err)
-	assert.Equal(t, "other.example", connector.Config().TLSConfig.ServerName)
+	assert.Equal(t, "other.example", connector.encryption.ServerName)
 }

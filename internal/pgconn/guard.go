@@ -2,6 +2,7 @@ package pgconn
 
 import (
 	"context"
+	"crypto/tls"
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
@@ -75,17 +76,37 @@ func Connect(ctx context.Context, once func(context.Context) error) error {
 }
 
 // Connector makes connections. It gives up when ctx ends, and leaves no socket behind.
-type Connector struct{ *pgdriver.Connector }
+type Connector struct {
+	*pgdriver.Connector
+	encryption *tls.Config // nil: none
+}
+
+// readAsWritten makes the two settings without which the server reads texts otherwise than the driver has written them. A database or
+// a role may have other ones; the driver would refuse those at connecting, without a word about which one it was.
+const readAsWritten = "SET standard_conforming_strings = on; SET client_encoding = 'UTF8'"
 
 // Connect implements driver.Connector.
 func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
 	var conn driver.Conn
 	err := Connect(ctx, func(ctx context.Context) error {
-		var err error
-		conn, err = c.Connector.Connect(ctx)
-		return err
+		made, err := c.Connector.Connect(ctx)
+		if err != nil {
+			return err
+		}
+		pg, ok := made.(*pgdriver.Conn)
+		if !ok {
+			return fmt.Errorf("the driver has made a %T, not a Conn", made)
+		}
+		if _, err := pg.ExecContext(ctx, readAsWritten, nil); err != nil {
+			return fmt.Errorf("make the settings of a connection: %w", err)
+		}
+		conn = made
+		return nil
 	})
-	return conn, err
+	if err != nil {
+		return nil, err
+	}
+	return conn, nil
 }
 
 // Guard closes the connection when ctx ends before stop is called, so that what waits for the server there fails at once.

@@ -4,9 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/uptrace/bun/driver/pgdriver"
 )
@@ -94,15 +94,25 @@ func (s *Server) query(query string, args ...any) ([][]string, error) {
 // other tests' connections. It returns when the connections are gone.
 func (s *Server) Terminate(t testing.TB, where string) int {
 	t.Helper()
-	rows := s.Query(t, `SELECT pg_terminate_backend(pid, `+strconv.FormatInt(patience.Milliseconds(), 10)+`)
+	rows := s.Query(t, `SELECT pg_terminate_backend(pid), pid
 		FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname = current_database() AND pid <> pg_backend_pid() AND (`+where+`)`)
-	ended := 0
+	var ended []string
 	for _, row := range rows {
 		if row[0] == "true" { // not one that ended by itself meanwhile
-			ended++
+			ended = append(ended, row[1])
 		}
 	}
-	return ended
+	// The function can wait by itself since version 14 only.
+	for start := time.Now(); len(ended) > 0; time.Sleep(time.Millisecond) {
+		left := s.Query(t, "SELECT count(*) FROM pg_stat_activity WHERE pid IN ("+strings.Join(ended, ", ")+")")
+		if left[0][0] == "0" {
+			break
+		}
+		if time.Since(start) > patience {
+			t.Fatalf("pgtest: %s connections that were ended are still there", left[0][0])
+		}
+	}
+	return len(ended)
 }
 
 // Schema returns a name, unique on the server and in need of no quotes, for the test to create a schema by. At the

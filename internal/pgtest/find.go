@@ -2,6 +2,7 @@ package pgtest
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -24,11 +25,17 @@ var binFolders = []string{
 	"/usr/local/opt/postgresql*/bin",
 }
 
-// findBinaries returns the folder of pg_ctl, initdb and postgres: the PATH's, else the newest of the given patterns. Where
-// there is none the error is a *[missing.Service].
+// findBinaries returns the folder of pg_ctl, initdb and postgres: that of STACKSYNC_TEST_POSTGRES_BIN where set, else the
+// PATH's, else the newest of the given patterns. Where there is none the error is a *[missing.Service].
 func findBinaries(patterns []string) (string, error) {
 	if err := missing.Hidden(software, howToGet); err != nil {
 		return "", err
+	}
+	if folder := os.Getenv(EnvBin); folder != "" {
+		if !complete(folder) {
+			return "", fmt.Errorf("%s is %s, which does not have pg_ctl, initdb and postgres", EnvBin, folder)
+		}
+		return folder, nil
 	}
 	var folders []string
 	for _, pattern := range patterns {

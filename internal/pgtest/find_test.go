@@ -3,6 +3,7 @@
 package pgtest
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -26,6 +27,7 @@ func TestFindBinaries(t *testing.T) {
 	require.NoError(t, err)
 	path := filepath.Join(root, "path")
 	t.Setenv("PATH", path)
+	t.Setenv(EnvBin, "")
 	patterns := []string{filepath.Join(root, "old", "*", "bin"), filepath.Join(root, "lib", "*", "bin")}
 
 	t.Setenv(missing.EnvHide, "")
@@ -49,6 +51,15 @@ func TestFindBinaries(t *testing.T) {
 	found, err = findBinaries(patterns)
 	require.NoError(t, err)
 	assert.Equal(t, filepath.Join(root, "lib", "10", "bin"), found)
+
+	t.Setenv(EnvBin, filepath.Join(root, "lib", "9.6", "bin"))
+	found, err = findBinaries(patterns)
+	require.NoError(t, err)
+	assert.Equal(t, filepath.Join(root, "lib", "9.6", "bin"), found)
+	t.Setenv(EnvBin, filepath.Join(root, "lib", "16", "bin"))
+	_, err = findBinaries(patterns)
+	require.ErrorContains(t, err, EnvBin)
+	require.False(t, errors.As(err, &none), "a folder that is named must not end in a skip")
 
 	t.Setenv(missing.EnvHide, "1")
 	_, err = findBinaries(patterns)

@@ -34,9 +34,15 @@ import (
 	"github.com/stacksync/stacksync-go/internal/missing"
 )
 
-// EnvDSN is the environment variable that holds the DSN of a server that runs already, of a user who may create schemas:
-// postgres://user:password@host:port/database?sslmode=disable. Tests then start no server to share.
-const EnvDSN = "STACKSYNC_TEST_POSTGRES"
+// The environment variables that tell tests which server to use.
+const (
+	// EnvDSN holds the DSN of a server that runs already, of a user who may create schemas:
+	// postgres://user:password@host:port/database?sslmode=disable. Tests then start no server to share.
+	EnvDSN = "STACKSYNC_TEST_POSTGRES"
+	// EnvBin holds the folder of pg_ctl, initdb and postgres, for tests on another version than the installed one: .ci/run versions
+	// sets it. The user who runs the server (postgres, where that would be root) must be allowed to read it.
+	EnvBin = "STACKSYNC_TEST_POSTGRES_BIN"
+)
 
 // Server is a PostgreSQL server for tests. Its methods may be called concurrently, but for Kill and Restart.
 type Server struct {

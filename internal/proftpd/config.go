@@ -16,7 +16,7 @@ import (
 // servicePasswordHash is ServicePassword for crypt(3), with few rounds since tests log in often.
 const servicePasswordHash = "$5$rounds=1000$stacksync$0E1v2Jw1B1qPfCKsotwZ/FELCHv02fNYTQW4kVcDpVA"
 
-// configuration: ports of data connections are the kernel's choice, so that servers do not clash. mod_ifsession has to come last.
+// configuration: mod_site_misc is there for what accounts must not do with it (SITE SYMLINK). Ports of data connections are the kernel's choice, so that servers do not clash. mod_ifsession has to come last.
 var configuration = template.Must(template.New("proftpd.conf").Parse(`ModulePath {{.Modules}}
 <IfModule !mod_tls.c>
 LoadModule mod_tls.c
@@ -24,7 +24,10 @@ LoadModule mod_tls.c
 {{if not .NoCopy}}<IfModule !mod_copy.c>
 LoadModule mod_copy.c
 </IfModule>
-{{end}}<IfModule !mod_ifsession.c>
+{{end}}<IfModule !mod_site_misc.c>
+LoadModule mod_site_misc.c
+</IfModule>
+<IfModule !mod_ifsession.c>
 LoadModule mod_ifsession.c
 </IfModule>
 

@@ -37,7 +37,7 @@ func find() (string, error) {
 	if err == nil {
 		_, err = exec.LookPath("ftpwho")
 	}
-	for _, m := range []string{"mod_tls", "mod_ifsession", "mod_copy"} {
+	for _, m := range []string{"mod_tls", "mod_ifsession", "mod_copy", "mod_site_misc"} {
 		if err == nil {
 			_, err = os.Stat(filepath.Join(modules, m+".so"))
 		}

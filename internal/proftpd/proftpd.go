@@ -21,6 +21,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/stacksync/stacksync-go/internal/certificate"
 	"github.com/stacksync/stacksync-go/internal/child"
 )
 
@@ -96,10 +97,10 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 func (s *Server) file(name string) string { return filepath.Join(s.group.Folder, name) }
 
 func (s *Server) prepare() (err error) {
-	if s.CAs, err = writeCertificates(s.group.Folder); err != nil {
+	if s.CAs, err = certificate.Write(s.group.Folder); err != nil {
 		return err
 	}
-	s.CAFile, s.Users, s.Root = s.file(caFile), s.file("passwd"), s.file("files")
+	s.CAFile, s.Users, s.Root = s.file(certificate.CAFile), s.file("passwd"), s.file("files")
 	// The server changes to the ids of its accounts, which have to get through the private folder.
 	if err := os.Chmod(s.group.Folder, 0o711); err != nil {
 		return err

@@ -20,7 +20,7 @@ type filled struct {
 
 func fill(b *testing.B, n int) *filled {
 	b.Helper()
-	s := &filled{Store: memory.New(), workspace: stacksync.WorkspaceID{UUID: [16]byte{1}}}
+	s := &filled{Store: memory.New(memory.Config{}), workspace: stacksync.WorkspaceID{UUID: [16]byte{1}}}
 	b.Cleanup(func() { _ = s.Close() })
 	for s.n < n {
 		s.put(b, s.next(min(1000, n-s.n)))
@@ -110,7 +110,7 @@ func BenchmarkChanges(b *testing.B) {
 func BenchmarkClaim(b *testing.B) {
 	for _, n := range sizes {
 		b.Run(fmt.Sprintf("of=%d", n), func(b *testing.B) {
-			store := memory.New()
+			store := memory.New(memory.Config{})
 			b.Cleanup(func() { _ = store.Close() })
 			now := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 			p := stacksync.PutParams{Workspaces: make([]stacksync.Workspace, n)}

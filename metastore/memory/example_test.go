@@ -8,10 +8,10 @@ import (
 	"github.com/stacksync/stacksync-go/metastore/memory"
 )
 
-// A host hands the store to stacksync.New and calls only the service. This is what the service does with it.
+// A host hands the store to service.New and calls only the service. This is what the service does with it.
 func Example() {
 	ctx := context.Background()
-	store := memory.New()
+	store := memory.New(memory.Config{})
 	defer func() { _ = store.Close() }()
 
 	err := store.Update(ctx, func(ctx context.Context, tx stacksync.Tx) error {

@@ -31,8 +31,11 @@ type Store struct {
 	running sync.WaitGroup // closures
 }
 
+// Config configures a Store. It has no settings so far.
+type Config struct{}
+
 // New returns an empty store. Close frees nothing: a store that is no longer referred to is simply collected.
-func New() *Store {
+func New(Config) *Store {
 	s := &Store{writer: make(chan struct{}, 1), closing: make(chan struct{})}
 	s.committed.Store(newTables())
 	return s

@@ -24,7 +24,7 @@ func TestConformance(t *testing.T) {
 	metastoretest.Run(t, metastoretest.Suite{
 		Many: testsize.Of(2_000, 0),
 		New: func(metastoretest.T) metastoretest.Opener {
-			return func(metastoretest.T) stacksync.MetadataStore { return memory.New() }
+			return func(metastoretest.T) stacksync.MetadataStore { return memory.New(memory.Config{}) }
 		},
 		Skips: map[string]string{
 			metastoretest.SecondHandle:      reason,
@@ -35,7 +35,7 @@ func TestConformance(t *testing.T) {
 }
 
 func TestTxEndsWithItsClosure(t *testing.T) {
-	store := memory.New()
+	store := memory.New(memory.Config{})
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
 	ctx := t.Context()
 	row := stacksync.User{ID: "ann"}
@@ -57,7 +57,7 @@ func TestTxEndsWithItsClosure(t *testing.T) {
 }
 
 func TestViewIsASnapshot(t *testing.T) {
-	store := memory.New()
+	store := memory.New(memory.Config{})
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
 	ctx := t.Context()
 	users := func(r stacksync.Reader) []stacksync.User {
@@ -84,7 +84,7 @@ func TestViewIsASnapshot(t *testing.T) {
 // TestCloseWakesWaitingUpdates closes the store while one Update runs and others wait for it.
 func TestCloseWakesWaitingUpdates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := memory.New()
+		store := memory.New(memory.Config{})
 		ended := make(chan error, 3)
 		closed := make(chan error, 1)
 		err := store.Update(t.Context(), func(ctx context.Context, _ stacksync.Tx) error {

@@ -18,7 +18,7 @@ func ExampleRun() {
 			New: func(t metastoretest.T) metastoretest.Opener {
 				// Make a database for one check here: a file in t.TempDir(), or a schema that t.Cleanup drops.
 				return func(t metastoretest.T) stacksync.MetadataStore {
-					return memory.New() // open a handle on it here
+					return memory.New(memory.Config{}) // open a handle on it here
 				}
 			},
 			Skips: map[string]string{metastoretest.Reopened: "kept in memory"},
@@ -30,7 +30,7 @@ func ExampleRun() {
 func ExampleFaulty() {
 	ctx := context.Background()
 	connectionLost := errors.New("connection lost")
-	store := metastoretest.Faulty(memory.New(), metastoretest.FailNth(1, connectionLost, metastoretest.AfterCommit))
+	store := metastoretest.Faulty(memory.New(memory.Config{}), metastoretest.FailNth(1, connectionLost, metastoretest.AfterCommit))
 	defer func() { _ = store.Close() }()
 
 	err := store.Update(ctx, func(ctx context.Context, tx stacksync.Tx) error {

@@ -89,7 +89,7 @@ func (f fault) suite() Suite {
 		patience: patience,
 		grace:    grace,
 		New: func(T) Opener {
-			open := func() stacksync.MetadataStore { return memory.New() }
+			open := func() stacksync.MetadataStore { return memory.New(memory.Config{}) }
 			if f.open != nil {
 				open = f.open()
 			}

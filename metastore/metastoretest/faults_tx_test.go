@@ -9,7 +9,7 @@ import (
 	"github.com/stacksync/stacksync-go/metastore/memory"
 )
 
-func newMemory() stacksync.MetadataStore { return memory.New() }
+func newMemory() stacksync.MetadataStore { return memory.New(memory.Config{}) }
 
 func txFaults() []fault {
 	return []fault{

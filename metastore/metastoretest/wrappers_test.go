@@ -28,14 +28,14 @@ func TestWrappersKeepTheContract(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			conformance.Run(t, Suite{Many: faultRows, New: func(T) Opener {
-				return func(T) stacksync.MetadataStore { return wrap(memory.New()) }
+				return func(T) stacksync.MetadataStore { return wrap(memory.New(memory.Config{})) }
 			}}, touched, skips)
 		})
 	}
 }
 
 func TestWrappersUnwrap(t *testing.T) {
-	store := memory.New()
+	store := memory.New(memory.Config{})
 	closeAtEnd(t, store)
 	wrapped := Twice(Faulty(store, FailNth(0, nil)))
 	found, ok := stacksync.As[*memory.Store](wrapped)
@@ -44,7 +44,7 @@ func TestWrappersUnwrap(t *testing.T) {
 }
 
 func TestTwiceRunsEachClosureTwice(t *testing.T) {
-	store := Twice(memory.New())
+	store := Twice(memory.New(memory.Config{}))
 	closeAtEnd(t, store)
 	ctx := t.Context()
 	var runs, found []int
@@ -95,7 +95,7 @@ func TestFaultyFailsAtEachPoint(t *testing.T) {
 		AtUpdate, AtLock, AtUsers, AtDevices, AtMemberships, AtMembers, AtLoad, AtChildren, AtVersions, AtChanges, AtOperations, AtStopped,
 		AtPut, AtRemove, AtPurge, AtClaim, AtMark, AtClaimOperations, AtCommit, AfterCommit,
 	} {
-		below := memory.New()
+		below := memory.New(memory.Config{})
 		store := Faulty(below, FailNth(1, reason, at))
 		err := update(store)
 		require.ErrorIs(t, err, reason, "%s", at)
@@ -113,7 +113,7 @@ func TestFaultyFailsAtEachPoint(t *testing.T) {
 	for _, at := range []Point{
 		AtView, AtUsers, AtDevices, AtMemberships, AtMembers, AtLoad, AtChildren, AtVersions, AtChanges, AtOperations, AtStopped,
 	} {
-		store := Faulty(memory.New(), FailNth(2, reason, at))
+		store := Faulty(memory.New(memory.Config{}), FailNth(2, reason, at))
 		require.NoError(t, view(store), "%s", at)
 		require.ErrorIs(t, view(store), reason, "%s", at)
 		require.NoError(t, view(store), "FailNth fails once")
@@ -129,7 +129,7 @@ func TestFaultyFailsAtDirectReads(t *testing.T) {
 		AtChanges: func(l look) { l.changes(stacksync.ChangesParams{PageBound: stacksync.PageBound{Limit: 1}}) },
 	} {
 		for _, at := range []Point{AtView, at} {
-			store := Faulty(memory.New(), FailNth(2, reason, at))
+			store := Faulty(memory.New(memory.Config{}), FailNth(2, reason, at))
 			require.NoError(t, tryDirect(t.Context(), store, read), "%s", at)
 			require.ErrorIs(t, tryDirect(t.Context(), store, read), reason, "%s", at)
 			require.NoError(t, tryDirect(t.Context(), store, read), "FailNth fails once")
@@ -141,7 +141,7 @@ func TestFaultyFailsAtDirectReads(t *testing.T) {
 // TestFailNthCountsAllPoints fails an Update at its first point, its second and so on, until it comes through.
 func TestFailNthCountsAllPoints(t *testing.T) {
 	reason := errors.New("reason")
-	store := memory.New()
+	store := memory.New(memory.Config{})
 	closeAtEnd(t, store)
 	n := 1
 	for ; ; n++ {

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -16,7 +15,8 @@ import (
 // Config says where the database is. Exactly one of DSN, DB and Bun is needed; the rest has defaults.
 type Config struct {
 	// DSN is a URL as pgdriver takes it, postgres://user:password@host:port/database?… or unix://…: the store makes its own
-	// connections. TLS is used, and the server's certificate and host name are checked, whatever sslmode says, unless that
+	// connections. Parameters of a session may follow, such as statement_timeout=60000: they win over those of the server, the database
+	// and the role, and over the store's own, but for those that it can't do without (see ErrSetting). TLS is used, and the server's certificate and host name are checked, whatever sslmode says, unless that
 	// is disable. (The driver itself and libpq check nothing for allow, prefer and require, and no host name for verify-ca.) The
 	// roots are those of the system, or the file sslrootcert. Unix sockets go without TLS. No error has the DSN in it.
 	DSN string
@@ -40,6 +40,12 @@ type Config struct {
 	// longer, with ErrBusy: it must be the shorter one. They are whole milliseconds, and default to 30 and 10 seconds; for a
 	// DB or Bun to 8 and 5, which is within the driver's own timeout of 10 seconds. LockTimeout is at most half of StatementTimeout by default.
 	StatementTimeout, LockTimeout time.Duration
+
+	// AllowAsynchronousCommit lets the store work where synchronous_commit is off. A crash of the server may then take back the commits
+	// of the last moments (three times wal_writer_delay, 0.6 s by default), though they had succeeded: what is left is consistent, but
+	// devices have versions and cursors that the store has lost, as after the restore of a backup, so that the workspaces need a new
+	// epoch. By default Open refuses such a database (ErrSetting), and a transaction that has the setting.
+	AllowAsynchronousCommit bool
 }
 
 // The defaults of Config.
@@ -135,34 +141,18 @@ func (c Config) connector(timeout time.Duration) (*preparing, error) {
 	driver := connector.Config()
 	driver.ReadTimeout, driver.WriteTimeout = timeout, timeout
 	driver.EnableTracing = false
-	p := &preparing{Connector: connector}
-	for _, s := range c.settings() {
+	p := &preparing{Connector: connector, allowAsynchronous: c.AllowAsynchronousCommit}
+	for name, value := range driver.ConnParams {
+		if !isRequired(name) {
+			p.settings = append(p.settings, setting{name, fmt.Sprint(value)})
+		}
+	}
+	for _, s := range append(c.settings(), ownSettings...) {
 		if _, given := driver.ConnParams[s.name]; !given { // what the DSN says, wins
 			p.settings = append(p.settings, s)
 		}
 	}
+	p.settings = append(append(p.settings, required...), noticed)
+	driver.ConnParams = nil // the driver would make them one by one
 	return p, nil
 }
-
-// setting is a parameter of a session.
-type setting struct{ name, value string }
-
-// settings are those that the store needs.
-func (c Config) settings() []setting {
-	millis := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
-	return []setting{
-		{"statement_timeout", millis(c.StatementTimeout)},
-		{"lock_timeout", millis(c.LockTimeout)},
-		// A transaction is a handful of statements: one that waits for its client for so long has none any more.
-		{"idle_in_transaction_session_timeout", millis(c.StatementTimeout)},
-		// All statements look up by key. Left to itself the planner takes a workspace's revisions for independent of its other
-		// columns, and now and then a parallel scan or a sequential one for the better plan; and before tables were analyzed
-		// it joins each level of a tree with all items.
-		{"max_parallel_workers_per_gather", "0"},
-		{"enable_seqscan", "off"}, {"enable_hashjoin", "off"}, {"enable_mergejoin", "off"}, {"jit", "off"},
-		{"plan_cache_mode", "force_generic_plan"},
-	}
-}
-
-// setLocal returns the statement that makes a setting for the transaction.
-func (s setting) setLocal() string { return "SET LOCAL " + s.name + " = " + s.value }

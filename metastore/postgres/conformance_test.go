@@ -44,7 +44,8 @@ func TestConformanceOfHostPool(t *testing.T) {
 	metastoretest.Run(t, metastoretest.Suite{Many: testsize.Of(2_000, 0), New: func(ct metastoretest.T) metastoretest.Opener {
 		db := hostPool(server.DSN())
 		ct.Cleanup(func() { require.NoError(ct, db.Close()) })
-		return opener(Config{DB: db, Schema: server.Schema(t)})
+		// A busy machine may take longer than the default for the checks with thousands of rows.
+		return opener(Config{DB: db, Schema: server.Schema(t), StatementTimeout: 50 * time.Second, LockTimeout: hostLockTimeout})
 	}})
 }
 

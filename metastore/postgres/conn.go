@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +18,8 @@ import (
 // preparing opens connections that have the store's settings, and keep their statements prepared.
 type preparing struct {
 	*pgconn.Connector
-	settings []setting
+	settings          []setting
+	allowAsynchronous bool
 }
 
 // Connect implements driver.Connector.
@@ -38,29 +40,42 @@ func (p *preparing) Connect(ctx context.Context) (driver.Conn, error) {
 	return &conn{Conn: pg, plans: map[string]*plan{}}, nil
 }
 
-// errStandby says that a server takes no writes: it may have been the primary before.
-var errStandby = errors.New("the server is a standby")
-
-// start makes the settings, and sees whether the server takes writes.
+// start makes the settings, and sees whether the store can work there. The names are qualified, since the search path is not made yet.
 func (p *preparing) start(ctx context.Context, pg *pgdriver.Conn) error {
-	query, args := "SELECT pg_is_in_recovery()", []driver.NamedValue(nil)
+	var made []string
+	var args []driver.NamedValue
 	for _, s := range p.settings {
 		args = append(args, driver.NamedValue{Value: s.name}, driver.NamedValue{Value: s.value})
-		query += fmt.Sprintf(", set_config($%d, $%d, false)", len(args)-1, len(args))
+		made = append(made, fmt.Sprintf("pg_catalog.set_config($%d, $%d, false)", len(args)-1, len(args)))
 	}
-	rows, err := pg.QueryContext(ctx, query, args)
+	for _, s := range later {
+		if !p.has(s.name) {
+			made = append(made, fmt.Sprintf("CASE WHEN pg_catalog.current_setting('server_version_num')::int OPERATOR(pg_catalog.>=) %d THEN pg_catalog.set_config('%s', '%s', false) END",
+				s.version, s.name, s.value))
+		}
+	}
+	rows, err := pg.QueryContext(ctx, "WITH made AS MATERIALIZED (SELECT "+strings.Join(made, ", ")+") SELECT "+factColumns+" FROM made", args)
 	if err != nil {
 		return fmt.Errorf("make the settings of a connection: %w", err)
 	}
-	values := make([]driver.Value, 1+len(p.settings))
+	values := make([]driver.Value, numFacts)
 	err = rows.Next(values)
 	if err = errors.Join(err, rows.Close()); err != nil {
 		return fmt.Errorf("make the settings of a connection: %w", err)
 	}
-	if standby, _ := values[0].(bool); standby {
-		return errStandby
+	columns := make([]string, numFacts)
+	for i, v := range values {
+		columns[i], _ = v.(string)
 	}
-	return nil
+	f, err := factsOf(columns)
+	if err != nil {
+		return err
+	}
+	return f.check(p.allowAsynchronous)
+}
+
+func (p *preparing) has(name string) bool {
+	return slices.ContainsFunc(p.settings, func(s setting) bool { return s.name == name })
 }
 
 // conn is a connection that prepares each statement with arguments: planning one takes longer than running it. It uses SQL's

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/metastore/postgres"
+	"github.com/stacksync/stacksync-go/service"
 )
 
 // A store with connections of its own, in the schema "files" of a database.
@@ -21,7 +22,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	svc, err := stacksync.New(store, stacksync.Config{})
+	svc, err := service.New(store, service.Config{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -39,13 +40,13 @@ func ExampleStore_Tx() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	svc, err := stacksync.New(store, stacksync.Config{})
+	svc, err := service.New(store, service.Config{})
 	if err != nil {
 		log.Fatal(err)
 	}
 
 	var request stacksync.CommitRequest // from a client
-	var res stacksync.CommitInResult
+	var res service.CommitInResult
 	err = db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
 		if _, err := tx.ExecContext(ctx, "INSERT INTO invoices (number, item) VALUES (?, ?)", 17, request.Proposals[0].Item); err != nil {
 			return err

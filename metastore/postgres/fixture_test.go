@@ -5,7 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/uuid"
@@ -14,6 +17,7 @@ import (
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/backend/memory"
 	"github.com/stacksync/stacksync-go/internal/pgtest"
+	"github.com/stacksync/stacksync-go/service"
 )
 
 // fresh returns the configuration of a store with a schema of its own.
@@ -80,7 +84,7 @@ func users(t testing.TB, store stacksync.MetadataStore, ids ...stacksync.UserID)
 type world struct {
 	t     testing.TB
 	store *Store
-	svc   *stacksync.Service
+	svc   *service.Service
 	actor stacksync.Actor
 	ws    stacksync.WorkspaceID
 	chunk stacksync.Chunk
@@ -88,7 +92,7 @@ type world struct {
 
 func newWorld(t testing.TB, store *Store) *world {
 	t.Helper()
-	svc, err := stacksync.New(store, stacksync.Config{Storage: memory.New(memory.Config{})})
+	svc, err := service.New(store, service.Config{Storage: memory.New(memory.Config{})})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, svc.Close()) })
 	w := &world{t: t, store: store, svc: svc, actor: stacksync.Actor{User: "ada"}}
@@ -161,4 +165,18 @@ func (w *world) changes(cursor stacksync.Cursor) stacksync.ChangesPage {
 	page, err := w.svc.Changes(w.t.Context(), stacksync.ChangesRequest{Actor: w.actor, Workspace: w.ws, Cursor: cursor})
 	require.NoError(w.t, err)
 	return page
+}
+
+// makeStandby makes a server of the test's own a standby of nobody.
+func makeStandby(t testing.TB, server *pgtest.Server) {
+	t.Helper()
+	data := server.Query(t, "SHOW data_directory")[0][0]
+	signal := filepath.Join(data, "standby.signal")
+	require.NoError(t, os.WriteFile(signal, nil, 0o600))
+	owner, err := os.Stat(data)
+	require.NoError(t, err)
+	if who, ok := owner.Sys().(*syscall.Stat_t); ok {
+		require.NoError(t, os.Chown(signal, int(who.Uid), int(who.Gid)))
+	}
+	server.Restart(t)
 }

@@ -20,6 +20,8 @@ import (
 type locker struct {
 	text           string
 	withOperations string // takes one array more: commits lock no operations
+
+	allowAsynchronous bool
 }
 
 // userLocks returns the first key of the users' locks.
@@ -29,13 +31,15 @@ func userLocks(schema string) int32 {
 	return int32(h.Sum32())
 }
 
-func newLocker(schema string) locker {
+func newLocker(schema string, allowAsynchronous bool) locker {
 	name, users := quoted(schema), userLocks(schema)
 	first := fmt.Sprintf(`WITH ws AS MATERIALIZED (SELECT owner_id FROM %s.workspaces WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE),
 		who AS MATERIALIZED (SELECT DISTINCT hashtext(id) AS key FROM (SELECT owner_id AS id FROM ws UNION ALL SELECT * FROM unnest($2::text[])) AS users ORDER BY key)`, name)
-	result := "SELECT " + idColumns + ", current_setting('transaction_isolation'), "
+	result := "SELECT " + idColumns + ", current_setting('transaction_isolation'), current_setting('client_encoding'), " +
+		"current_setting('standard_conforming_strings'), current_setting('synchronous_commit'), "
 	return locker{
-		text: fmt.Sprintf("%s %s (SELECT count(pg_advisory_xact_lock(%d, key)::text) FROM who)", first, result, users),
+		allowAsynchronous: allowAsynchronous,
+		text:              fmt.Sprintf("%s %s (SELECT count(pg_advisory_xact_lock(%d, key)::text) FROM who)", first, result, users),
 		withOperations: fmt.Sprintf(`%[1]s, locked AS MATERIALIZED (SELECT count(pg_advisory_xact_lock(%[3]d, key)::text) AS n FROM who),
 			ops AS MATERIALIZED (SELECT id FROM %[4]s.operations WHERE id = ANY ($3::uuid[]) AND (SELECT n FROM locked) >= 0 ORDER BY id FOR UPDATE)
 			%[2]s (SELECT n FROM locked) + (SELECT count(*) FROM ops)`, first, result, users, name),
@@ -66,12 +70,12 @@ func (l locker) lock(ctx context.Context, tx sqlstore.Conn, p stacksync.LockPara
 	}
 	defer func() { _ = rows.Close() }()
 	var id transactionID
-	var isolation string
+	var isolation, clientEncoding, conformingStrings, syncLevel string
 	var n int64
 	if !rows.Next() {
 		return busy(errors.Join(errNoID, rows.Err()))
 	}
-	if err := rows.Scan(append(id.columns(), &isolation, &n)...); err != nil {
+	if err := rows.Scan(append(id.columns(), &isolation, &clientEncoding, &conformingStrings, &syncLevel, &n)...); err != nil {
 		return err
 	}
 	if own {
@@ -79,6 +83,9 @@ func (l locker) lock(ctx context.Context, tx sqlstore.Conn, p stacksync.LockPara
 	}
 	if isolation != "read committed" {
 		return fmt.Errorf("%w: it is %s", ErrIsolation, isolation)
+	}
+	if err := checkSession(clientEncoding, conformingStrings, syncLevel, l.allowAsynchronous); err != nil {
+		return err // it was made after Open
 	}
 	return busy(rows.Err())
 }

@@ -219,7 +219,7 @@ func TestTLS(t *testing.T) {
 		"another host":             {Config{DSN: with(elsewhere)}, "certificate"},
 		"another host, verify-ca":  {Config{DSN: with(func(u *url.URL, q url.Values) { elsewhere(u, q); q.Set("sslmode", "verify-ca") })}, "certificate"},
 		"another host, Config.TLS": {Config{DSN: with(elsewhere), TLS: trusting}, "certificate"},
-		"disabled":                 {Config{DSN: with(func(_ *url.URL, q url.Values) { q.Set("sslmode", "disable"); q.Del("sslrootcert") })}, "no encryption"},
+		"disabled":                 {Config{DSN: with(func(_ *url.URL, q url.Values) { q.Set("sslmode", "disable"); q.Del("sslrootcert") })}, "no pg_hba.conf entry"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -114,6 +114,7 @@ func retryable(err error) bool {
 		case code == "53300", code == "53200": // too many connections, no room for locks
 		case code == "57P01", code == "57P02", code == "57P03": // the server stops, has crashed, or starts
 		case code == "57P05", code == "25P03": // it has ended a connection that was idle, in the pool or in a transaction
+		case code == "25P04": // or one whose transaction took too long, by a transaction_timeout of the DSN or the host's
 		case code == "25P02": // a statement before this one has failed, and its error was lost
 		case len(code) == 5 && code[:2] == "08": // connection
 		case stale(pg):
@@ -128,6 +129,6 @@ func retryable(err error) bool {
 	if network, ok := errors.AsType[net.Error](err); ok {
 		return !network.Timeout() // what has not answered for so long will not do so ten times over
 	}
-	return errors.Is(err, errStandby) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+	return errors.Is(err, ErrStandby) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, net.ErrClosed)
 }

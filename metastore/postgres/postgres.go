@@ -8,6 +8,8 @@
 // run again, for about a second. Where the connection breaks in a COMMIT, the store asks the server, on another connection,
 // what became of the transaction, and ends it if it goes on, unless it waits for a standby. Only where nobody can tell (the server
 // does not come back within half a minute, has crashed, or another one answers that does not know) does the caller get ErrUncertain.
+// So does the caller of a commit that waited for a synchronous standby when somebody ended the wait (pg_cancel_backend): a failover may
+// lose it. That is seen on the store's own connections only; in a host's pool such a commit succeeds.
 //
 // The database user must own the schema, or may create it where it is missing. With a DSN, connections have settings and prepared
 // statements of their own, so that PgBouncer can only stand between in session mode; a host's pool has neither.
@@ -31,8 +33,9 @@ import (
 
 // Store is a stacksync.MetadataStore in a PostgreSQL database. Its methods may be called from many goroutines.
 type Store struct {
-	sql     *sqlstore.Store
-	writers int
+	sql               *sqlstore.Store
+	writers           int
+	allowAsynchronous bool
 }
 
 var (
@@ -41,7 +44,8 @@ var (
 )
 
 // Open connects to the database and makes the schema, or brings it up to date. Any number of processes may do that at once.
-// It returns ErrNewerSchema where a later version of the library has used the schema.
+// It returns ErrNewerSchema where a later version of the library has used the schema, ErrServerVersion where the server is too old,
+// ErrStandby where it takes no writes, and a *SettingError (ErrSetting) where the store can't work with how it is set up.
 func Open(ctx context.Context, config Config) (*Store, error) {
 	store, err := open(ctx, config, asking{most: 30 * time.Second, pause: 50 * time.Millisecond, patience: 2 * time.Second})
 	if err != nil {
@@ -55,7 +59,8 @@ func open(ctx context.Context, config Config, asking asking) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := config.migrate(ctx, sqlstore.Migrator.Up); err != nil {
+	version, err := config.migrate(ctx, sqlstore.Migrator.Up)
+	if err != nil {
 		return nil, err
 	}
 	pool, owned, err := config.pool()
@@ -64,14 +69,12 @@ func open(ctx context.Context, config Config, asking asking) (*Store, error) {
 	}
 	begin := sessions{asking: asking}
 	if !owned {
-		for _, s := range config.settings() {
-			begin.settings = append(begin.settings, s.setLocal())
-		}
+		begin.settings = config.inTransaction(version)
 	}
 	db := bun.NewDB(pool, pgdialect.New())
 	store := sqlstore.New(db, db, sqlstore.Dialect{
 		Placeholder: func(n int, sqlType string) string { return fmt.Sprintf("$%d::%s", n, sqlType) },
-		Lock:        newLocker(config.Schema).lock,
+		Lock:        newLocker(config.Schema, config.AllowAsynchronousCommit).lock,
 		Combined:    true,
 		RowLocks:    true,
 		UserLocks:   userLocks(config.Schema),
@@ -80,7 +83,7 @@ func open(ctx context.Context, config Config, asking asking) (*Store, error) {
 		Begin:       begin.begin,
 		Borrowed:    !owned,
 	})
-	return &Store{sql: store, writers: writers(pool.Stats().MaxOpenConnections)}, nil
+	return &Store{sql: store, writers: writers(pool.Stats().MaxOpenConnections), allowAsynchronous: config.AllowAsynchronousCommit}, nil
 }
 
 // Update implements stacksync.MetadataStore.
@@ -115,13 +118,17 @@ func writers(conns int) int {
 	return max(1, conns/4)
 }
 
-// Tx returns a transaction of the host's, on the same database, as one of the store: see stacksync.Service.CommitIn. The host
+// Tx returns a transaction of the host's, on the same database, as one of the store: see service.Service.CommitIn. The host
 // begins and ends it. It must be READ COMMITTED, as PostgreSQL's are by default: its Lock returns ErrIsolation otherwise. A
 // bun.Tx has the *sql.Tx in its field Tx.
 //
 // After an error of the returned Tx the host must roll back. A COMMIT would be a rollback too, and the driver would not say so.
-// Statements are planned with the settings of the host's connection.
-func (s *Store) Tx(tx *sql.Tx) stacksync.Tx { return s.sql.In(tx) }
+// Statements are planned with the settings of the host's connection. Before the first one, in a round trip of its own, the Tx sets
+// bytea_output to hex and array_nulls to on, until the transaction ends; it returns a *SettingError (ErrSetting) where client_encoding is not
+// UTF8, standard_conforming_strings not on, or synchronous_commit off without Config.AllowAsynchronousCommit.
+func (s *Store) Tx(tx *sql.Tx) stacksync.Tx {
+	return s.sql.In(&hostTx{Tx: tx, allowAsynchronous: s.allowAsynchronous})
+}
 
 // Close implements stacksync.MetadataStore. A pool that was given stays open.
 func (s *Store) Close() error {

@@ -18,6 +18,8 @@ import (
 var (
 	// ErrNewerSchema says that a schema was used by a later version of the library, which this one doesn't know.
 	ErrNewerSchema = sqlstore.ErrNewerSchema
+	// ErrCorrupt says that an index is damaged: Changes has met revisions out of order, or twice. REINDEX mends it; pg_amcheck looks for more.
+	ErrCorrupt = sqlstore.ErrCorrupt
 	// ErrServerVersion says that the server is older than PostgreSQL 13.
 	ErrServerVersion = errors.New("PostgreSQL 13 or later is needed")
 )
@@ -33,27 +35,27 @@ func Rollback(ctx context.Context, config Config) error {
 	if err != nil {
 		return fmt.Errorf("roll back PostgreSQL store: %w", err)
 	}
-	if err := config.migrate(ctx, sqlstore.Migrator.Down); err != nil {
+	if _, err := config.migrate(ctx, sqlstore.Migrator.Down); err != nil {
 		return fmt.Errorf("roll back PostgreSQL store: %w", err)
 	}
 	return nil
 }
 
-// migrate changes the schema, on one connection, in one transaction. Others that do it wait for its lock.
-func (c Config) migrate(ctx context.Context, change func(sqlstore.Migrator, context.Context) error) error {
+// migrate changes the schema, on one connection, in one transaction. Others that do it wait for its lock. It returns the server's version.
+func (c Config) migrate(ctx context.Context, change func(sqlstore.Migrator, context.Context) error) (version int, err error) {
 	pool, err := pgconn.Given(c.DSN, c.DB, c.Bun)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if pool == nil { // the store's own connections don't wait for as long as a migration may take
 		connector, err := c.connector(0)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		pool = sql.OpenDB(connector)
 		defer func() { _ = pool.Close() }()
 	}
-	return sqlstore.Retry(ctx, func() (again bool, err error) {
+	err = sqlstore.Retry(ctx, func() (again bool, err error) {
 		conn, err := pool.Conn(ctx)
 		if err != nil {
 			return retryable(err), fmt.Errorf("connect: %w", err)
@@ -61,7 +63,7 @@ func (c Config) migrate(ctx context.Context, change func(sqlstore.Migrator, cont
 		defer func() { _ = conn.Close() }()
 		stop, err := pgconn.Guard(ctx, conn)
 		if err == nil {
-			err = migrateOn(ctx, conn, c.Schema, change)
+			version, err = c.migrateOn(ctx, conn, change)
 			stop()
 			if err != nil && ctx.Err() != nil {
 				err = fmt.Errorf("%w: %w", ctx.Err(), err)
@@ -72,18 +74,40 @@ func (c Config) migrate(ctx context.Context, change func(sqlstore.Migrator, cont
 		}
 		return retryable(err), err
 	})
+	return version, err
 }
 
-func migrateOn(ctx context.Context, conn *sql.Conn, schema string, change func(sqlstore.Migrator, context.Context) error) error {
-	var version int
-	if err := conn.QueryRowContext(ctx, "SELECT current_setting('server_version_num')::int").Scan(&version); err != nil {
-		return fmt.Errorf("ask for the server's version: %w", err)
+func (c Config) migrateOn(ctx context.Context, conn *sql.Conn, change func(sqlstore.Migrator, context.Context) error) (version int, err error) {
+	columns, dest := make([]string, numFacts), make([]any, numFacts)
+	for i := range columns {
+		dest[i] = &columns[i]
 	}
-	if version < 130000 {
-		return fmt.Errorf("%w: this is version %d", ErrServerVersion, version/10000)
+	if err := conn.QueryRowContext(ctx, "SELECT "+factColumns).Scan(dest...); err != nil {
+		return 0, fmt.Errorf("ask for the server's version and settings: %w", err)
 	}
+	f, err := factsOf(columns)
+	if err == nil {
+		err = f.check(c.AllowAsynchronousCommit)
+	}
+	if err != nil {
+		return 0, err
+	}
+	schema := c.Schema
 	name := quoted(schema)
-	return conn.Raw(func(c any) error {
+	begin := []string{
+		"BEGIN",
+		"SET LOCAL client_min_messages = warning",
+		"SET LOCAL statement_timeout = 0", "SET LOCAL lock_timeout = 0", // others may migrate a large database
+		"SET LOCAL search_path = pg_catalog",           // functions are PostgreSQL's own
+		"SET LOCAL datestyle = 'ISO, MDY'",             // the driver reads no other
+		"SET LOCAL default_table_access_method = heap", // the only one that the store was tested with
+	}
+	if f.version >= 170000 {
+		begin = append(begin, "SET LOCAL transaction_timeout = 0")
+	}
+	// The lock comes before the look at what is there, and ends with the transaction.
+	begin = append(begin, fmt.Sprintf("SELECT pg_advisory_xact_lock(hashtext('stacksync migrations'), hashtext('%s'))", schema))
+	return f.version, conn.Raw(func(c any) error {
 		borrowed, ok := c.(driverConn)
 		if !ok {
 			return fmt.Errorf("a connection is a %T, not one of pgdriver", c)
@@ -93,13 +117,7 @@ func migrateOn(ctx context.Context, conn *sql.Conn, schema string, change func(s
 			Dialect:    pgdialect.New(),
 			Migrations: migrations,
 			Schema:     name,
-			Begin: []string{
-				"BEGIN",
-				"SET LOCAL client_min_messages = warning",
-				"SET LOCAL statement_timeout = 0", "SET LOCAL lock_timeout = 0", // others may migrate a large database
-				// The lock comes before the look at what is there, and ends with the transaction.
-				fmt.Sprintf("SELECT pg_advisory_xact_lock(hashtext('stacksync migrations'), hashtext('%s'))", schema),
-			},
+			Begin:      begin,
 			Prepare: func(ctx context.Context, tx bun.IDB) error {
 				var exists bool
 				if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = ?)", schema).Scan(&exists); err != nil {

@@ -71,7 +71,8 @@ func TestUpgradeToSharing(t *testing.T) {
 	server := pgtest.Shared(t)
 	config, err := fresh(t, server).withDefaults()
 	require.NoError(t, err)
-	require.NoError(t, config.migrate(t.Context(), upTo("0001")))
+	_, err = config.migrate(t.Context(), upTo("0001"))
+	require.NoError(t, err)
 	w, empty := workspaceID(1), workspaceID(2)
 	server.Exec(t, fmt.Sprintf(`SET search_path = %s;
 		INSERT INTO users VALUES ('ada', '%[2]s', 100, 30, 7);

@@ -10,6 +10,7 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/internal/pgconn"
 	"github.com/stacksync/stacksync-go/metastore/internal/sqlstore"
 )
@@ -164,6 +165,12 @@ func (s *session) Commit(ctx context.Context) error {
 	}
 	ctx = context.WithoutCancel(ctx)
 	_, err := s.conn.ExecContext(ctx, text, s.args...)
+	if s.waitEnded() {
+		if err != nil {
+			s.discard()
+		}
+		return errors.Join(errNotReplicated, err)
+	}
 	if err == nil {
 		return nil
 	}
@@ -175,6 +182,21 @@ func (s *session) Commit(ctx context.Context) error {
 	// The connection goes first: who asks needs one, and all may be in use by those who ask.
 	s.discard()
 	return s.asking.resolve(ctx, s.db, s.id, err)
+}
+
+// errNotReplicated is of a transaction that the primary has saved, and a standby perhaps not.
+var errNotReplicated = fmt.Errorf("%w: it is saved on this server, but somebody has ended its wait for a synchronous standby (pg_cancel_backend, "+
+	"pg_terminate_backend): a failover may lose it", stacksync.ErrUncertain)
+
+// waitEnded reports whether the COMMIT has answered though no standby had it. On a connection of a host's nobody can tell.
+func (s *session) waitEnded() (ended bool) {
+	_ = s.conn.Raw(func(c any) error {
+		if own, ok := c.(*conn); ok {
+			ended = pgconn.WaitEnded(own.Conn)
+		}
+		return nil
+	})
+	return ended
 }
 
 // Rollback ends the transaction.

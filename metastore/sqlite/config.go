@@ -89,11 +89,18 @@ const (
 	migrator role = "migrator" // changes the schema
 	writer   role = "writer"
 	reader   role = "reader"
+	copier   role = "copier"  // reads, and writes another file
+	checker  role = "checker" // reads a file that nobody writes
+	prober   role = "prober"  // reads nothing
 )
 
 // dsn returns the driver's name of the database. Only the creator makes a missing file: a file that is deleted while the
-// store is open must not come back empty.
+// store is open must not come back empty. Settings may be made by reading the file, for which SQLite makes others beside it: the
+// prober has none.
 func (d database) dsn(r role) string {
+	if r == prober {
+		return d.uri(url.Values{"mode": {"rw"}})
+	}
 	params := url.Values{
 		"mode": {"rw"},
 		// The driver waits this long for a lock, and is asked again by Retry.
@@ -122,8 +129,14 @@ func (d database) dsn(r role) string {
 		cache = "cache_size(-32768)"
 	case reader:
 		params.Set("_query_only", "1")
+	case checker:
+		params.Set("mode", "ro")
 	}
 	params.Add("_pragma", cache)
+	return d.uri(params)
+}
+
+func (d database) uri(params url.Values) string {
 	slashed := filepath.ToSlash(d.path)
 	if !strings.HasPrefix(slashed, "/") {
 		slashed = "/" + slashed // file:///C:/…

@@ -44,6 +44,7 @@ type rawConn interface {
 	driver.Pinger
 	driver.SessionResetter
 	driver.Validator
+	IsReadOnly(schema string) (bool, error)
 }
 
 // conn is a connection that prepares each statement with arguments once: planning one takes longer than running it.

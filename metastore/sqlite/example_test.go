@@ -24,7 +24,7 @@ func Example() {
 	}
 	defer func() { _ = store.Close() }()
 
-	// A host hands the store to stacksync.New. This is what the service does with it:
+	// A host hands the store to service.New. This is what the service does with it:
 	err = store.Update(ctx, func(ctx context.Context, tx stacksync.Tx) error {
 		_, err := tx.Put(ctx, stacksync.PutParams{Users: []stacksync.User{{ID: "ada", QuotaLimit: 5 << 30}}})
 		return err

@@ -36,7 +36,7 @@ func openPools(t testing.TB, path string, config Config) (store *Store, write, r
 	require.NoError(t, err)
 	read, err = d.pool(reader, 1)
 	require.NoError(t, err)
-	store = newStore(write, read)
+	store = d.newStore(write, read)
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
 	return store, write, read
 }

@@ -21,6 +21,12 @@ var (
 	ErrForeign = errors.New("the file is not a store of this library")
 	// ErrNewerSchema says that a file was used by a later version of the library, whose schema this one doesn't know.
 	ErrNewerSchema = sqlstore.ErrNewerSchema
+	// ErrCorrupt says that a file is damaged: Backup returns it where SQLite's integrity_check has found something, and Changes where the
+	// order of the change log is broken. A damaged index can also make reads leave out rows, which Changes can't see: only the check does.
+	ErrCorrupt = sqlstore.ErrCorrupt
+	// ErrReadOnly says that this process may not write the file, or make others beside it. There is no store that only reads: SQLite must
+	// write in the -shm file even then.
+	ErrReadOnly = errors.New("the file of a store must be writable")
 )
 
 //go:embed migrations/*.sql
@@ -68,8 +74,40 @@ func (d database) create() error {
 	return file.Close()
 }
 
+// probe returns ErrReadOnly unless the file can be written. SQLite would open it for reading, make its -wal and -shm as read-only as it, and
+// fail with the first transaction.
+func (d database) probe(ctx context.Context) error {
+	if err := writable(d.path); err != nil {
+		return err
+	}
+	db, err := d.pool(prober, 1)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }() // has not even read
+	probing, err := db.DB.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = probing.Close() }()
+	return probing.Raw(func(c any) error {
+		own, ok := c.(*conn)
+		if !ok {
+			return fmt.Errorf("a connection is a %T", c)
+		}
+		readOnly, err := own.IsReadOnly("main")
+		if err == nil && readOnly {
+			err = ErrReadOnly
+		}
+		return err
+	})
+}
+
 // migrate makes sure that the file is a store, and changes its schema.
 func (d database) migrate(ctx context.Context, r role, change func(sqlstore.Migrator, context.Context) error) error {
+	if err := d.probe(ctx); err != nil {
+		return err
+	}
 	c, err := newConnector(d.dsn(r))
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 func BenchmarkPublish(b *testing.B) {
 	for _, count := range []int{0, 1, 100, 10_000} {
 		b.Run(fmt.Sprintf("subscriptions=%d", count), func(b *testing.B) {
-			n := New()
+			n := New(Config{})
 			for range count {
 				subscribe(b, n, "a")
 			}
@@ -30,7 +30,7 @@ func BenchmarkPublish(b *testing.B) {
 
 // BenchmarkPublishParallel publishes to topics that nobody listens to, as most commits of a large host do.
 func BenchmarkPublishParallel(b *testing.B) {
-	n := New()
+	n := New(Config{})
 	subscribe(b, n, "a")
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
@@ -55,7 +55,7 @@ var topics = func() []stacksync.Topic {
 func BenchmarkDeliver(b *testing.B) {
 	for _, count := range []int{1, 100, 10_000} {
 		b.Run(fmt.Sprintf("subscriptions=%d", count), func(b *testing.B) {
-			n := New()
+			n := New(Config{})
 			subs := make([]stacksync.Subscription, count)
 			channels := make([]chan stacksync.Notification, count)
 			for i := range count {
@@ -85,7 +85,7 @@ func BenchmarkDeliver(b *testing.B) {
 func BenchmarkWake(b *testing.B) {
 	for _, count := range []int{1, 100, 10_000} {
 		b.Run(fmt.Sprintf("subscriptions=%d", count), func(b *testing.B) {
-			n := New()
+			n := New(Config{})
 			channels := make([]chan stacksync.Notification, count)
 			var received, readers sync.WaitGroup
 			for i := range count {
@@ -125,7 +125,7 @@ func BenchmarkWake(b *testing.B) {
 
 // BenchmarkSubscribe shows in its B/op what an idle subscription of one topic costs, its share of the audience included.
 func BenchmarkSubscribe(b *testing.B) {
-	n := New()
+	n := New(Config{})
 	p := stacksync.SubscribeParams{Topics: []stacksync.Topic{"a"}}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -10,7 +10,7 @@ import (
 
 func Example() {
 	ctx := context.Background()
-	notifier := local.New()
+	notifier := local.New(local.Config{})
 	defer notifier.Close()
 
 	sub, err := notifier.Subscribe(ctx, stacksync.SubscribeParams{Topics: []stacksync.Topic{"workspace/photos", "user/anna"}})

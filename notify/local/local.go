@@ -16,8 +16,11 @@ type Notifier struct{ hub *fanout.Hub }
 
 var _ stacksync.Notifier = (*Notifier)(nil)
 
+// Config configures a Notifier. It has no settings so far.
+type Config struct{}
+
 // New returns a notifier that nobody subscribes to yet.
-func New() *Notifier {
+func New(Config) *Notifier {
 	return &Notifier{hub: fanout.New(fmt.Errorf("local notifier: %w", stacksync.ErrClosed))}
 }
 

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestContract(t *testing.T) {
 	t.Parallel()
 	notifytest.Run(t, notifytest.Suite{
-		New: func(notifytest.T) notifytest.Instance { return notifytest.Instance{Notifier: New()} },
+		New: func(notifytest.T) notifytest.Instance { return notifytest.Instance{Notifier: New(Config{})} },
 		Skips: map[string]string{
 			notifytest.NeedsSecond: "a local notifier is all there is to its medium",
 			notifytest.NeedsBreak:  "memory has no connection to lose",
@@ -28,7 +28,7 @@ func TestContract(t *testing.T) {
 
 func TestStartsNoGoroutine(t *testing.T) {
 	before := goleak.IgnoreCurrent()
-	n := New()
+	n := New(Config{})
 	for i := range 100 {
 		subscribe(t, n, topic(i), topic(i+1))
 	}
@@ -40,7 +40,7 @@ func TestStartsNoGoroutine(t *testing.T) {
 
 func TestPublishDoesNotDependOnItsContext(t *testing.T) {
 	t.Parallel()
-	n := New()
+	n := New(Config{})
 	sub := subscribe(t, n, "a")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -52,7 +52,7 @@ func TestPublishDoesNotDependOnItsContext(t *testing.T) {
 }
 
 func TestPublishAllocatesNothing(t *testing.T) {
-	n := New()
+	n := New(Config{})
 	for range 100 {
 		subscribe(t, n, "a")
 	}

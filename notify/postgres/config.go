@@ -1,15 +1,18 @@
 package postgres
 
 import (
+	"context"
 	"crypto/tls"
 	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
+	"github.com/uptrace/bun/driver/pgdriver"
 
 	"github.com/stacksync/stacksync-go/internal/pgconn"
 )
@@ -90,9 +93,9 @@ func checkChannel(name string) error {
 
 // database is where hints go through.
 type database struct {
-	pool     *sql.DB // sends
-	listener *bun.DB // says how to connect the listener; nothing is sent through it
-	owned    bool    // the pool was made here
+	pool     *sql.DB          // sends
+	listener *bun.DB          // says how to connect the listener; nothing is sent through it
+	config   *pgdriver.Config // of the listener's connections; nil where the pool is the host's
 }
 
 func openDatabase(c Config) (database, error) {
@@ -109,12 +112,47 @@ func openDatabase(c Config) (database, error) {
 	}
 	pool = sql.OpenDB(connector)
 	pool.SetMaxOpenConns(2) // one for hints, one for probes
-	return database{pool: pool, listener: bun.NewDB(sql.OpenDB(connector), pgdialect.New()), owned: true}, nil
+	config := *connector.Config()
+	config.ConnParams = maps.Clone(config.ConnParams)
+	listener := pgdriver.NewConnector(pgdriver.WithConfig(&config))
+	return database{pool: pool, listener: bun.NewDB(sql.OpenDB(listener), pgdialect.New()), config: listener.Config()}, nil
+}
+
+// idleTimeout is the setting by which a server ends connections that send nothing, as those that listen do.
+const idleTimeout = "idle_session_timeout"
+
+// stayConnected turns idleTimeout off for the next connection that listens, unless the DSN has it. Servers before version 14 refuse
+// the setting, so it is asked for first. A host's connections are as the host configured them.
+func (d database) stayConnected(ctx context.Context) error {
+	if d.config == nil || d.config.ConnParams[idleTimeout] != nil {
+		return nil
+	}
+	conn, err := d.pool.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	stop, err := pgconn.Guard(ctx, conn)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	var timeout sql.NullString
+	if err := conn.QueryRowContext(ctx, "SELECT pg_catalog.current_setting($1, true)", idleTimeout).Scan(&timeout); err != nil {
+		return fmt.Errorf("ask for %s: %w", idleTimeout, err)
+	}
+	if timeout.Valid {
+		if d.config.ConnParams == nil {
+			d.config.ConnParams = map[string]any{}
+		}
+		d.config.ConnParams[idleTimeout] = "0"
+	}
+	return nil
 }
 
 // close ends the connections that were made here. What a socket says about that is of no use to anybody.
 func (d database) close() {
-	if d.owned {
+	if d.config != nil {
 		_ = d.pool.Close()
 		_ = d.listener.Close()
 	}

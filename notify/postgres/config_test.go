@@ -94,7 +94,7 @@ func TestTLSIsVerified(t *testing.T) {
 		require.ErrorAs(t, err, &unknown, query)
 	}
 	_, err := New(t.Context(), Config{DSN: base + "?sslmode=disable"})
-	require.ErrorContains(t, err, "no encryption")
+	require.ErrorContains(t, err, "no pg_hba.conf entry")
 	_, err = New(t.Context(), Config{DSN: base, TLS: &tls.Config{RootCAs: server.CA(), ServerName: "other.example"}})
 	var mismatch x509.HostnameError
 	require.ErrorAs(t, err, &mismatch)

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -38,8 +39,9 @@ var (
 
 // listener keeps one connection listening.
 type listener struct {
-	db      *bun.DB // says how to connect
-	pool    *sql.DB // sends probes
+	db      *bun.DB                         // says how to connect
+	pool    *sql.DB                         // sends probes
+	prepare func(ctx context.Context) error // is called before each attempt to connect
 	channel string
 	origin  string
 	ping    time.Duration
@@ -98,6 +100,10 @@ func (l *listener) run(ctx context.Context, first chan<- error) {
 // in force.
 func (l *listener) session(ctx context.Context, live func()) error {
 	connecting, connected := context.WithTimeoutCause(ctx, connectTimeout, errTimeout)
+	defer connected()
+	if err := l.prepare(connecting); err != nil {
+		return cmp.Or(context.Cause(connecting), err)
+	}
 	ln := pgdriver.NewListener(l.db)
 	err := pgconn.Connect(connecting, func(ctx context.Context) error { return ln.Listen(ctx, l.channel) })
 	connected()

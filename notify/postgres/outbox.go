@@ -128,9 +128,9 @@ func (o *outbox) close() {
 	o.wg.Wait()
 }
 
-// notify sends payloads in one round trip. They need no quoting: see payload.
+// notify sends payloads in one round trip. They need no quoting: see payload. The names are qualified, as the search path is the role's.
 func notify(ctx context.Context, pool *sql.DB, channel string, payloads ...string) error {
-	return exec(ctx, pool, "SELECT pg_notify($1, p) FROM unnest($2::text[]) p", channel, `{"`+strings.Join(payloads, `","`)+`"}`)
+	return exec(ctx, pool, "SELECT pg_catalog.pg_notify($1, p) FROM pg_catalog.unnest($2::text[]) p", channel, `{"`+strings.Join(payloads, `","`)+`"}`)
 }
 
 // refused tells whether the server has answered, and said no. Otherwise another connection may do better.

@@ -67,7 +67,7 @@ func New(ctx context.Context, config Config) (*Notifier, error) {
 		end:      end,
 	}
 	l := &listener{
-		db: db.listener, pool: db.pool, channel: config.Channel, origin: origin, ping: config.PingInterval, log: config.Logger,
+		db: db.listener, pool: db.pool, prepare: db.stayConnected, channel: config.Channel, origin: origin, ping: config.PingInterval, log: config.Logger,
 		heard:   func(hints []stacksync.Notification) { _ = n.hub.Publish(hints) }, // after Close nobody is there
 		resumed: n.hub.Gap,
 		begin:   time.Now(),

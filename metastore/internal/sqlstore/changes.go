@@ -53,6 +53,9 @@ func (r *reader) changesCombined(ctx context.Context, p stacksync.ChangesParams)
 	}
 	// They come in this order, but SQL promises none.
 	slices.SortFunc(rows.Items, func(a, b stacksync.ItemRow) int { return cmp.Compare(a.Revision, b.Revision) })
+	if err := inOrder(p.After, rows.Items); err != nil {
+		return stacksync.ChangesRows{}, err
+	}
 	endPage(&rows, p.PageBound)
 	return rows, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -137,6 +138,9 @@ func (r *reader) Changes(ctx context.Context, p stacksync.ChangesParams) (stacks
 	if err := t.items.page(ctx, r.transaction, t.changes, args, &rows.Items, p.Ends()); err != nil {
 		return stacksync.ChangesRows{}, err
 	}
+	if err := inOrder(p.After, rows.Items); err != nil {
+		return stacksync.ChangesRows{}, err
+	}
 	page := make(map[stacksync.ItemID]*stacksync.ItemRow, len(rows.Items))
 	for i := range rows.Items {
 		page[rows.Items[i].ID] = &rows.Items[i]
@@ -148,6 +152,21 @@ func (r *reader) Changes(ctx context.Context, p stacksync.ChangesParams) (stacks
 	}
 	rows.Ancestors = slices.DeleteFunc(rows.Ancestors, func(row stacksync.ItemRow) bool { return page[row.ID] != nil })
 	return rows, nil
+}
+
+// ErrCorrupt says that a database is damaged.
+var ErrCorrupt = errors.New("the database is damaged")
+
+// inOrder returns ErrCorrupt unless each revision of a page is greater than the one before: an index that is damaged can give rows in another
+// order, or twice. It can leave some out, too, which no page shows by itself, as revisions of superseded versions are missing rightly.
+func inOrder(after int64, items []stacksync.ItemRow) error {
+	for i := range items {
+		if items[i].Revision <= after {
+			return fmt.Errorf("read changes: %w: revision %d follows %d in the change log of workspace %s", ErrCorrupt, items[i].Revision, after, items[i].Workspace)
+		}
+		after = items[i].Revision
+	}
+	return nil
 }
 
 // parentsOutside returns the first item outside the page above each live one of items, each once. The lines of ancestors

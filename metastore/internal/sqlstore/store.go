@@ -22,7 +22,7 @@ type Store struct {
 
 	mu        sync.Mutex
 	closed    bool
-	running   sync.WaitGroup // Updates and Views; Add only under mu while not closed
+	running   sync.WaitGroup // what Hold runs; Add only under mu while not closed
 	closeOnce sync.Once
 	closeErr  error
 }
@@ -82,6 +82,13 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) run(ctx context.Context, db *bun.DB, mode Mode, fn func(tx *transaction) error) error {
+	return s.Hold(func() error {
+		return Retry(ctx, func() (again bool, err error) { return s.attempt(ctx, db, mode, fn) })
+	})
+}
+
+// Hold runs fn, for which Close waits. After Close it returns ErrClosed instead.
+func (s *Store) Hold(fn func() error) error {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -90,8 +97,7 @@ func (s *Store) run(ctx context.Context, db *bun.DB, mode Mode, fn func(tx *tran
 	s.running.Add(1)
 	s.mu.Unlock()
 	defer s.running.Done()
-
-	return Retry(ctx, func() (again bool, err error) { return s.attempt(ctx, db, mode, fn) })
+	return fn()
 }
 
 // attempt runs fn in a transaction. again says that it failed for a reason that may be gone the next time.

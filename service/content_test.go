@@ -1,0 +1,154 @@
+package service_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stacksync/stacksync-go"
+	storage "github.com/stacksync/stacksync-go/backend/memory"
+	"github.com/stacksync/stacksync-go/metastore/memory"
+	"github.com/stacksync/stacksync-go/service"
+)
+
+// readerWriter is a storage through which the host can transfer content.
+type readerWriter interface {
+	stacksync.StorageProvisioner
+	stacksync.ChunkReader
+	stacksync.ChunkWriter
+}
+
+// again is a storage that reads half of the content, and then begins anew, as one does that was refused in the middle.
+type again struct{ readerWriter }
+
+func (a again) WriteChunk(ctx context.Context, p stacksync.WriteChunkParams) (stacksync.WriteChunkResult, error) {
+	seeker, ok := p.Content.(io.Seeker)
+	if !ok {
+		return stacksync.WriteChunkResult{}, errors.New("the content can't be sent again")
+	}
+	start, err := seeker.Seek(0, io.SeekCurrent)
+	if err == nil {
+		_, err = io.CopyN(io.Discard, p.Content, p.Size/2)
+	}
+	if err == nil {
+		_, err = seeker.Seek(start, io.SeekStart)
+	}
+	if err != nil {
+		return stacksync.WriteChunkResult{}, err
+	}
+	return a.readerWriter.WriteChunk(ctx, p)
+}
+
+// A hash that is checked on the way does not keep a storage from trying again.
+func TestHashedContentCanBeSentAgain(t *testing.T) {
+	w := newWorld(t, memory.New(memory.Config{}), onStorage(again{storage.New(storage.Config{})}), func(c *service.Config) { c.ChunkHash = sha256.New })
+	upload := func(chunk stacksync.Chunk, content io.Reader) error {
+		_, err := w.svc.UploadChunk(t.Context(), stacksync.UploadChunkRequest{Actor: w.actor, Workspace: w.ws, Chunk: chunk, Content: content})
+		return err
+	}
+	from := strings.NewReader("before content")
+	_, err := from.Seek(int64(len("before ")), io.SeekStart)
+	require.NoError(t, err)
+	require.NoError(t, upload(chunkOf("content"), from))
+	require.ErrorIs(t, upload(chunkOf("contents"), strings.NewReader("stnetnoc")), stacksync.ErrInvalid)
+	require.ErrorContains(t, upload(chunkOf("other"), io.MultiReader(strings.NewReader("other"))), "can't be sent again")
+}
+
+// damaging is a storage whose disk gives other content than was stored.
+type damaging struct {
+	readerWriter
+	give   func() io.Reader
+	size   int64
+	closed int
+}
+
+func (d *damaging) ReadChunk(context.Context, stacksync.ReadChunkParams) (stacksync.ReadChunkResult, error) {
+	return stacksync.ReadChunkResult{Size: d.size, Content: struct {
+		io.Reader
+		io.Closer
+	}{d.give(), closer(func() { d.closed++ })}}, nil
+}
+
+type closer func()
+
+func (c closer) Close() error {
+	c()
+	return nil
+}
+
+func TestDownloadChecksContent(t *testing.T) {
+	const content = "content"
+	text := func(s string) func() io.Reader { return func() io.Reader { return strings.NewReader(s) } }
+	for _, row := range []struct {
+		name string
+		give func() io.Reader
+		size int64
+		want error
+	}{
+		{"sound", text(content), 7, nil},
+		{"sound, in bytes", func() io.Reader { return iotest.OneByteReader(strings.NewReader(content)) }, 7, nil},
+		{"sound, the end comes with the last bytes", func() io.Reader { return iotest.DataErrReader(strings.NewReader(content)) }, 7, nil},
+		{"damaged", text("CONTENT"), 7, stacksync.ErrDamaged},
+		{"damaged, in bytes", func() io.Reader { return iotest.OneByteReader(strings.NewReader("contenT")) }, 7, stacksync.ErrDamaged},
+		{"damaged, the end comes with the last bytes", func() io.Reader { return iotest.DataErrReader(strings.NewReader("Content")) }, 7, stacksync.ErrDamaged},
+		{"empty", text(""), 0, stacksync.ErrDamaged},
+		{"of another size", text("contents"), 8, stacksync.ErrDamaged},
+		{"longer than its size", text("contents"), 7, stacksync.ErrDamaged},
+		{"shorter than its size", text("conten"), 7, io.ErrUnexpectedEOF},
+		{"broken off", func() io.Reader { return io.MultiReader(strings.NewReader("con"), iotest.ErrReader(errCut)) }, 7, errCut},
+		{"broken off at the end", func() io.Reader { return io.MultiReader(strings.NewReader(content), iotest.ErrReader(errCut)) }, 7, errCut},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := &damaging{readerWriter: storage.New(storage.Config{}), give: row.give, size: row.size}
+			w := newWorld(t, memory.New(memory.Config{}), onStorage(s), func(c *service.Config) { c.ChunkHash = sha256.New })
+			download := func() stacksync.DownloadChunkResult {
+				res, err := w.svc.DownloadChunk(t.Context(), stacksync.DownloadChunkRequest{Actor: w.actor, Workspace: w.ws, Name: chunkOf(content).Name})
+				require.NoError(t, err)
+				require.Equal(t, row.size, res.Size)
+				return res
+			}
+			res := download()
+			got, err := io.ReadAll(res.Content)
+			require.ErrorIs(t, err, row.want)
+			if row.want == nil {
+				require.Equal(t, content, string(got))
+			} else {
+				require.Less(t, len(got), max(int(row.size), 1), "the last bytes are held back")
+			}
+			if err == nil {
+				err = io.EOF
+			}
+			_, again := res.Content.Read(make([]byte, 1))
+			require.Equal(t, err, again, "it stays so")
+			require.NoError(t, res.Content.Close())
+			require.Equal(t, 1, s.closed)
+
+			res = download()
+			_, err = io.ReadFull(res.Content, make([]byte, row.size))
+			if row.want == nil || row.size == 0 {
+				require.NoError(t, err)
+			} else {
+				require.ErrorIs(t, err, row.want, "who knows the size reads no further")
+			}
+			require.NoError(t, res.Content.Close())
+		})
+	}
+}
+
+// Where names mean nothing content is what the storage gives.
+func TestDownloadWithoutHash(t *testing.T) {
+	s := &damaging{readerWriter: storage.New(storage.Config{}), give: func() io.Reader { return strings.NewReader("CONTENT") }, size: 7}
+	w := newWorld(t, memory.New(memory.Config{}), onStorage(s))
+	res, err := w.svc.DownloadChunk(t.Context(), stacksync.DownloadChunkRequest{Actor: w.actor, Workspace: w.ws, Name: chunkOf("content").Name})
+	require.NoError(t, err)
+	got, err := io.ReadAll(res.Content)
+	require.NoError(t, err)
+	require.Equal(t, "CONTENT", string(got))
+	require.NoError(t, res.Content.Close())
+}

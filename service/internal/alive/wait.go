@@ -1,0 +1,23 @@
+package alive
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// Spread returns an interval within ±20 % of d, so that those who wait do not march in step. d is
+// at most 50 years.
+func Spread(d time.Duration) time.Duration { return d/5*4 + rand.N(d/5*2+1) }
+
+// Sleep waits for d. It reports false, at once, when ctx ends.
+func Sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
