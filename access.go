@@ -8,18 +8,18 @@ import (
 	"unicode/utf8"
 )
 
-// Needs says what a call asks of its actor.
+// Needs says what a call asks of its actor. The zero value asks for nothing but a membership.
 type Needs struct {
 	Role   Role
-	Device bool // a call that writes or touches content must name a device
+	Device bool // a call that commits items, or gives access to content, must name a device
 }
 
-// Access is what an actor has in a workspace.
+// Access says what an actor may do in a workspace, with the rows that say so.
 type Access struct {
 	Workspace *Workspace
 	Owner     *User
 	Role      Role
-	// KeyGeneration is that of the key which the member has.
+	// KeyGeneration is the generation of the key that was handed out to the member.
 	KeyGeneration int64
 }
 
@@ -34,7 +34,8 @@ func CheckActor(a Actor, n Needs) error {
 	return nil
 }
 
-// CheckUserID applies the rules for the id of a user. Its error is a *FieldError for field.
+// CheckUserID checks the id of a user: 1 to 255 bytes of valid UTF-8 without control characters.
+// Its error is a *FieldError for field.
 func CheckUserID(field string, u UserID) error {
 	switch {
 	case u == "" || len(u) > MaxName:
@@ -45,14 +46,15 @@ func CheckUserID(field string, u UserID) error {
 	return nil
 }
 
-// NewAccessKey returns what asks a store for the rights of an actor in a workspace.
+// NewAccessKey returns the key that asks a store for the rights of an actor in a workspace.
 func NewAccessKey(a Actor, w WorkspaceID) AccessKey {
 	return AccessKey{Workspace: w, User: a.User, Device: a.Device}
 }
 
-// Permit decides whether the actor may do something that needs n in a workspace, from rows that
-// were loaded for NewAccessKey(actor, w). All that a stranger learns is that the workspace is not
-// there for them: ErrWorkspaceNotFound. Otherwise ErrDeviceNotFound, ErrDeviceRevoked or ErrRole.
+// Permit decides whether the actor may do something that needs n in workspace w. The receiver holds
+// the rows that were loaded for NewAccessKey(actor, w). ErrWorkspaceNotFound: the workspace does
+// not exist, or the actor is no member or a pending one; a stranger learns no more than this.
+// Otherwise ErrDeviceNotFound, ErrDeviceRevoked or ErrRole, checked in this order.
 func (r *AccessRows) Permit(actor Actor, w WorkspaceID, n Needs) (Access, error) {
 	var acc Access
 	for i := range r.Members {
@@ -85,8 +87,8 @@ func (r *AccessRows) Permit(actor Actor, w WorkspaceID, n Needs) (Access, error)
 	return acc, nil
 }
 
-// PermitDevice decides whether the actor's device, where one is named, may call: ErrDeviceNotFound
-// or ErrDeviceRevoked.
+// PermitDevice decides whether the actor's device may call: ErrDeviceNotFound, ErrDeviceRevoked. An
+// actor without a device passes.
 func (r *AccessRows) PermitDevice(actor Actor) error {
 	if actor.Device.IsZero() {
 		return nil
@@ -99,7 +101,7 @@ func (r *AccessRows) PermitDevice(actor Actor) error {
 	return ErrDeviceNotFound
 }
 
-// Permit refuses a revoked device: ErrDeviceRevoked.
+// Permit returns ErrDeviceRevoked for a revoked device.
 func (d *Device) Permit() error {
 	if d.Revoked {
 		return ErrDeviceRevoked
@@ -107,9 +109,10 @@ func (d *Device) Permit() error {
 	return nil
 }
 
-// CheckOpen refuses commits with a key that was replaced, or that nobody has handed out yet
-// (ErrKeyGeneration), and all commits while the last items of a folder move to another workspace
-// (ErrBusy).
+// CheckOpen decides whether a commit that names keyGeneration may be saved now. ErrKeyGeneration:
+// the workspace has another generation, or the key of its generation was not handed out to the
+// actor yet. ErrBusy: the last items of a folder are moving to another workspace
+// (Workspace.FrozenUntil).
 func (a Access) CheckOpen(keyGeneration int64, now time.Time) error {
 	switch w := a.Workspace; {
 	case keyGeneration != w.KeyGeneration:
@@ -122,8 +125,9 @@ func (a Access) CheckOpen(keyGeneration int64, now time.Time) error {
 	return nil
 }
 
-// CheckUpload refuses an upload that could not be committed whatever were deleted to make room: a
-// *QuotaError. What is used now does not count: the upload may be going to replace it.
+// CheckUpload returns a *QuotaError for an upload of more bytes than the owner's whole quota: no
+// deletion could make room for it. It ignores how much is used now, since the upload may be going
+// to replace that.
 func (a Access) CheckUpload(bytes int64) error {
 	if limit := a.Owner.QuotaLimit; limit > 0 && bytes > limit {
 		return &QuotaError{Owner: a.Owner.ID, Limit: limit, Used: a.Owner.QuotaUsed, Need: bytes}

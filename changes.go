@@ -14,38 +14,46 @@ import (
 
 // Feed is the change log of a workspace as its devices read it.
 type Feed interface {
-	// Changes returns a page of what changed after the cursor: each item once, in its latest
-	// version, by revision. Followed to the end (until More is false) it gives exactly the current
-	// tree, also while others commit in between. From the empty cursor, tombstones are left out.
+	// Changes returns a page of the changes after the cursor: each item once, in its latest
+	// version, by revision. Following the pages to the end (until More is false) gives exactly the
+	// current tree, also while others commit in between. From the empty cursor on, tombstones are
+	// left out. Needs role Viewer.
 	//
-	// In every prefix of the pages a folder comes before what lies in it; to keep that promise a
-	// page may bring a folder along before its own turn, so that an (item, version) may be seen
-	// twice, and a page may have more items than Limit: at most Limits.Depth more for each. It may
-	// also have fewer, as Limits.PageChunks bounds it too. The tombstones of a deleted folder come
-	// deepest first.
+	// In every prefix of the pages a folder comes before the items in it. To keep that promise a
+	// page may bring a folder along before the folder's own turn. So a client may see the same
+	// version of an item twice, and a page may have more items than Limit: at most Limits.Depth
+	// more for each item. A page may also have fewer items, since Limits.PageChunks bounds it too.
+	// The tombstones of a deleted folder come deepest first.
 	//
-	// A client applies a page in order and only then saves its cursor. It holds items by id, since
-	// in the middle of a catch-up names may clash for a moment (two items that swapped names), and
-	// a folder may seem to lie below itself (the folders above it moved too, and one of them
-	// changes once more further on). It removes a deleted folder from disk only when it is empty at
-	// the end of the catch-up (an item that moved out may have its latest change further on).
+	// A client applies a page in order and only then saves its cursor. It keeps items by id, not by
+	// name: in the middle of a catch-up two items may seem to have the same name (they swapped
+	// their names), and a folder may seem to lie below itself (the folders above it moved too, and
+	// one of them has its latest change further on). The client removes a deleted folder from disk
+	// only when the folder is empty at the end of the catch-up, since an item that moved out of it
+	// may have its latest change further on.
 	//
-	// A cursor that can't be continued, and a workspace that is not the actor's (any more), give a
-	// *CursorError.
+	// Example: docs/ was made at revision 1, docs/a at 2, and docs/ was renamed at 3. A page of
+	// Limit 1 from the empty cursor brings docs/ (revision 3) and then docs/a (revision 2).
+	//
+	// A cursor that can't be continued, and a workspace that the actor is not, or no longer, a
+	// member of, give a *CursorError.
 	Changes(ctx context.Context, r ChangesRequest) (ChangesPage, error)
-	// Follow yields pages from the cursor on: first the catch-up, ending with a page (perhaps an
-	// empty one) whose More is false, then each change as it comes, with no gap between the two. It
-	// ends after yielding an error: ctx's when that ends, what Changes returns, or ErrClosed.
+	// Follow yields pages from the cursor on: first the catch-up, which ends with a page whose More
+	// is false and whose Items may be empty; then each change as it comes. No change falls between
+	// the two. Follow ends when the caller leaves the loop, or after it has yielded an error: the
+	// error of ctx when ctx ends, an error of Changes, or ErrClosed when the service closes. Needs
+	// role Viewer; it ends with the error of Changes when the actor loses the membership or the
+	// device.
 	Follow(ctx context.Context, r FollowRequest) iter.Seq2[ChangesPage, error]
 }
 
-// Cursor is what a device has seen of a workspace. It is opaque to clients; the empty one has seen
-// nothing.
+// Cursor says what a device has seen of a workspace. It is opaque to clients. The empty cursor has
+// seen nothing.
 type Cursor string
 
-// ChangesRequest is that of Feed.Changes.
+// ChangesRequest is the request of Feed.Changes.
 type ChangesRequest struct {
-	Actor     `json:"-"` // never from a body: the host has authenticated it
+	Actor     `json:"-"` // set by the host, which authenticated the actor; never read from a body
 	Workspace WorkspaceID
 	Cursor    Cursor
 	Limit     int // items a page; 0 means 1,000; at most Limits.Page
@@ -54,39 +62,40 @@ type ChangesRequest struct {
 // ChangesPage is a page of a change log.
 type ChangesPage struct {
 	Items []Item
-	// Cursor covers what this page covers, and is never older than the one before: save it after
-	// applying the page, also when Items is empty.
+	// Cursor covers this page and all pages before it, and never goes back: save it after applying
+	// the page, also when Items is empty.
 	Cursor Cursor
-	// More says that the next page can be asked for at once.
+	// More says that there is a next page, which the client can ask for at once.
 	More bool
-	// Revision is the last one that the cursor covers, for showing progress and lag.
+	// Revision is the last revision that Cursor covers, for showing progress and lag.
 	Revision int64
 }
 
-// FollowRequest is that of Feed.Follow.
+// FollowRequest is the request of Feed.Follow.
 type FollowRequest struct {
-	Actor     `json:"-"` // never from a body: the host has authenticated it
+	Actor     `json:"-"` // set by the host, which authenticated the actor; never read from a body
 	Workspace WorkspaceID
 	Cursor    Cursor
 	Limit     int // as in ChangesRequest
 }
 
-// Position is what a cursor says. It is bound to a workspace and an epoch, and to nothing of how
-// the service runs.
+// Position is the decoded form of a cursor. It is bound to a workspace and an epoch, and to nothing
+// of how the service runs.
 type Position struct {
 	workspace WorkspaceID
 	epoch     int64
-	// revision is the last one seen.
+	// revision is the last revision that the client has seen.
 	revision int64
-	// snapshot is the revision at which paging from the empty cursor began: tombstones up to it are
-	// left out, since the client never saw what they deleted. At most revision once the client has
-	// caught up.
+	// snapshot is the revision of the workspace at which paging from the empty cursor began.
+	// Tombstones up to it are left out, since the client never saw the items that they delete. Once
+	// the client has caught up, snapshot is at most revision.
 	snapshot int64
 }
 
-// The form of a cursor, before base64: a format byte, workspace (16 bytes), epoch (8 bytes),
-// revision and snapshot as varints, and a CRC-32 of all that. The sum finds damage; a client that
-// forges one fools only itself, as every call checks its rights.
+// The form of a cursor, before base64: a format byte, the workspace (16 bytes), the epoch (8
+// bytes), revision and snapshot as varints, and a CRC-32 of all these. The sum finds damage. It is
+// no protection against forgery, and need not be: a client that forges a cursor fools only itself,
+// as every call checks the actor's rights.
 const (
 	cursorFormat = 1
 	cursorFixed  = 1 + 16 + 8
@@ -94,10 +103,10 @@ const (
 
 var errNotCursor = errors.New("not a cursor")
 
-// Revision returns the last revision that was seen.
+// Revision returns the last revision that the position covers.
 func (p Position) Revision() int64 { return p.revision }
 
-// Encode returns the cursor that says p.
+// Encode returns the cursor for the position.
 func (p Position) Encode() Cursor {
 	b := make([]byte, 0, cursorFixed+2*binary.MaxVarintLen64+crc32.Size)
 	b = append(b, cursorFormat)
@@ -132,9 +141,10 @@ func decodeCursor(c Cursor) (Position, error) {
 	return p, nil
 }
 
-// Reads returns the revision that a reader with the cursor has seen, and the one through which
-// tombstones are left out, as ChangesParams want them. From the empty cursor all tombstones are
-// left out; a damaged cursor has seen everything.
+// Reads returns the revision that a reader with the cursor has seen, and the revision through which
+// tombstones are left out: After and LiveThrough of ChangesParams. For the empty cursor that is 0
+// and math.MaxInt64: all tombstones are left out. For a damaged cursor it is math.MaxInt64 and 0:
+// no rows are read, and Resume reports the damage.
 func (c Cursor) Reads() (after, liveThrough int64) {
 	if c == "" {
 		return 0, math.MaxInt64
@@ -146,9 +156,9 @@ func (c Cursor) Reads() (after, liveThrough int64) {
 	return p.revision, p.snapshot
 }
 
-// Resume finds the position from which a client with the cursor reads on in a workspace. A cursor
-// that can't be continued is a *CursorError: of another workspace or damaged, of another epoch,
-// ahead of the server, or expired.
+// Resume returns the position from which a client with the cursor reads on in workspace w. A cursor
+// that can't be continued is a *CursorError: ErrCursorInvalid (damaged, or of another workspace),
+// ErrCursorEpoch, ErrCursorAhead or ErrCursorExpired, checked in this order.
 func (c Cursor) Resume(w *Workspace) (Position, error) {
 	if c == "" {
 		return Position{workspace: w.ID, epoch: w.Epoch, snapshot: w.Revision}, nil
@@ -167,24 +177,24 @@ func (c Cursor) Resume(w *Workspace) (Position, error) {
 	return p, nil
 }
 
-// Page arranges the rows that were read after p. more says that there are others; revision is the
-// workspace's, of the same snapshot or before.
+// Page arranges the rows that were read after p. more says that there are further rows. revision is
+// the revision of the workspace, read in the same snapshot as the rows or before.
 func (p Position) Page(rows ChangesRows, more bool, revision int64) ChangesPage {
 	next := p
 	if n := len(rows.Items); n > 0 {
 		next.revision = rows.Items[n-1].Revision
 	}
 	if !more {
-		// All was seen that there was when the revision was read: also where nothing of it is left
-		// to show.
+		// The rows are all that there was when revision was read, so the page covers revision, also
+		// where the last rows have lower revisions or there are none.
 		next.revision = max(next.revision, revision)
 	}
 	return ChangesPage{Items: parentsFirst(rows), Cursor: next.Encode(), More: more, Revision: next.revision}
 }
 
-// parentsFirst puts items in the order of their revisions, but each folder whose own latest change
-// lies further on before the first item in it. What the reader has seen already is in neither list
-// of rows.
+// parentsFirst puts items in the order of their revisions, but moves each folder whose own latest
+// change lies further on before the first item in it. Neither list of rows has a row that the
+// reader has seen already.
 func parentsFirst(rows ChangesRows) []Item {
 	above := make(map[ItemID]*ItemRow, len(rows.Ancestors))
 	for i := range rows.Ancestors {
@@ -212,7 +222,7 @@ func parentsFirst(rows ChangesRows) []Item {
 		}
 		if row.Kind == Folder && !row.Deleted {
 			if sent[row.ID] {
-				continue // it came along with what lies in it
+				continue // the folder came along with an item in it
 			}
 			sent[row.ID] = true
 		}

@@ -9,64 +9,77 @@ import (
 	"time"
 )
 
-// Commits saves metadata.
+// Commits saves new versions of items.
 type Commits interface {
 	// Commit checks a batch of proposals and saves the good ones in one transaction. It returns an
-	// Outcome for each, in order. An error means that no proposal was decided: bad request, no
-	// access, or the store failed. After an error of ctx, or of a store that can't tell, the commit
-	// may have been saved: send it again, the answer is the same and nothing is saved twice. Needs
-	// role Editor and a device.
+	// Outcome for each proposal, in order. Needs role Editor and a device.
+	//
+	// An error means that no proposal was decided: the request is bad (a *FieldError, such as
+	// ErrLimit), the actor has no access, the key of the workspace is another one
+	// (ErrKeyGeneration), the service compares names in another way than the workspace
+	// (ErrFoldCase), others hold the workspace for too long or the last items of a folder are
+	// moving out of it (ErrBusy), or the store failed.
+	//
+	// After an error of ctx, and after an ErrUncertain, the commit may have been saved. Send it
+	// again: the answer is the same, and nothing is saved twice.
+	//
+	// Example: a device has version 3 of a file and proposes version 4. If the answer is lost and
+	// the device sends the same proposal again, its outcome is AlreadyCommitted. If another device
+	// has saved version 4 first, the outcome is InConflict with that version.
 	Commit(ctx context.Context, r CommitRequest) (CommitResult, error)
 }
 
-// CommitRequest is that of Commits.Commit.
+// CommitRequest is the request of Commits.Commit.
 type CommitRequest struct {
-	Actor     `json:"-"` // never from a body: the host has authenticated it
+	Actor     `json:"-"` // set by the host, which authenticated the actor; never read from a body
 	Workspace WorkspaceID
-	// RequestID goes into logs and to service.Config.Policy, for tracing; at most 255 bytes. It
+	// RequestID goes to service.Config.Policy and into logs, for tracing; at most 255 bytes. It
 	// decides nothing.
 	RequestID string
-	// KeyGeneration is that of the key with which the content of an encrypted workspace was
-	// encrypted. If the workspace has another one by now, or its key was not handed out yet
-	// (SetKeys), nothing is saved, and the error is ErrKeyGeneration. 0 in other workspaces.
+	// KeyGeneration is the generation of the key that the content of an encrypted workspace was
+	// encrypted with. If the workspace has another generation by now, or the key of its generation
+	// was not handed out to the actor yet (SetKeys), the call fails with ErrKeyGeneration and
+	// nothing is saved. In other workspaces it is 0.
 	KeyGeneration int64
-	// Atomic saves all proposals or none: if one is in conflict or rejected, the good ones are
-	// rejected with ErrAborted.
+	// Atomic saves all proposals or none: if one proposal is in conflict or rejected, the good
+	// proposals are rejected with ErrAborted.
 	Atomic bool
-	// Proposals are decided in order: one may name as parent an item made by an earlier one, or
-	// propose the next version of the same item. At least one, at most Limits.Proposals.
+	// Proposals are decided in order. A proposal may name as its parent an item that an earlier
+	// proposal makes, and may propose the next version of an item that an earlier proposal changes.
+	// At least 1, at most Limits.Proposals.
 	Proposals []Proposal
 }
 
-// CommitResult is that of Commits.Commit.
+// CommitResult is the result of Commits.Commit.
 type CommitResult struct {
 	Outcomes []Outcome // Outcomes[i] answers Proposals[i]
-	// Revision is the workspace's after the commit.
+	// Revision is the last revision of the workspace after the commit.
 	Revision int64
 }
 
-// Result says what became of one proposal.
+// Result says how one proposal was decided.
 type Result string
 
-// The results.
+// The results of a proposal.
 const (
-	// Committed: saved, and durable.
+	// Committed: the version was saved and is durable.
 	Committed Result = "committed"
-	// AlreadyCommitted: the same proposal was saved before; nothing was saved now. Outcome.Item is
-	// the current version, which may be a later one.
+	// AlreadyCommitted: the same proposal was saved before, and nothing was saved now. Outcome.Item
+	// is the current version of the item, which may be a later one than the proposed version.
 	AlreadyCommitted Result = "already committed"
-	// InConflict: the proposal was made from a state that is no longer current; nothing was saved.
-	// Outcome.Item is what the server has: the current version, or for ErrNameTaken the item that
-	// holds the name.
+	// InConflict: the proposal was made from a state that is no longer current, and nothing was
+	// saved. Outcome.Item is the item that stands in the way: the current version of the proposed
+	// item; for ErrNameTaken the item that holds the name; for ErrMoved the tombstone of the item,
+	// or of the parent, that has moved.
 	InConflict Result = "conflict"
-	// Rejected: the proposal breaks a rule; nothing was saved.
+	// Rejected: the proposal breaks a rule, and nothing was saved.
 	Rejected Result = "rejected"
 )
 
 // Outcome answers one proposal.
 type Outcome struct {
 	Result Result
-	// Item is what was saved, or what the server has; nil where Rejected.
+	// Item is the saved version, or the item that the server has: see Result. nil for Rejected.
 	Item *Item
 	// Err says why the proposal is InConflict or Rejected, as an *ItemError; nil otherwise.
 	Err error
@@ -75,17 +88,19 @@ type Outcome struct {
 // OK reports whether the proposed version is saved, now or before.
 func (o Outcome) OK() bool { return o.Result == Committed || o.Result == AlreadyCommitted }
 
-// Decide applies the rules of the commit, in the order of docs/design.md, to what is loaded of a
-// workspace. It answers each proposal of d, in order: Outcomes[i] is that of d.Proposals[i]. What
-// is to be saved collects in l, where later proposals and later commits see it. Decide does no I/O
-// and reads no clock: now is the time that saved versions get. ctx is handed to Policy. The caller
-// has made sure that the actor may commit (AccessRows.Permit, Access.CheckOpen).
+// Decide applies the rules of the commit, in the order of docs/design/commit.md, to the loaded part of a
+// workspace. It answers each proposal of d, in order: Outcomes[i] answers d.Proposals[i]. Decide
+// stages the rows to save in l, where later proposals and later commits of the batch see them.
+//
+// Decide does no I/O and reads no clock: now becomes the CommittedAt of the saved versions. ctx is
+// handed to Policy. Before the call the caller must have checked that the actor may commit
+// (AccessRows.Permit, Access.CheckOpen).
 func (r *Rules) Decide(ctx context.Context, now time.Time, l *Ledger, d *Draft) []Outcome {
 	c := commitment{Rules: r, ctx: ctx, now: now, ledger: l, draft: d}
 	return c.decide()
 }
 
-// commitment is one commit while it is decided.
+// commitment is one commit while it is being decided.
 type commitment struct {
 	*Rules
 	ctx    context.Context // handed to Policy
@@ -94,7 +109,7 @@ type commitment struct {
 	draft  *Draft
 }
 
-// decide answers each proposal of the commit, in order, and stages what is to be saved.
+// decide answers each proposal of the commit, in order, and stages the rows to save.
 func (c *commitment) decide() []Outcome {
 	l, d := c.ledger, c.draft
 	outcomes := make([]Outcome, len(d.Proposals))
@@ -122,13 +137,14 @@ func (c *commitment) decide() []Outcome {
 	return outcomes
 }
 
-// takenBack returns the outcome that takes the place of one which tells of what was just taken
-// back.
+// takenBack returns the outcome that replaces o, where o tells of a version that stopRecording has
+// just taken back.
 func (l *Ledger) takenBack(p *Proposal, o *Outcome) Outcome {
 	current := l.items[p.Item]
 	switch {
 	case o.Result == InConflict:
-		return reject(o.Err) // with another proposal of the commit: the server has no such item
+		// The conflict was with another proposal of the commit: the server has no such item.
+		return reject(o.Err)
 	case o.Result == AlreadyCommitted && current != nil && p.Version <= current.Version:
 		return already(current)
 	}
@@ -137,7 +153,8 @@ func (l *Ledger) takenBack(p *Proposal, o *Outcome) Outcome {
 
 func reject(err error) Outcome { return Outcome{Result: Rejected, Err: err} }
 
-// The outcomes below get an item of their own: the same one may go to several callers.
+// The functions below give each outcome a copy of the item, since the same row may go to several
+// callers.
 
 func conflict(current *ItemRow, err error) Outcome {
 	it := current.Item
@@ -149,7 +166,7 @@ func already(current *ItemRow) Outcome {
 	return Outcome{Result: AlreadyCommitted, Item: &it}
 }
 
-// decideOne applies the rules to one proposal, in the order of docs/design.md.
+// decideOne applies the rules to one proposal, in the order of docs/design/commit.md.
 func (c *commitment) decideOne(i int) Outcome {
 	p := &c.draft.Proposals[i]
 	if err := c.draft.invalid[i]; err != nil {
@@ -211,8 +228,8 @@ func (c *commitment) put(i int, current *ItemRow) Outcome {
 	return Outcome{Result: Committed, Item: &row.Item}
 }
 
-// delete decides a tombstone. Those of a folder's subtree come first, deepest first, so that the
-// change log can be applied in order.
+// delete decides a tombstone. The tombstones of a folder's subtree come first, deepest first, so
+// that a client can apply the change log in order.
 func (c *commitment) delete(current *ItemRow) Outcome {
 	if current.Deleted {
 		return reject(ErrAlreadyDeleted)
@@ -246,7 +263,7 @@ func (c *commitment) newVersion(p *Proposal, key string, current *ItemRow) *Item
 	return c.stamp(row, current)
 }
 
-// tombstone makes the row that deletes current, and keeps what it was.
+// tombstone makes the row that deletes current. It keeps the name, place and content of current.
 func (c *commitment) tombstone(current *ItemRow) *ItemRow {
 	row := *current
 	row.Version++
@@ -264,7 +281,7 @@ func (c *commitment) veto(current, proposed *ItemRow) error {
 	if c.Policy == nil {
 		return nil
 	}
-	// Copies, so that a policy can't save what the rules have not seen.
+	// The policy gets copies, so that it can't change what the rules have checked.
 	after := proposed.Item
 	pr := PolicyRequest{Actor: c.draft.Actor, RequestID: c.draft.RequestID, Workspace: proposed.Workspace, Proposed: &after}
 	if current != nil {
@@ -277,8 +294,8 @@ func (c *commitment) veto(current, proposed *ItemRow) error {
 	return nil
 }
 
-// askPolicy calls the policy. A panic in it counts as a veto: the policy runs beside other callers'
-// commits, which it must not take down.
+// askPolicy calls the policy. A panic of the policy counts as a veto: the policy runs beside the
+// commits of other callers, and must not end these.
 func (c *commitment) askPolicy(r PolicyRequest) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -288,29 +305,32 @@ func (c *commitment) askPolicy(r PolicyRequest) (err error) {
 	return c.Policy(c.ctx, r)
 }
 
-// checkParent applies the structure rules above the item.
+// checkParent applies the rules about the folders above the item: the parent, cycles, and depth.
 func (l *Ledger) checkParent(p *Proposal, depth int) error {
 	if p.Parent.IsZero() {
 		return nil
 	}
 	parent := l.items[p.Parent]
-	if err := CheckParent(p.Parent, parent); err != nil || p.Kind != Folder { // only a folder can have something below it
+	// Only a folder can have the parent below itself, or be too deep.
+	if err := CheckParent(p.Parent, parent); err != nil || p.Kind != Folder {
 		return err
 	}
 	for at, above := parent, 1; at != nil; at, above = l.items[at.Parent], above+1 {
 		switch {
 		case at.ID == p.Item:
 			return fmt.Errorf("%w: %v lies below it", ErrCycle, p.Parent)
-		case above >= depth: // also ends a cycle, should the store have one
+		// The bound also ends the loop if the store holds a cycle.
+		case above >= depth:
 			return &FieldError{Field: "Parent", Reason: fmt.Sprintf("makes the folder lie more than %d folders deep", depth), Err: ErrLimit}
 		}
 	}
 	return nil
 }
 
-// CheckParent applies the rule that a parent exists and is a live folder. row is the parent's
-// current version, nil where the workspace has no such item. ErrParentNotFound, ErrParentNotFolder,
-// ErrParentDeleted, or a *MovedError.
+// CheckParent applies the rule that a parent exists and is a live folder. row is the current
+// version of the parent id, nil where the workspace has no such item. Its errors are
+// ErrParentNotFound, ErrParentNotFolder, ErrParentDeleted, or a *MovedError for a parent that lives
+// in another workspace now.
 func CheckParent(id ItemID, row *ItemRow) error {
 	switch {
 	case row == nil:
@@ -323,10 +343,11 @@ func CheckParent(id ItemID, row *ItemRow) error {
 	return nil
 }
 
-// checkChunks applies the rule that the chunks are stored, with the sizes that the proposal says.
+// checkChunks applies the rule that the chunks are stored, with the sizes that the proposal names:
+// *ChunksMissingError, ErrSize.
 func (l *Ledger) checkChunks(chunks []Chunk, d *Draft) error {
 	var missing []string
-	named := make(map[string]bool) // in missing
+	named := make(map[string]bool) // the names in missing
 	for i := range chunks {
 		c := &chunks[i]
 		size, ok := l.chunks[c.Name]
@@ -350,8 +371,8 @@ func (l *Ledger) checkChunks(chunks []Chunk, d *Draft) error {
 	return nil
 }
 
-// CheckQuota applies the user's limit to bytes that would be added, with a *QuotaError where they
-// don't fit. What shrinks is always welcome.
+// CheckQuota checks that add more bytes fit into the user's quota: a *QuotaError otherwise. Adding
+// 0 or fewer bytes always succeeds, even over the limit.
 func (u *User) CheckQuota(add int64) error {
 	limit := u.QuotaLimit
 	if limit == 0 {
@@ -363,7 +384,7 @@ func (u *User) CheckQuota(add int64) error {
 	return nil
 }
 
-// LiveSize returns what the row adds to its owner's QuotaUsed, in bytes: 0 for a tombstone, and for
+// LiveSize returns how many bytes the row adds to its owner's QuotaUsed: 0 for a tombstone and for
 // nil.
 func (row *ItemRow) LiveSize() int64 {
 	if row == nil || row.Deleted {
@@ -372,7 +393,7 @@ func (row *ItemRow) LiveSize() int64 {
 	return row.Size
 }
 
-// status derives how a version differs from the one before it.
+// status derives how a version differs from the one before it. before is nil for a new item.
 func status(before, after *ItemRow) Status {
 	switch {
 	case after.Deleted:

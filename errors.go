@@ -6,25 +6,26 @@ import (
 	"strings"
 )
 
-// Families. Each specific error below wraps one of them, so that a host can map errors to its
-// protocol by family (say ErrInvalid to 400, ErrNotFound to 404, ErrConflict to 409, ErrCursor to
-// 410) and clients can look closer.
+// The families of errors. Each specific error below wraps one of them. So a host can map errors to
+// its protocol by family, say ErrInvalid to 400, ErrNotFound to 404, ErrConflict to 409 and
+// ErrCursor to 410, and clients can look closer.
 var (
-	// ErrInvalid: the request breaks a rule or a limit; sent again it fails again. See *FieldError.
+	// ErrInvalid: the request breaks a rule or a limit. Sent again it fails again. See *FieldError.
 	ErrInvalid = errors.New("invalid request")
-	// ErrNotFound: what the request names does not exist for this actor. What exists but is not the
-	// actor's is not found either.
+	// ErrNotFound: the thing that the request names does not exist for this actor. A thing that
+	// exists, but that the actor may not see, is not found either.
 	ErrNotFound = errors.New("not found")
 	// ErrForbidden: the actor sees the thing but may not do this with it.
 	ErrForbidden = errors.New("forbidden")
-	// ErrConflict: the request was made from a state that is no longer current. The outcome of a
-	// proposal carries the server's item.
+	// ErrConflict: the request was made from a state that is no longer current. For a proposal,
+	// Outcome.Item is the server's item.
 	ErrConflict = errors.New("conflict")
 	// ErrCursor: the cursor can't be continued. See *CursorError for what the client should do.
 	ErrCursor = errors.New("cursor can't be continued")
-	// ErrQuotaExceeded: the owner's quota does not hold the proposal. See *QuotaError.
+	// ErrQuotaExceeded: the owner's quota does not hold the proposal, the upload or the workspace.
+	// See *QuotaError.
 	ErrQuotaExceeded = errors.New("quota exceeded")
-	// ErrAborted: the proposal is good, but its commit is Atomic and another proposal is not.
+	// ErrAborted: the proposal is good, but its commit is Atomic and another proposal failed.
 	ErrAborted = errors.New("not saved: another proposal of the atomic commit failed")
 	// ErrFoldCase: service.Config.FoldCase is not what it was when the workspace was made. The host
 	// has to mend its configuration.
@@ -33,16 +34,17 @@ var (
 	// Nothing was saved; try again later.
 	ErrBusy = errors.New("busy")
 	// ErrUncertain: the connection to the database broke in such a way that nobody can tell whether
-	// the call was saved. Send it again: a commit that was saved answers as it would have.
+	// the call was saved. Send the call again: if a commit was saved, the answer is the same as if
+	// the first answer had come.
 	ErrUncertain = errors.New("can't tell whether it was saved")
-	// ErrDamaged: the storage has other content than the name of the chunk says
-	// (service.Config.ChunkHash). Nobody but the host can mend that.
+	// ErrDamaged: the content that the storage has is not the content that the chunk's name stands
+	// for (service.Config.ChunkHash). Only the host can mend that.
 	ErrDamaged = errors.New("stored content is damaged")
 	// ErrClosed: the service, store, notifier or subscription is closed.
 	ErrClosed = errors.New("closed")
 )
 
-// What was not found.
+// Errors of the family ErrNotFound: each says which kind of thing was not found.
 var (
 	ErrUserNotFound      = fmt.Errorf("user %w", ErrNotFound)
 	ErrDeviceNotFound    = fmt.Errorf("device %w", ErrNotFound)
@@ -54,52 +56,53 @@ var (
 	ErrMemberNotFound    = fmt.Errorf("member %w", ErrNotFound)
 )
 
-// What is forbidden.
+// Errors of the family ErrForbidden.
 var (
 	// ErrRole: the actor's role in the workspace is too low for the call.
 	ErrRole = fmt.Errorf("%w: role too low", ErrForbidden)
 	// ErrDeviceRevoked: the device was revoked; it must be registered under a new id.
 	ErrDeviceRevoked = fmt.Errorf("%w: device is revoked", ErrForbidden)
-	// ErrVetoed: service.Config.Policy refused the entry. The policy's own error is wrapped beside
-	// it.
+	// ErrVetoed: service.Config.Policy refused the proposal. The policy's own error is wrapped
+	// beside it.
 	ErrVetoed = fmt.Errorf("%w: vetoed by policy", ErrForbidden)
 )
 
-// Why a call about sharing is refused.
+// Errors of calls about sharing and about users.
 var (
-	// ErrNested: a shared folder can't lie in another one.
+	// ErrNested: a shared folder can't lie in another shared folder.
 	ErrNested = fmt.Errorf("%w: shared folders can't be nested", ErrInvalid)
 	// ErrNobodyInvited: none of the invited is a user.
 	ErrNobodyInvited = fmt.Errorf("%w: nobody is invited", ErrInvalid)
-	// ErrNotShared: it is somebody's default workspace.
+	// ErrNotShared: the workspace is a user's default workspace, not a shared folder.
 	ErrNotShared = fmt.Errorf("%w: not a shared workspace", ErrInvalid)
 	// ErrIsOwner: the owner can't be taken out, leave, or get another role.
 	ErrIsOwner = fmt.Errorf("%w: is the owner", ErrInvalid)
-	// ErrKeyGeneration: the key that was used, or handed out, is not the workspace's present one.
-	// Nothing was saved.
+	// ErrKeyGeneration: the key that was used, or handed out, is not of the workspace's present
+	// generation. Nothing was saved.
 	ErrKeyGeneration = fmt.Errorf("%w: not the present generation of the key", ErrConflict)
-	// ErrUndone: the operation was cancelled or undone, and nothing is left of it.
+	// ErrUndone: the operation was cancelled or undone, and nothing is left of its changes.
 	ErrUndone = fmt.Errorf("%w: the operation was undone", ErrConflict)
-	// ErrSharedWorkspaces: a user who is to be deleted owns shared workspaces of which is not said
-	// who gets them.
+	// ErrSharedWorkspaces: the user who is to be deleted owns shared workspaces, and the request
+	// does not say who gets them. See *SharedWorkspacesError.
 	ErrSharedWorkspaces = fmt.Errorf("%w: the user owns shared workspaces", ErrInvalid)
 )
 
-// Why an entry of a commit is in conflict.
+// Errors of a proposal that is in conflict.
 var (
-	// ErrVersionConflict: the proposed version is not the next one of the item. Outcome.Item is the
-	// current one.
+	// ErrVersionConflict: the proposed version is not the next version of the item. Outcome.Item is
+	// the current version.
 	ErrVersionConflict = fmt.Errorf("%w: version is not the next one", ErrConflict)
-	// ErrNameTaken: another live item has that name in that folder. Outcome.Item is the one that
-	// holds it.
+	// ErrNameTaken: another live item has that name in that folder, and Outcome.Item is that item.
+	// For a mount: an item or another mount has the name.
 	ErrNameTaken = fmt.Errorf("%w: name is taken", ErrConflict)
 	// ErrMoved: the item, or the proposed parent, lives in another workspace now. See *MovedError.
 	ErrMoved = fmt.Errorf("%w: moved to another workspace", ErrConflict)
 )
 
-// Why an entry of a commit is rejected.
+// Errors of a proposal that is rejected. Some other calls return them, too.
 var (
-	// ErrUnknownItem: the item does not exist and the proposal is not its version 1.
+	// ErrUnknownItem: the item does not exist, and the proposal does not make it: its version is
+	// not 1, or it is a deletion.
 	ErrUnknownItem = fmt.Errorf("%w: item is unknown and the version is not 1", ErrInvalid)
 	// ErrParentNotFound: the parent does not exist in this workspace.
 	ErrParentNotFound = fmt.Errorf("%w: parent does not exist", ErrInvalid)
@@ -115,36 +118,42 @@ var (
 	ErrKindChanged = fmt.Errorf("%w: kind of an item can't change", ErrInvalid)
 	// ErrFolderContent: a folder has no size, checksum, chunks or media type.
 	ErrFolderContent = fmt.Errorf("%w: folder has content", ErrInvalid)
-	// ErrSize: the size is not the sum of the chunk sizes, or a stored chunk has another size than
-	// the proposal says.
+	// ErrSize: the size is not the sum of the chunk sizes, or is not within 0 to Limits.FileSize; a
+	// chunk of a file has 0 bytes; a chunk is stored with another size than the request says; or
+	// content is shorter or longer than it was said to be.
 	ErrSize = fmt.Errorf("%w: size", ErrInvalid)
-	// ErrAlreadyDeleted: a tombstone can't be deleted again.
+	// ErrAlreadyDeleted: the item is a tombstone, which can't be deleted again.
 	ErrAlreadyDeleted = fmt.Errorf("%w: item is deleted already", ErrInvalid)
-	// ErrLimit: a Limit of the configuration is passed. See *FieldError.
+	// ErrLimit: the request exceeds one of Limits. See *FieldError.
 	ErrLimit = fmt.Errorf("%w: over the limit", ErrInvalid)
-	// ErrChunksMissing: chunks are not stored; upload them and commit again. See
+	// ErrChunksMissing: chunks are not stored. Upload them and commit again. See
 	// *ChunksMissingError.
 	ErrChunksMissing = fmt.Errorf("%w: chunks are not stored", ErrInvalid)
 )
 
-// Why a cursor can't be continued. Each comes in a *CursorError.
+// Errors of the family ErrCursor: why a cursor can't be continued. Each comes in a *CursorError.
 var (
-	// ErrCursorInvalid: not a cursor of this library, damaged, or of another workspace.
+	// ErrCursorInvalid: the cursor is damaged, or is no cursor of this library, or belongs to
+	// another workspace.
 	ErrCursorInvalid = fmt.Errorf("%w: it is not one of this workspace", ErrCursor)
-	// ErrCursorExpired: older than what the change log retains.
+	// ErrCursorExpired: the cursor is older than the tombstones that the change log keeps.
 	ErrCursorExpired = fmt.Errorf("%w: it is older than the change log", ErrCursor)
-	// ErrCursorEpoch: the server was restored from a backup since; it may lack what the device has.
+	// ErrCursorEpoch: the server was restored from a backup since the cursor was made. The server
+	// may lack changes that the device has.
 	ErrCursorEpoch = fmt.Errorf("%w: it is of another epoch", ErrCursor)
-	// ErrCursorAhead: the server never was that far in this epoch; it has lost changes.
+	// ErrCursorAhead: the cursor is ahead of the server, though of its epoch: the server has lost
+	// changes.
 	ErrCursorAhead = fmt.Errorf("%w: it is ahead of the server", ErrCursor)
 )
 
-// FieldError says which field of a request is wrong and why. It wraps ErrInvalid or a more specific
-// sentinel.
+// FieldError says which field of a request is wrong, and why.
 type FieldError struct {
-	Field  string // as the Go field is called, with an index where there are many: "Proposals[3].Chunks[0].Name"
-	Reason string // names the limit where there is one
-	Err    error  // the sentinel; nil means ErrInvalid
+	// Field is the name of the Go field, with an index where the field is in a list:
+	// "Proposals[3].Chunks[0].Name".
+	Field string
+	// Reason says what is wrong; it names the limit where there is one.
+	Reason string
+	Err    error // a sentinel of the family ErrInvalid; nil means ErrInvalid itself
 }
 
 func (e *FieldError) Error() string { return e.Field + " " + e.Reason }
@@ -157,7 +166,7 @@ func (e *FieldError) Unwrap() error {
 	return e.Err
 }
 
-// ItemError says which item an entry's error is about.
+// ItemError says which item an error is about.
 type ItemError struct {
 	Item ItemID
 	Err  error
@@ -165,15 +174,15 @@ type ItemError struct {
 
 func (e *ItemError) Error() string { return "item " + e.Item.String() + ": " + e.Err.Error() }
 
-// Unwrap returns what is wrong with the item.
+// Unwrap returns the error that the item has.
 func (e *ItemError) Unwrap() error { return e.Err }
 
 // QuotaError gives the numbers of an ErrQuotaExceeded, in bytes.
 type QuotaError struct {
 	Owner UserID
 	Limit int64 // the owner's limit
-	Used  int64 // used before the entry
-	Need  int64 // what the entry would add
+	Used  int64 // used before the request
+	Need  int64 // how much the request would add
 }
 
 func (e *QuotaError) Error() string {
@@ -184,7 +193,7 @@ func (e *QuotaError) Error() string {
 func (e *QuotaError) Unwrap() error { return ErrQuotaExceeded }
 
 // ChunksMissingError names the chunks of an ErrChunksMissing, each once, in the order of the
-// proposal.
+// request.
 type ChunksMissingError struct{ Names []string }
 
 func (e *ChunksMissingError) Error() string {
@@ -201,20 +210,20 @@ func (e *ChunksMissingError) Unwrap() error { return ErrChunksMissing }
 // Remedy says what a client should do about a cursor that can't be continued.
 type Remedy string
 
-// The remedies.
+// The remedies for a cursor.
 const (
-	// RemedyResync: page from the empty cursor and take the server's state; what the server lacks
-	// was deleted there.
+	// RemedyResync: page from the empty cursor and take the server's state. An item that the server
+	// lacks was deleted there: delete it on the device.
 	RemedyResync Remedy = "resync"
-	// RemedyReupload: page from the empty cursor, but commit what the server lacks: it may have
-	// lost it.
+	// RemedyReupload: page from the empty cursor, but commit the items that the server lacks: it
+	// may have lost them.
 	RemedyReupload Remedy = "reupload"
-	// RemedyForget: the actor has no such workspace (any more); stop following it.
+	// RemedyForget: the actor has no such workspace, or no longer: stop following it.
 	RemedyForget Remedy = "forget"
 )
 
 // CursorError tells a client what to do when Changes or Follow can't continue. It wraps one of the
-// ErrCursor errors or ErrWorkspaceNotFound.
+// errors of the family ErrCursor, or ErrWorkspaceNotFound.
 type CursorError struct {
 	Workspace WorkspaceID
 	Remedy    Remedy
@@ -225,13 +234,13 @@ func (e *CursorError) Error() string {
 	return fmt.Sprintf("workspace %v: %v (%s)", e.Workspace, e.Err, e.Remedy)
 }
 
-// Unwrap returns the reason.
+// Unwrap returns Err.
 func (e *CursorError) Unwrap() error { return e.Err }
 
-// MovedError names the workspace of an ErrMoved.
+// MovedError says to which workspace an item has moved. It wraps ErrMoved.
 type MovedError struct {
-	Item ItemID // the one that has moved: the proposal's, or its parent
-	To   WorkspaceID
+	Item ItemID      // the item that has moved: the item of the proposal, or its parent
+	To   WorkspaceID // the workspace that the item lives in now
 }
 
 func (e *MovedError) Error() string { return fmt.Sprintf("%v: %v is in %v", ErrMoved, e.Item, e.To) }
@@ -257,11 +266,11 @@ func (e *SharedWorkspacesError) Error() string {
 // Unwrap returns ErrSharedWorkspaces.
 func (e *SharedWorkspacesError) Unwrap() error { return ErrSharedWorkspaces }
 
-// OperationError says that an operation is not done.
+// OperationError says that an operation is not done, and why. It wraps Err.
 type OperationError struct {
-	Operation Operation // as it was last seen
-	// Err is ctx's error, where the operation goes on without its caller, and otherwise what has
-	// stopped it.
+	Operation Operation // as the service last saw it
+	// Err is the error of ctx if the operation goes on without its caller, ErrUndone if it was
+	// undone, and otherwise the reason why it has stopped.
 	Err error
 }
 
@@ -269,5 +278,5 @@ func (e *OperationError) Error() string {
 	return fmt.Sprintf("operation %v (%s) is not done, at step %q: %v", e.Operation.ID, e.Operation.Kind, e.Operation.Step, e.Err)
 }
 
-// Unwrap returns the reason.
+// Unwrap returns Err.
 func (e *OperationError) Unwrap() error { return e.Err }

@@ -5,25 +5,25 @@ import (
 	"slices"
 )
 
-// Ledger is the loaded part of one workspace, and what a batch of commits changes in it. It holds
-// what Rules.Decide may ask for: the items that are proposed, with the old versions that are
-// proposed again; the holders of the names; the parents and all folders above them; and all that
-// lies below folders which are deleted, or may come to lie in one. A Ledger belongs to one
-// goroutine.
+// Ledger is the loaded part of one workspace, and the changes that a batch of commits makes to it.
+// It must hold all rows that Rules.Decide may ask for: the proposed items, with the old versions
+// that are proposed again; the holders of the proposed names; the parents, and all folders above
+// them; and all items below folders that are deleted, or that may come to lie in a deleted folder.
+// A Ledger belongs to one goroutine.
 type Ledger struct {
-	// Workspace and Owner are counted up by what is decided: Revision, Size and QuotaUsed.
+	// Workspace and Owner are the caller's. Decide counts up their Revision, Size and QuotaUsed.
 	Workspace *Workspace
 	Owner     *User
 
-	loaded  int64 // the Revision that was loaded
-	charged int64 // the owner's QuotaUsed that was loaded
+	loaded  int64 // the Revision when the ledger was made
+	charged int64 // the owner's QuotaUsed when the ledger was made
 	items   map[ItemID]*ItemRow
 	// names maps (parent, name) to the item that last held it. Entries stay when an item moves or
 	// is deleted: holder checks the item before it trusts an entry.
 	names    map[place]ItemID
 	versions map[VersionKey]*ItemRow
-	chunks   map[string]int64 // learned
-	// children is made when a folder is deleted, and kept up from then on.
+	chunks   map[string]int64 // sizes of the learned chunks, by name
+	// children is made when the first folder is deleted, and kept up to date from then on.
 	children map[ItemID]map[ItemID]struct{}
 
 	changed    []ItemID // items with a new current version, each once
@@ -42,8 +42,8 @@ type place struct {
 	key    string
 }
 
-// NewLedger makes a ledger of a workspace and its owner, both of which it counts up. Ledgers of one
-// owner's workspaces share the *User, so that the quota holds for all of them together.
+// NewLedger makes a ledger of a workspace and its owner. Decide changes both. Ledgers of workspaces
+// with one owner must share the *User, so that the quota holds for all of them together.
 func NewLedger(w *Workspace, owner *User) *Ledger {
 	return &Ledger{
 		Workspace: w, Owner: owner, loaded: w.Revision, charged: owner.QuotaUsed,
@@ -55,7 +55,8 @@ func NewLedger(w *Workspace, owner *User) *Ledger {
 	}
 }
 
-// Add adds the current version of an item, a tombstone too. One that was added before stays.
+// Add adds the current version of an item, which may be a tombstone. If the ledger has the item
+// already, Add does nothing.
 func (l *Ledger) Add(row *ItemRow) {
 	if l.items[row.ID] != nil {
 		return
@@ -69,13 +70,14 @@ func (l *Ledger) Add(row *ItemRow) {
 // AddVersion adds a superseded version.
 func (l *Ledger) AddVersion(row *ItemRow) { l.versions[row.key()] = row }
 
-// Revisions returns the revision that was loaded, and the one after what was decided.
+// Revisions returns the workspace's revision when the ledger was made, and its revision after the
+// decisions so far.
 func (l *Ledger) Revisions() (loaded, now int64) { return l.loaded, l.Workspace.Revision }
 
-// Charged reports whether the owner's QuotaUsed is another than when the ledger was made.
+// Charged reports whether the owner's QuotaUsed has changed since the ledger was made.
 func (l *Ledger) Charged() bool { return l.Owner.QuotaUsed != l.charged }
 
-// holder returns the live item with that name, nil if none.
+// holder returns the live item with that name, nil if there is none.
 func (l *Ledger) holder(parent ItemID, key string) *ItemRow {
 	row := l.items[l.names[place{parent, key}]]
 	if row == nil || row.Deleted || row.Parent != parent || row.NameKey != key {
@@ -84,7 +86,8 @@ func (l *Ledger) holder(parent ItemID, key string) *ItemRow {
 	return row
 }
 
-// save stages row as the current version, with the next revision.
+// save stages row as the current version, with the next revision. current is the version before it,
+// nil for a new item.
 func (l *Ledger) save(current, row *ItemRow) {
 	l.Workspace.Revision++
 	row.Revision = l.Workspace.Revision
@@ -127,7 +130,7 @@ func (l *Ledger) save(current, row *ItemRow) {
 	})
 }
 
-// set makes row, or nothing, the current version.
+// set makes row the current version; nil removes the item.
 func (l *Ledger) set(id ItemID, row *ItemRow) {
 	if l.children != nil {
 		if was := l.items[id]; was != nil && !was.Deleted {
@@ -153,8 +156,8 @@ func (l *Ledger) adopt(row *ItemRow) {
 	below[row.ID] = struct{}{}
 }
 
-// subtree returns the live items below a folder, deepest first, and by id within a level, so that a
-// closure that runs again decides the same.
+// subtree returns the live items below a folder, deepest first, and by id within a level. The order
+// is always the same, so that a closure that runs again decides the same.
 func (l *Ledger) subtree(root ItemID) []*ItemRow {
 	if l.children == nil {
 		l.children = make(map[ItemID]map[ItemID]struct{})
@@ -166,7 +169,8 @@ func (l *Ledger) subtree(root ItemID) []*ItemRow {
 	}
 	var all []*ItemRow
 	level := []ItemID{root}
-	for len(level) > 0 && len(all) <= len(l.items) { // the bound ends a cycle, should the store have one
+	// The bound ends the loop if the store holds a cycle.
+	for len(level) > 0 && len(all) <= len(l.items) {
 		var next []ItemID
 		for _, folder := range level {
 			for id := range l.children[folder] {
@@ -183,7 +187,7 @@ func (l *Ledger) subtree(root ItemID) []*ItemRow {
 	return all
 }
 
-// learn stages that chunks are stored, which the chunk table did not know.
+// learn stages rows for those chunks that the container has and the chunk table did not know.
 func (l *Ledger) learn(chunks []Chunk, stored map[string]int64) {
 	for i := range chunks {
 		c := &chunks[i]
@@ -205,7 +209,7 @@ func (l *Ledger) learn(chunks []Chunk, stored map[string]int64) {
 // record begins to note how to take back what is staged from here on.
 func (l *Ledger) record() { l.recording = true }
 
-// stopRecording ends that, and takes it back where asked to.
+// stopRecording ends what record began. With takeBack it takes back all that was staged since then.
 func (l *Ledger) stopRecording(takeBack bool) {
 	if takeBack {
 		for _, undo := range slices.Backward(l.undo) {
@@ -215,9 +219,9 @@ func (l *Ledger) stopRecording(takeBack bool) {
 	l.recording, l.undo = false, nil
 }
 
-// Writes adds the rows that were decided to p: the workspace, items, superseded versions and
-// chunks, but not the owner, whom several ledgers may share. It adds nothing where nothing has
-// changed.
+// Writes adds the staged rows to p: the workspace, items, superseded versions and chunks. It does
+// not add the owner, whom several ledgers may share: see Charged. If no item has changed it adds
+// nothing.
 func (l *Ledger) Writes(p *PutParams) {
 	if len(l.changed) == 0 {
 		return

@@ -4,32 +4,32 @@ import (
 	"fmt"
 )
 
-// Limits bounds what clients may ask for. Passing one is an ErrLimit (FileSize: an ErrSize), in a
-// *FieldError that names it.
+// Limits bounds what clients may ask for. A request that exceeds a limit is an ErrLimit (for
+// FileSize an ErrSize), in a *FieldError that names the limit. A field that is 0 has its default.
 type Limits struct {
-	Proposals int // proposals a commit; defaults to 10,000
-	Chunks    int // chunks an item, and a Prepare call; defaults to 65,536
-	// CommitChunks is the number of chunks all proposals of one commit may have together; defaults
-	// to 262,144.
+	Proposals int // proposals in a commit; defaults to 10,000
+	Chunks    int // chunks of an item, and in a Prepare call; defaults to 65,536
+	// CommitChunks bounds the chunks of all proposals of one commit together; defaults to 262,144.
 	CommitChunks int
-	FileSize     int64 // bytes an item; defaults to 2^50, and can't be more
-	Attrs        int   // attributes an item; defaults to 64
+	FileSize     int64 // bytes of an item; defaults to 2^50, which is also the most
+	Attrs        int   // attributes of an item; defaults to 64
 	AttrBytes    int   // bytes of all attributes of an item together, keys and values; defaults to 8,192
-	Page         int   // items a page; defaults to 10,000
-	// PageChunks is the number of chunks at which a page ends early, with the item that reaches it,
-	// so that a page fits into memory whatever clients have committed; defaults to 131,072.
+	Page         int   // items on a page; defaults to 10,000
+	// PageChunks ends a page early: with the item that brings the chunks on the page to this
+	// number. So a page fits into memory whatever clients have committed. Defaults to 131,072.
 	PageChunks int
-	// Depth is how many folders deep a folder may lie that is made or moved, and the number of
-	// names in a path; defaults to 1,024. What lies in a moved folder may come to lie deeper.
+	// Depth bounds how deep a folder that is made or moved may lie: the number of folders from the
+	// root down to that folder, itself included. It also bounds the names in a path. Defaults to
+	// 1,024. Folders inside a moved folder may come to lie deeper.
 	Depth   int
-	Devices int // devices a user may have, without revoked ones; defaults to 1,000
-	Members int // members of a workspace, pending ones too; defaults to 1,000
+	Devices int // devices of a user, without revoked ones; defaults to 1,000
+	Members int // members of a workspace, pending members too; defaults to 1,000
 }
 
 const maxFileSize = 1 << 50
 
-// WithDefaults returns the limits with a value in each field: the one that is set, or the default.
-// A field that is negative, or too large, is a *FieldError.
+// WithDefaults returns the limits with the default in each field that is 0. A field that is
+// negative, or too large, is a *FieldError.
 func (l Limits) WithDefaults() (Limits, error) {
 	for _, d := range []struct {
 		name  string

@@ -17,26 +17,29 @@ import (
 )
 
 const (
-	// MaxName bounds the ids of users, names, checksums, media types and request ids, in bytes.
+	// MaxName bounds ids of users, names of items, chunks and devices, checksums, media types and
+	// request ids, in bytes.
 	MaxName = 255
-	// MaxNameKey bounds what FoldName makes of a name, in bytes. Folding and composing lengthen a
-	// text by at most a factor of 3 (Unicode Standard Annex #15; CaseFolding.txt).
+	// MaxNameKey bounds the result of FoldName, in bytes. Folding and composing make a text at most
+	// 3 times as long (Unicode Standard Annex #15; CaseFolding.txt).
 	MaxNameKey = 4 * MaxName
 )
 
-// Rules are the settings of the consistency rules. Limits must be complete: see
-// Limits.WithDefaults.
+// Rules are the consistency rules with their settings. Limits must be complete: see
+// Limits.WithDefaults. The methods only read Rules, and may be called from many goroutines.
 type Rules struct {
 	Limits Limits
-	// FoldCase makes names that differ only in case clash.
+	// FoldCase makes names clash that differ only in case.
 	FoldCase bool
-	// Unchecked says that nobody knows which chunks are stored: commits do not ask.
+	// Unchecked says that the service has no storage, so that nobody knows which chunks are stored:
+	// the rules then accept all chunks.
 	Unchecked bool
-	// Policy may veto a proposal that has passed all rules. Defaults to none.
+	// Policy may veto a proposal that has passed all other rules. nil: none.
 	Policy func(ctx context.Context, r PolicyRequest) error
 }
 
-// PolicyRequest is a proposal that a policy may veto.
+// PolicyRequest is a proposal that a policy may veto. A policy may change the items it gets,
+// without effect on what is saved; their slices and maps are shared, and must not be changed.
 type PolicyRequest struct {
 	Actor     Actor
 	Workspace WorkspaceID
@@ -45,22 +48,25 @@ type PolicyRequest struct {
 	Proposed  *Item // as it would be saved
 }
 
-// Draft is a commit that has passed all checks which need no look at what is saved. Rules.Check
-// makes it.
+// Draft is a commit that has passed all checks that need no saved data. Rules.Check makes it.
 type Draft struct {
-	// CommitRequest is the request, its proposals in the form in which they would be saved.
+	// CommitRequest is the request. Its proposals are in the form in which they would be saved.
 	CommitRequest
-	// Known has the chunks, with their sizes in bytes, that the chunk table had just before, and
-	// Stored the others that the container had. Whoever asks fills them in.
+	// Known has the sizes in bytes of those chunks of the proposals that the chunk table has;
+	// Stored has those of the other chunks that the container has. The caller of Check fills them
+	// in before it calls Rules.Decide.
 	Known, Stored map[string]int64
 
-	keys    []string      // keys[i] is the NameKey of Proposals[i]
-	invalid map[int]error // what is wrong with Proposals[i], whatever is saved; nil where nothing is
-	chunks  int           // of all proposals together
+	keys []string // keys[i] is the NameKey of Proposals[i]
+	// invalid[i] says what is wrong with Proposals[i], whatever is saved. It lacks good proposals,
+	// and is nil where all are good.
+	invalid map[int]error
+	chunks  int // the number of chunks of all proposals together
 }
 
-// Check checks all of a commit that needs no look at what is saved. What is wrong with the whole
-// request is its error; what is wrong with one proposal alone will be the outcome of that.
+// Check applies all rules that need no saved data. If the whole request is wrong, it returns an
+// error: a *FieldError, as ErrLimit. If one proposal is wrong, that proposal's outcome will say so
+// (Rules.Decide).
 func (r *Rules) Check(req CommitRequest) (*Draft, error) {
 	limits := &r.Limits
 	if err := CheckActor(req.Actor, Needs{Role: Editor, Device: true}); err != nil {
@@ -89,8 +95,8 @@ func (r *Rules) Check(req CommitRequest) (*Draft, error) {
 	return d, nil
 }
 
-// checkProposal checks and normalises one proposal. Its field is named only where the proposal is
-// bad.
+// checkProposal checks and normalises one proposal. It makes the field's name only for a bad
+// proposal, to save time.
 func (r *Rules) checkProposal(d *Draft, i int) error {
 	p := &d.Proposals[i]
 	if p.check("", &r.Limits) != nil {
@@ -103,8 +109,8 @@ func (r *Rules) checkProposal(d *Draft, i int) error {
 	return nil
 }
 
-// CheckFolding refuses to compare names in another way than the workspace was made with:
-// ErrFoldCase.
+// CheckFolding returns ErrFoldCase if the workspace was made with another FoldCase than the rules
+// have: its names would be compared in another way.
 func (r *Rules) CheckFolding(w *Workspace) error {
 	if w.FoldCase != r.FoldCase {
 		return fmt.Errorf("%w: %t", ErrFoldCase, w.FoldCase)
@@ -112,7 +118,7 @@ func (r *Rules) CheckFolding(w *Workspace) error {
 	return nil
 }
 
-// Valid returns the proposals that nothing is wrong with so far, each with its index.
+// Valid returns the proposals without a fault so far, each with its index.
 func (d *Draft) Valid() iter.Seq2[int, *Proposal] {
 	return func(yield func(int, *Proposal) bool) {
 		for i := range d.Proposals {
@@ -126,11 +132,11 @@ func (d *Draft) Valid() iter.Seq2[int, *Proposal] {
 // NameKey returns the ItemRow.NameKey that Proposals[i] would get; empty for a deletion.
 func (d *Draft) NameKey(i int) string { return d.keys[i] }
 
-// Weight is about how many rows the commit reads and writes.
+// Weight returns about how many rows the commit reads and writes.
 func (d *Draft) Weight() int { return len(d.Proposals) + d.chunks }
 
-// CheckName applies the rules for the name of an item: 1 to 255 bytes of valid UTF-8, without "/"
-// and NUL, not "." nor "..". Its error is a *FieldError for field, with ErrName.
+// CheckName checks the name of an item: 1 to 255 bytes of valid UTF-8, without "/" and NUL, neither
+// "." nor "..". Its error is a *FieldError for field, with ErrName.
 func CheckName(field, name string) error {
 	reason := ""
 	switch {
@@ -148,9 +154,12 @@ func CheckName(field, name string) error {
 	return &FieldError{Field: field, Reason: reason, Err: ErrName}
 }
 
-// FoldName returns what must be unique among the live items of a folder, an ItemRow.NameKey: the
-// name in NFC, and case-folded where foldCase asks for Unicode's canonical caseless matching (The
-// Unicode Standard, D145). It has at most 1,020 bytes for a name of 255.
+// FoldName returns the ItemRow.NameKey of a name: the text that must be unique among the live items
+// of a folder. It is the name in NFC, and where foldCase is set also case-folded, for Unicode's
+// canonical caseless matching (The Unicode Standard, D145). It has at most 1,020 bytes for a name
+// of 255 bytes.
+//
+// Example: "CAFE\u0301" becomes "CAF\u00c9" without foldCase, and "caf\u00e9" with foldCase.
 func FoldName(name string, foldCase bool) string {
 	if foldCase {
 		return norm.NFC.String(cases.Fold().String(norm.NFD.String(name)))
@@ -158,8 +167,8 @@ func FoldName(name string, foldCase bool) string {
 	return norm.NFC.String(name)
 }
 
-// CheckText bounds a text that the service only keeps: at most limit bytes of valid UTF-8 without
-// NUL, which not every database can hold. Its error is a *FieldError for field.
+// CheckText checks a text that the service only keeps: at most limit bytes (ErrLimit) of valid
+// UTF-8 without NUL, which not every database can hold. Its error is a *FieldError for field.
 func CheckText(field, text string, limit int) error {
 	switch {
 	case len(text) > limit:
@@ -170,8 +179,8 @@ func CheckText(field, text string, limit int) error {
 	return nil
 }
 
-// CheckChunkName applies the rules for the name of a chunk: 1 to 255 printable ASCII characters.
-// Its error is a *FieldError for field.
+// CheckChunkName checks the name of a chunk: 1 to 255 printable ASCII characters. Its error is a
+// *FieldError for field.
 func CheckChunkName(field, name string) error {
 	if name == "" || len(name) > MaxName {
 		return &FieldError{Field: field, Reason: fmt.Sprintf("is not 1 to %d bytes long", MaxName)}
@@ -184,7 +193,8 @@ func CheckChunkName(field, name string) error {
 	return nil
 }
 
-// Check applies the rules for the name and the size of a chunk. field names it in the *FieldError.
+// Check checks the name of a chunk, and its size: 0 to l.FileSize bytes (ErrSize). Its error is a
+// *FieldError for a field below field.
 func (c *Chunk) Check(field string, l *Limits) error {
 	if err := CheckChunkName(field+".Name", c.Name); err != nil {
 		return err
@@ -195,7 +205,7 @@ func (c *Chunk) Check(field string, l *Limits) error {
 	return nil
 }
 
-// check applies every rule that needs no look at what is saved.
+// check applies all rules about a proposal that need no saved data.
 func (p *Proposal) check(field string, l *Limits) error {
 	switch {
 	case p.Item.IsZero():
@@ -236,12 +246,13 @@ func (p *Proposal) checkContent(field string, l *Limits) error {
 	}
 	var sum int64
 	for i := range p.Chunks {
-		// The field's name is only made for a bad one: this loop is the commit's longest.
+		// The field's name is made only for a bad chunk: this loop is the longest of the commit.
 		c := &p.Chunks[i]
 		if err := c.Check("", l); err != nil {
 			return c.Check(fmt.Sprintf("%s.Chunks[%d]", field, i), l)
 		}
-		if c.Size == 0 { // they would cost the owner nothing, however many
+		// Chunks of 0 bytes would cost the owner nothing, however many there are.
+		if c.Size == 0 {
 			return &FieldError{Field: fmt.Sprintf("%s.Chunks[%d].Size", field, i), Reason: "is 0: empty content has no chunks", Err: ErrSize}
 		}
 		if sum += c.Size; sum > l.FileSize {
@@ -276,17 +287,17 @@ func (p *Proposal) checkAttrs(field string, l *Limits) error {
 	return nil
 }
 
-// normalise makes p what every store can give back unchanged, and free of what the caller may still
-// write to.
+// normalise gives p the form that every store can give back unchanged, and copies the slices and
+// maps that the caller may still write to.
 func (p *Proposal) normalise() {
 	p.ModifiedAt = p.ModifiedAt.UTC().Truncate(time.Microsecond)
 	p.Chunks = slices.Clone(p.Chunks)
 	p.Attrs = maps.Clone(p.Attrs)
 }
 
-// NumberedName returns the first of "name.txt", "name (2).txt", "name (3).txt" … that is free,
-// within the bounds of a name. ErrNameTaken if free refuses 9,999 of them; otherwise its error is
-// that of free.
+// NumberedName returns the first of "name.txt", "name (2).txt", "name (3).txt" … for which free
+// reports true. It shortens the name where the number would make it longer than 255 bytes.
+// ErrNameTaken if free refuses 9,999 names; an error of free is returned as it is.
 func NumberedName(name string, free func(name string) (bool, error)) (string, error) {
 	const most = 10_000
 	ext := path.Ext(name)

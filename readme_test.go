@@ -17,14 +17,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDocumentation keeps the promises of README.md and docs/: each Go block is a whole program (or
-// test) that passes vet and runs, and each command that a reader is told to run has what it names.
+// TestDocumentation keeps the promises of the documents: each Go block is a whole program (or test)
+// that passes vet and runs, and each command that a reader is told to run has what it names.
 func TestDocumentation(t *testing.T) {
 	t.Parallel()
-	documents, err := filepath.Glob("docs/*.md")
-	require.NoError(t, err)
-	require.Contains(t, documents, filepath.Join("docs", "design.md"))
-	for _, document := range append(documents, "README.md") {
+	for _, document := range documents(t) {
 		t.Run(document, func(t *testing.T) {
 			t.Parallel()
 			text, err := os.ReadFile(document)

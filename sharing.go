@@ -4,92 +4,126 @@ import (
 	"context"
 )
 
-// Sharing makes folders common to several users. A shared folder is a workspace of its own, with
-// one owner, whom its quota counts for.
+// Sharing makes folders common to several users. A shared folder is a workspace of its own. It has
+// one owner, whose quota pays for it.
 //
-// Of these calls some are operations, which take many steps; they return once the operation is
-// done. If ctx ends first, or a step fails for good, the error is an *OperationError: the operation
-// goes on, or can be resumed.
+// A call that moves items, or whose change the storage must hear of, is an operation of several
+// steps. The call returns once the operation is done. If ctx ends first, or a step fails for good,
+// the error is an *OperationError: the operation goes on without the caller, or can be resumed
+// (Operations).
 //
-// ErrBusy comes of waiting too long for others. Invite, SetRole and TransferOwnership also return
-// it where 100 operations of the workspace wait for a storage that is down, and ShareFolder while
-// 100 folders of the actor's are on their way.
+// All methods return ErrBusy when other calls hold the workspace or its members locked, or keep
+// changing them, for too long. Invite, SetRole and TransferOwnership also return it while 100
+// operations of the workspace wait for a storage that is down, and ShareFolder while 100 folders of
+// the actor's default workspace are being shared or return.
 //
-// What a member has lost, with a role or the membership, is refused from the moment the call has
-// returned: calls, feeds, hints, new signed requests. Requests signed before work until they expire
-// (service.Config.SignedLifetime).
+// When a call that takes a role or a membership away has returned, the service refuses to that
+// member what the member has lost: calls, feeds, hints, new signed requests. Requests that were
+// signed before work until they expire (service.Config.SignedLifetime).
 type Sharing interface {
 	// ShareFolder turns a folder of the actor's default workspace into a workspace of its own, and
-	// invites others to it. Its items move there with their ids, versions and content: in the old
-	// workspace's feed they end as tombstones with MovedTo. Others may commit to the folder
-	// meanwhile: what they commit moves too, and a commit to an item that has moved is a conflict
-	// with a *MovedError. Needs role Owner.
+	// invites users to it. The items in the folder move there with their ids, versions and content;
+	// in the feed of the old workspace they end as tombstones with MovedTo. Others may commit to
+	// the folder meanwhile: what they commit moves too, and a commit to an item that has moved
+	// already is a conflict with a *MovedError. Needs role Owner.
 	//
-	// ErrItemNotFound for what is not a live folder; ErrNested if a shared folder is mounted in it;
-	// ErrBusy while the folder, or one above or below it, is being shared; ErrNobodyInvited if none
-	// of the invited is a user.
+	// The owner's own devices meet the folder again in the new workspace: a client that only follows
+	// the old one sees it vanish. A tombstone with MovedTo is no deletion. The client lists the
+	// workspaces (Workspaces.FollowWorkspaces), shows the new one where its mount says, and moves the
+	// files there, which it has already, instead of removing them.
+	//
+	// ErrItemNotFound: there is no such live folder. *MovedError: the folder lives in another
+	// workspace. ErrNested: a shared folder is mounted in it, or Workspace is no default workspace.
+	// ErrBusy in an *OperationError: that operation moves the folder, or a folder above or below
+	// it. A caller whose answer was lost repeats the call: while the first one goes on, the
+	// *OperationError names its operation, and afterwards a *MovedError names the new workspace.
+	// ErrNobodyInvited: none of the invited is a user. ErrLimit: more than Limits.Members members. errors.ErrUnsupported:
+	// an email without service.Config.FindUser. ErrFoldCase. ErrUndone in an *OperationError: the
+	// sharing was cancelled, or the folder was deleted (ErrItemNotFound as well) before anything
+	// had moved.
 	ShareFolder(ctx context.Context, r ShareFolderRequest) (ShareFolderResult, error)
-	// Invite adds members to a shared workspace, or changes what pending ones were invited to. Who
-	// is a member already stays as is. Needs role Owner. ErrNobodyInvited if none of the invited is
-	// a user; ErrNotShared for a default workspace.
+	// Invite adds members to a shared workspace, or changes what pending members were invited to. A
+	// user who is a member already stays as is. Needs role Owner.
+	//
+	// ErrNobodyInvited: none of the invited is a user. ErrNotShared: it is a default workspace.
+	// ErrBusy: the folder is being shared, or returns. ErrKeyGeneration: see InviteRequest.
+	// ErrLimit: more than Limits.Members members. errors.ErrUnsupported: an email without
+	// service.Config.FindUser.
 	Invite(ctx context.Context, r InviteRequest) (InviteResult, error)
-	// AnswerInvitation accepts or declines a pending invitation of the actor. Accepting what is
-	// accepted, and declining what is gone, does nothing. ErrWorkspaceNotFound.
+	// AnswerInvitation accepts or declines a pending invitation of the actor. Accepting an
+	// invitation that was accepted does nothing, as does declining one that was accepted or is
+	// gone. ErrWorkspaceNotFound: the actor accepts an invitation that is gone.
 	AnswerInvitation(ctx context.Context, r AnswerInvitationRequest) (AnswerInvitationResult, error)
-	// Unshare takes members out of a shared workspace. When none but the owner is left, the folder
-	// returns to the owner's default workspace, to the place where the owner has mounted it, and
-	// the workspace ends. Needs role Owner. ErrIsOwner if the owner is among the users.
+	// Unshare takes members out of a shared workspace. When only the owner is left, and no
+	// invitation is pending, the folder returns to the owner's default workspace, to the place
+	// where the owner has mounted it, and the workspace ends. An encrypted workspace stays instead,
+	// with its owner alone. Needs role Owner. ErrIsOwner: the owner is among the users.
+	// ErrNotShared. ErrBusy: the folder is on its way back already.
 	Unshare(ctx context.Context, r UnshareRequest) (UnshareResult, error)
-	// Leave ends the actor's membership. When none but the owner is left, the folder returns as
-	// with Unshare. ErrIsOwner for the owner, who can unshare, or transfer the ownership first;
-	// ErrNotShared for a default workspace.
+	// Leave ends the actor's membership. When only the owner is left, the folder returns as with
+	// Unshare. ErrIsOwner: the owner can't leave, but can unshare, or transfer the ownership first.
+	// ErrNotShared: it is a default workspace.
 	Leave(ctx context.Context, r LeaveRequest) (LeaveResult, error)
-	// SetRole makes a member a Viewer or an Editor. Needs role Owner. ErrMemberNotFound; ErrIsOwner
-	// for the owner.
+	// SetRole makes a member, or a pending member, a Viewer or an Editor. Needs role Owner.
+	// ErrMemberNotFound; ErrIsOwner: the owner keeps role Owner; a *FieldError for another role.
 	SetRole(ctx context.Context, r SetRoleRequest) (SetRoleResult, error)
 	// TransferOwnership makes another member the owner, and the owner an Editor. The charge moves
 	// along, and must fit the new owner's quota: ErrQuotaExceeded. Needs role Owner.
-	// ErrMemberNotFound, also for a pending one.
+	// ErrMemberNotFound: To is no member, or a pending one. ErrNotShared. ErrBusy: the folder is
+	// being shared, or returns. If To is the owner already, the call does nothing.
 	TransferOwnership(ctx context.Context, r TransferOwnershipRequest) (TransferOwnershipResult, error)
-	// ListMembers returns the members by user id, pending ones too. Sealed keys are left out. Needs
-	// role Viewer.
+	// ListMembers returns the members by user id, pending members too. It leaves out sealed keys,
+	// and the mounts of other members. Needs role Viewer.
 	ListMembers(ctx context.Context, r ListMembersRequest) (ListMembersResult, error)
 	// UpdateMount sets where the actor's devices show a shared workspace: its name, and the folder
-	// of the actor's default workspace that it lies in. ErrNameTaken if an item or another mount
-	// has the name there; ErrParentNotFound, ErrParentDeleted, ErrParentNotFolder; ErrBusy for a
-	// folder that is being shared; ErrNotShared. Where that folder is deleted or moved later,
-	// devices show the workspace in the root.
+	// of the actor's default workspace that it lies in. Where that folder is deleted later, or
+	// leaves the default workspace, devices show the workspace in the root. Needs role Viewer.
+	//
+	// ErrNameTaken: an item or another mount has the name there. ErrName. ErrParentNotFound,
+	// ErrParentDeleted, ErrParentNotFolder, *MovedError: Parent is no live folder of the default
+	// workspace. ErrBusy: Parent, or a folder above it, is being shared. ErrNotShared.
 	UpdateMount(ctx context.Context, r UpdateMountRequest) (UpdateMountResult, error)
-	// SetKeys hands out a new key of an encrypted workspace, sealed for each member: all of them,
-	// or it is an ErrInvalid that names who is missing. Generation must be the workspace's while no
-	// member has its key, as after somebody has gone, or one more, which begins a new generation:
-	// otherwise ErrKeyGeneration. Needs role Editor.
+	// SetKeys hands out a new key of an encrypted workspace, sealed for each member, pending
+	// members too. Needs role Editor. If Keys lacks a member, the error is a *FieldError that names
+	// the members it lacks.
+	//
+	// Generation is the workspace's present generation while no member has the key of that
+	// generation, which is so after a member has gone; or it is one more, which begins a new
+	// generation. Any other Generation is an ErrKeyGeneration, as is a workspace that is not
+	// encrypted.
+	//
+	// Example: at generation 1 all members have the key. When a member goes, the generation becomes
+	// 2, and commits fail with ErrKeyGeneration until SetKeys hands out the key of generation 2.
 	SetKeys(ctx context.Context, r SetKeysRequest) (SetKeysResult, error)
 }
 
-// Invitee is somebody to invite: either User or Email is set.
+// Invitee is a user to invite: exactly one of User and Email is set.
 type Invitee struct {
 	User UserID `json:"user,omitempty"`
-	// Email is looked up by service.Config.FindUser. Unknown ones are passed over.
+	// Email is looked up by service.Config.FindUser, at most 254 bytes. An email that belongs to no
+	// user is passed over, and named in Unknown of the result.
 	Email string `json:"email,omitempty"`
 	Role  Role   `json:"role,omitzero"` // Viewer or Editor; defaults to Editor
-	// SealedKey is the key of an encrypted workspace, sealed for this user.
+	// SealedKey is the key of an encrypted workspace, sealed for this user: 1 to 4,096 bytes of
+	// UTF-8. Empty in other workspaces.
 	SealedKey string `json:"sealed_key,omitempty"`
 }
 
-// ShareFolderRequest is that of Sharing.ShareFolder.
+// ShareFolderRequest is the request of Sharing.ShareFolder.
 type ShareFolderRequest struct {
-	Actor     `json:"-"`  // never from a body: the host has authenticated it
+	Actor     `json:"-"`  // set by the host, which authenticated the actor; never read from a body
 	Workspace WorkspaceID `json:"workspace"`
 	Folder    ItemID      `json:"folder"`
-	Invite    []Invitee   `json:"invite"` // at least one; with the actor at most Limits.Members
+	// Invite has at least one invitee; with the actor the new workspace has at most Limits.Members
+	// members.
+	Invite []Invitee `json:"invite"`
 	// Encrypted makes the new workspace an encrypted one. SealedKey is its key, sealed for the
 	// actor.
 	Encrypted bool   `json:"encrypted,omitempty"`
 	SealedKey string `json:"sealed_key,omitempty"`
 }
 
-// ShareFolderResult is that of Sharing.ShareFolder.
+// ShareFolderResult is the result of Sharing.ShareFolder.
 type ShareFolderResult struct {
 	// Workspace is the new one, as it is once the folder has moved there. Where the store can't be
 	// read at that moment, Revision and Size are 0.
@@ -99,106 +133,110 @@ type ShareFolderResult struct {
 	Unknown []string `json:"unknown,omitempty"`
 }
 
-// InviteRequest is that of Sharing.Invite.
+// InviteRequest is the request of Sharing.Invite.
 type InviteRequest struct {
-	Actor     `json:"-"`  // never from a body: the host has authenticated it
+	Actor     `json:"-"`  // set by the host, which authenticated the actor; never read from a body
 	Workspace WorkspaceID `json:"workspace"`
-	Invite    []Invitee   `json:"invite"` // at least one
-	// KeyGeneration is that of the sealed keys, in an encrypted workspace: ErrKeyGeneration if it
-	// has another one by now, or its key was not handed out yet. 0 in other workspaces.
+	Invite    []Invitee   `json:"invite"` // at least one, at most Limits.Members
+	// KeyGeneration is the generation of the sealed keys, in an encrypted workspace.
+	// ErrKeyGeneration: the workspace has another generation by now, or the key of its generation
+	// was not handed out yet. 0 in other workspaces.
 	KeyGeneration int64 `json:"key_generation,omitempty"`
 }
 
-// InviteResult is that of Sharing.Invite.
+// InviteResult is the result of Sharing.Invite.
 type InviteResult struct {
-	Members []Member `json:"members"` // those invited, as they are now
+	Members []Member `json:"members"` // the invited users as members, as they are now
 	// Unknown are the emails that belong to no user.
 	Unknown []string `json:"unknown,omitempty"`
 }
 
-// AnswerInvitationRequest is that of Sharing.AnswerInvitation.
+// AnswerInvitationRequest is the request of Sharing.AnswerInvitation.
 type AnswerInvitationRequest struct {
-	Actor     `json:"-"`  // never from a body: the host has authenticated it
+	Actor     `json:"-"`  // set by the host, which authenticated the actor; never read from a body
 	Workspace WorkspaceID `json:"workspace"`
 	Accept    bool        `json:"accept"`
 }
 
-// AnswerInvitationResult is that of Sharing.AnswerInvitation.
+// AnswerInvitationResult is the result of Sharing.AnswerInvitation.
 type AnswerInvitationResult struct{}
 
-// UnshareRequest is that of Sharing.Unshare.
+// UnshareRequest is the request of Sharing.Unshare.
 type UnshareRequest struct {
-	Actor     `json:"-"`  // never from a body: the host has authenticated it
+	Actor     `json:"-"`  // set by the host, which authenticated the actor; never read from a body
 	Workspace WorkspaceID `json:"workspace"`
-	Users     []UserID    `json:"users,omitempty"` // empty: all but the owner; who is no member is passed over
+	// Users are the members to take out; empty: all members but the owner. Users who are no members
+	// are passed over.
+	Users []UserID `json:"users,omitempty"`
 }
 
-// UnshareResult is that of Sharing.Unshare.
+// UnshareResult is the result of Sharing.Unshare.
 type UnshareResult struct{}
 
-// LeaveRequest is that of Sharing.Leave.
+// LeaveRequest is the request of Sharing.Leave.
 type LeaveRequest struct {
-	Actor     `json:"-"`  // never from a body: the host has authenticated it
+	Actor     `json:"-"`  // set by the host, which authenticated the actor; never read from a body
 	Workspace WorkspaceID `json:"workspace"`
 }
 
-// LeaveResult is that of Sharing.Leave.
+// LeaveResult is the result of Sharing.Leave.
 type LeaveResult struct{}
 
-// SetRoleRequest is that of Sharing.SetRole.
+// SetRoleRequest is the request of Sharing.SetRole.
 type SetRoleRequest struct {
-	Actor     `json:"-"`  // never from a body: the host has authenticated it
+	Actor     `json:"-"`  // set by the host, which authenticated the actor; never read from a body
 	Workspace WorkspaceID `json:"workspace"`
 	User      UserID      `json:"user"`
 	Role      Role        `json:"role"`
 }
 
-// SetRoleResult is that of Sharing.SetRole.
+// SetRoleResult is the result of Sharing.SetRole.
 type SetRoleResult struct {
 	Member Member `json:"member"`
 }
 
-// TransferOwnershipRequest is that of Sharing.TransferOwnership.
+// TransferOwnershipRequest is the request of Sharing.TransferOwnership.
 type TransferOwnershipRequest struct {
-	Actor     `json:"-"`  // never from a body: the host has authenticated it
+	Actor     `json:"-"`  // set by the host, which authenticated the actor; never read from a body
 	Workspace WorkspaceID `json:"workspace"`
 	To        UserID      `json:"to"`
 }
 
-// TransferOwnershipResult is that of Sharing.TransferOwnership.
+// TransferOwnershipResult is the result of Sharing.TransferOwnership.
 type TransferOwnershipResult struct{}
 
-// ListMembersRequest is that of Sharing.ListMembers.
+// ListMembersRequest is the request of Sharing.ListMembers.
 type ListMembersRequest struct {
-	Actor     `json:"-"`  // never from a body: the host has authenticated it
+	Actor     `json:"-"`  // set by the host, which authenticated the actor; never read from a body
 	Workspace WorkspaceID `json:"workspace"`
 }
 
-// ListMembersResult is that of Sharing.ListMembers.
+// ListMembersResult is the result of Sharing.ListMembers.
 type ListMembersResult struct {
 	Members []Member `json:"members"`
 }
 
-// UpdateMountRequest is that of Sharing.UpdateMount.
+// UpdateMountRequest is the request of Sharing.UpdateMount.
 type UpdateMountRequest struct {
-	Actor     `json:"-"`  // never from a body: the host has authenticated it
+	Actor     `json:"-"`  // set by the host, which authenticated the actor; never read from a body
 	Workspace WorkspaceID `json:"workspace"`
-	Name      string      `json:"name"`   // as an item's
+	Name      string      `json:"name"`   // as the name of an item
 	Parent    ItemID      `json:"parent"` // zero: the root
 }
 
-// UpdateMountResult is that of Sharing.UpdateMount.
+// UpdateMountResult is the result of Sharing.UpdateMount.
 type UpdateMountResult struct {
 	Member Member `json:"member"`
 }
 
-// SetKeysRequest is that of Sharing.SetKeys.
+// SetKeysRequest is the request of Sharing.SetKeys.
 type SetKeysRequest struct {
-	Actor      `json:"-"`        // never from a body: the host has authenticated it
-	Workspace  WorkspaceID       `json:"workspace"`
-	Generation int64             `json:"generation"`
-	Keys       map[UserID]string `json:"keys"` // at most 4,096 bytes of UTF-8 each
+	Actor      `json:"-"`  // set by the host, which authenticated the actor; never read from a body
+	Workspace  WorkspaceID `json:"workspace"`
+	Generation int64       `json:"generation"`
+	// Keys has a sealed key for each member: 1 to 4,096 bytes of UTF-8.
+	Keys map[UserID]string `json:"keys"`
 }
 
-// SetKeysResult is that of Sharing.SetKeys.
+// SetKeysResult is the result of Sharing.SetKeys.
 type SetKeysResult struct{}

@@ -5,28 +5,34 @@ import (
 	"log/slog"
 )
 
-// AccountProvisioner is a StorageProvisioner where users can have accounts of their own, with which
-// their devices reach the containers they are granted without the host: a Keystone user, an S3
-// access key, an FTP user.
+// AccountProvisioner is an optional interface of a StorageProvisioner where users can have accounts
+// of their own: a Keystone user, an S3 access key, an FTP user. With an account the devices of a
+// user reach, without the host, the containers that the account is granted.
 //
-// An account's name is 1 to 63 characters as a container's is; the service makes it. All calls may
-// be repeated: what is so already is a success.
+// The name of an account has the form of a container's name, 1 to 63 characters; the service makes
+// it. All calls may be repeated: asking for a state that is reached already succeeds.
 type AccountProvisioner interface {
-	// PutAccount makes an account, or gives the one that exists another secret. The former secret,
-	// and sessions begun with it, stop working, at once or within a bound that the back-end
-	// documents; with the secret it has already, sessions go on.
+	// PutAccount makes an account, or gives an existing account another secret. The former secret,
+	// and sessions that were begun with it, stop working, at once or within a bound that the
+	// back-end documents. If the account has the given secret already, its sessions go on.
 	PutAccount(ctx context.Context, p PutAccountParams) (PutAccountResult, error)
-	// DeleteAccount deletes an account. It may leave its name in lists of access: see SetAccess.
+	// DeleteAccount deletes an account. A missing account counts as deleted. The account's name may
+	// stay in lists of access: see SetAccess.
 	DeleteAccount(ctx context.Context, p DeleteAccountParams) (DeleteAccountResult, error)
-	// SetAccess says who reaches a container: exactly the accounts listed, beside the service
-	// itself. Who is not listed has no access when it returns, or within a bound that the back-end
-	// documents. An account that does not exist is passed over, and looked for once more at the
-	// end: who makes one calls SetAccess afterwards, and no call that began before may leave it
-	// out. Where the storage can't list so many, it lists the first of them, as many as it can, and
-	// the result names the others. A missing container is an ErrNotFound.
+	// SetAccess says which accounts reach a container: exactly those in Grants, beside the service
+	// itself. An account that is not listed has no access when SetAccess returns, or within a bound
+	// that the back-end documents. ErrNotFound: the container is missing.
+	//
+	// An account that does not exist is passed over. Before it returns, SetAccess looks for such
+	// accounts once more, and lists those that have come to exist. Otherwise this could happen:
+	// call 1 does not find an account; the account is made; call 2 lists it; call 1 writes its
+	// list, and leaves it out.
+	//
+	// Where the storage can't list that many accounts, it lists the first ones of Grants, as many
+	// as it can, and the result names the others.
 	SetAccess(ctx context.Context, p SetAccessParams) (SetAccessResult, error)
-	// Locate tells clients where the chunks of a container are. Whether they exist is not looked
-	// at.
+	// Locate tells clients where the chunks of a container are. It does not look whether they
+	// exist.
 	Locate(ctx context.Context, p LocateParams) (LocateResult, error)
 }
 
@@ -43,35 +49,37 @@ func (Secret) GoString() string { return "[secret]" }
 // LogValue implements slog.LogValuer.
 func (Secret) LogValue() slog.Value { return slog.StringValue("[secret]") }
 
-// PutAccountParams are those of AccountProvisioner.PutAccount.
+// PutAccountParams are the parameters of AccountProvisioner.PutAccount.
 type PutAccountParams struct {
 	Account string
-	Secret  Secret // 16 to 64 characters of A-Z, a-z, 0-9, "-" and "_": bcrypt takes no more than 72
+	// Secret is 16 to 64 characters of A-Z, a-z, 0-9, "-" and "_", since bcrypt takes no more than
+	// 72 bytes.
+	Secret Secret
 	// IfExists changes an account that exists, and makes none.
 	IfExists bool
 }
 
-// PutAccountResult is that of AccountProvisioner.PutAccount.
+// PutAccountResult is the result of AccountProvisioner.PutAccount.
 type PutAccountResult struct {
 	// Login is the name by which the storage knows the account.
 	Login string
 }
 
-// DeleteAccountParams are those of AccountProvisioner.DeleteAccount.
+// DeleteAccountParams are the parameters of AccountProvisioner.DeleteAccount.
 type DeleteAccountParams struct{ Account string }
 
-// DeleteAccountResult is that of AccountProvisioner.DeleteAccount.
+// DeleteAccountResult is the result of AccountProvisioner.DeleteAccount.
 type DeleteAccountResult struct{}
 
 // Permission is what an account may do in a container.
 type Permission uint8
 
-// The permissions.
+// The permissions of an account in a container.
 const (
-	// Read: get chunks whose names it knows; perhaps list them.
+	// Read: the account gets chunks whose names it knows, and perhaps lists them.
 	Read Permission = 1
-	// ReadWrite: put chunks, too. The back-end documents whether it can also replace and delete
-	// them.
+	// ReadWrite: the account also puts chunks. The back-end documents whether it can replace and
+	// delete them, too.
 	ReadWrite Permission = 2
 )
 
@@ -81,27 +89,28 @@ type Grant struct {
 	Permission Permission
 }
 
-// SetAccessParams are those of AccountProvisioner.SetAccess.
+// SetAccessParams are the parameters of AccountProvisioner.SetAccess.
 type SetAccessParams struct {
 	Container string
 	Grants    []Grant // no account twice
 }
 
-// SetAccessResult is that of AccountProvisioner.SetAccess.
+// SetAccessResult is the result of AccountProvisioner.SetAccess.
 type SetAccessResult struct {
-	Omitted []string // the accounts that exist and have no access, since the storage can't list so many
+	// Omitted are the accounts that exist but have no access, since the storage can't list so many.
+	Omitted []string
 }
 
-// LocateParams are those of AccountProvisioner.Locate.
+// LocateParams are the parameters of AccountProvisioner.Locate.
 type LocateParams struct {
 	Container string
-	Names     []string // of chunks
+	Names     []string // names of chunks
 }
 
-// LocateResult is that of AccountProvisioner.Locate.
+// LocateResult is the result of AccountProvisioner.Locate.
 type LocateResult struct {
 	Location Location
-	Objects  []string // Objects[i] is what Names[i] is called there
+	Objects  []string // Objects[i] is the name of the chunk Names[i] there
 }
 
 // Location is where a client with an account finds a container.

@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// ChunkSigner is a StorageProvisioner that makes HTTP requests which clients send to the storage
-// themselves, without an account there.
+// ChunkSigner is an optional interface of a StorageProvisioner: it makes HTTP requests that clients
+// send to the storage themselves, without an account there.
 type ChunkSigner interface {
-	// SignChunks makes a request for each chunk: Requests[i] for Chunks[i]. It makes no round trip
-	// for each. Whether the container or the chunks exist is not looked at: what a request puts
-	// into a container that was deleted meanwhile stays unseen, and goes with the next
-	// DeleteContainer.
+	// SignChunks makes a request for each chunk: Requests[i] for Chunks[i]. It does not make a
+	// round trip for each chunk, and does not look whether the container or the chunks exist. If a
+	// request puts a chunk into a container that was deleted meanwhile, nothing shows that chunk,
+	// and the next DeleteContainer deletes it.
 	SignChunks(ctx context.Context, p SignChunksParams) (SignChunksResult, error)
 }
 
-// Method says what a signed request is for.
+// Method is the HTTP method of a signed request.
 type Method string
 
 // The methods of a SignedRequest.
@@ -24,35 +24,36 @@ const (
 	Put Method = "PUT"
 )
 
-// SignChunksParams are those of ChunkSigner.SignChunks.
+// SignChunksParams are the parameters of ChunkSigner.SignChunks.
 type SignChunksParams struct {
 	Container string
 	Method    Method
-	Chunks    []Chunk // for Get, sizes do not matter
-	// Lifetime is how long the requests are good for, by the clock of this machine: 1 second to 7
-	// days, which is what S3 allows.
+	Chunks    []Chunk // for Get, the sizes do not matter
+	// Lifetime is how long the requests work, by the clock of this machine: 1 second to 7 days, the
+	// longest that S3 allows.
 	Lifetime time.Duration
-	// SHA256 says that the chunks' names are the lower-case hexadecimal SHA-256 of their content. A
-	// storage that can refuses a Put of what has another one. Without meaning for Get.
+	// SHA256 says that each chunk's name is the lower-case hexadecimal SHA-256 of its content. A
+	// storage that can check this refuses a Put of content with another hash. Without meaning for
+	// Get.
 	SHA256 bool
 }
 
-// SignChunksResult is that of ChunkSigner.SignChunks.
+// SignChunksResult is the result of ChunkSigner.SignChunks.
 type SignChunksResult struct {
 	Requests []SignedRequest
 	Expires  time.Time
 }
 
-// SignedRequest is an HTTP request for the content of one chunk. Whoever has it can send it, and
-// more than once, until it expires: treat it as a secret. A redirect is not to be followed.
+// SignedRequest is an HTTP request for the content of one chunk. Anybody who has it can send it,
+// and more than once, until it expires: treat it as a secret. Do not follow redirects.
 //
-// A Put brings exactly the chunk's bytes, with their Content-Length. Its success is any 2xx; 412
-// (Precondition Failed) says that the chunk is stored already, which is as good. The answer to a
-// Get is 200 with the content, or 404. 401 and 403 say that the request has expired: ask for
+// The body of a Put is exactly the chunk's bytes, with their Content-Length. Any 2xx is success;
+// 412 (Precondition Failed) says that the chunk is stored already, which is as good. The answer to
+// a Get is 200 with the content, or 404. 401 and 403 say that the request has expired: ask for
 // another one. After 408, 409, 429 and 5xx try again later, as Retry-After says.
 type SignedRequest struct {
 	Method Method `json:"method"`
 	URL    string `json:"url"`
-	// Header has what must be sent along as it is.
+	// Header has the header fields that must be sent along unchanged.
 	Header map[string]string `json:"header,omitempty"`
 }

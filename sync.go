@@ -1,20 +1,21 @@
 package stacksync
 
-// SyncService is what a host's transport calls, and what a remote client's stub can implement too.
-// *Service implements it.
+// SyncService is the interface between a host's transport and the service: all that clients may
+// call. service.Service implements it; a stub of a remote client can implement it too. Calls of the
+// host itself are apart, in HostService.
 //
-// Every request names who acts. Unless a method says otherwise:
+// Every request names the acting user and, where the call needs one, the device. Unless a method
+// says otherwise:
 //   - a workspace that does not exist, or that the actor is not a member of, is an
 //     ErrWorkspaceNotFound;
-//   - a device that is not one of the actor's is an ErrDeviceNotFound, a revoked one an
-//     ErrDeviceRevoked;
-//   - a role that is too low is an ErrRole; a bad field is a *FieldError, which wraps ErrInvalid,
-//     and nothing was saved;
+//   - a device that does not exist, or belongs to another user, is an ErrDeviceNotFound; a revoked
+//     device is an ErrDeviceRevoked;
+//   - a role that is too low is an ErrRole;
+//   - a bad field is a *FieldError, which wraps ErrInvalid, and nothing was saved;
 //   - after Close every call returns ErrClosed.
 //
 // All methods may be called from many goroutines.
 type SyncService interface {
-	Accounts
 	Devices
 	Workspaces
 	Commits
@@ -23,5 +24,15 @@ type SyncService interface {
 	Transfers
 	Sharing
 	Operations
+}
+
+// HostService are the calls of the host itself, which service.Service implements too. They name no
+// actor and check no right: a transport must not expose them to clients, and one that is written
+// against SyncService can't.
+//
+// After Close every call returns ErrClosed. All methods may be called from many goroutines.
+type HostService interface {
+	Accounts
+	HostContent
 	OperationsAdmin
 }

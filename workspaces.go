@@ -5,33 +5,36 @@ import (
 	"iter"
 )
 
-// Workspaces tells what a user is a member of.
+// Workspaces tells which workspaces a user is a member of.
 type Workspaces interface {
-	// ListWorkspaces returns the actor's workspaces with the actor's role and mount in each, by
-	// workspace id, and pending invitations. With Cursors, it tells how far the device is behind in
-	// each.
+	// ListWorkspaces returns the actor's workspaces, by workspace id, with the actor's role and
+	// mount in each, and the pending invitations. With Cursors, it also tells in which workspaces
+	// the device is behind. ErrUserNotFound.
 	ListWorkspaces(ctx context.Context, r ListWorkspacesRequest) (ListWorkspacesResult, error)
-	// FollowWorkspaces yields what ListWorkspaces returns, at once and then whenever a right of the
-	// user has changed: shared, unshared, another role or owner, an invitation, a mount, a device.
-	// It ends after yielding an error: ctx's when that ends, what ListWorkspaces returns, or
-	// ErrClosed.
+	// FollowWorkspaces yields the result of ListWorkspaces at once, and again whenever a right of
+	// the user has changed: a folder was shared or unshared, a role, an owner, an invitation, a
+	// mount or a device has changed. It ends when the caller leaves the loop, or after it has
+	// yielded an error: the error of ctx when ctx ends, an error of ListWorkspaces, or ErrClosed
+	// when the service closes.
 	FollowWorkspaces(ctx context.Context, r ListWorkspacesRequest) iter.Seq2[ListWorkspacesResult, error]
 }
 
-// ListWorkspacesRequest is that of Workspaces.ListWorkspaces.
+// ListWorkspacesRequest is the request of Workspaces.ListWorkspaces.
 type ListWorkspacesRequest struct {
-	Actor `json:"-"` // never from a body: the host has authenticated it
-	// Cursors are what the device has seen of workspaces. FollowWorkspaces does not look at them.
+	Actor `json:"-"` // set by the host, which authenticated the actor; never read from a body
+	// Cursors has the cursor that the device has saved for each workspace. FollowWorkspaces ignores
+	// it.
 	Cursors map[WorkspaceID]Cursor `json:"cursors,omitempty"`
 }
 
-// ListWorkspacesResult is that of Workspaces.ListWorkspaces.
+// ListWorkspacesResult is the result of Workspaces.ListWorkspaces.
 type ListWorkspacesResult struct {
 	Workspaces []Mount `json:"workspaces"`
-	// Invitations are pending: they give no right yet, and show the workspace's ID, Owner,
-	// Encrypted and CreatedAt only, and of the Member the Role and MountName.
+	// Invitations are pending memberships, which give no right yet. They show only ID, Owner,
+	// Encrypted and CreatedAt of the workspace, and of the member Workspace, User, Role, Pending,
+	// JoinedAt (when the user was invited) and MountName.
 	Invitations []Mount `json:"invitations,omitempty"`
-	// Revision is the user's.
+	// Revision is the revision of the user: see User.Revision.
 	Revision int64 `json:"revision"`
 }
 
@@ -39,7 +42,7 @@ type ListWorkspacesResult struct {
 type Mount struct {
 	Workspace `json:"workspace"`
 	Member    Member `json:"member"`
-	// Unread says that the change log has grown beyond the cursor that was given, or that this
-	// can't be continued. False without one.
+	// Unread says that the change log has grown beyond the given cursor, or that the cursor can't
+	// be continued. False for a workspace without a cursor.
 	Unread bool `json:"unread,omitempty"`
 }

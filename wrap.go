@@ -1,8 +1,13 @@
 package stacksync
 
-// As finds an optional interface T in a back-end, looking through wrappers: a wrapper has a method
-// Unwrap that returns what it wraps, and offers a capability of its own by implementing it. It
-// reports whether it found one.
+// As finds an optional interface T of a back-end. It looks at backend itself, and then through
+// wrappers: a wrapper has a method Unwrap that returns the StorageProvisioner, MetadataStore or
+// Notifier that it wraps. A wrapper that implements T itself comes first. As reports whether it has
+// found T.
+//
+// Example:
+//
+//	signer, ok := As[ChunkSigner](storage)
 func As[T any](backend any) (T, bool) {
 	for backend != nil {
 		if t, ok := backend.(T); ok {

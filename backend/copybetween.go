@@ -14,42 +14,46 @@ import (
 	"github.com/stacksync/stacksync-go/internal/checked"
 )
 
-// CopyBetweenParams are those of CopyBetween.
+// CopyBetweenParams are the parameters of CopyBetween.
 type CopyBetweenParams struct {
-	// From must be a ChunkReader, To a ChunkWriter.
+	// From must be a ChunkReader, To a ChunkWriter (as stacksync.As finds them):
+	// errors.ErrUnsupported otherwise.
 	From, To                   stacksync.StorageProvisioner
 	FromContainer, ToContainer string
-	// Names are the chunks to copy; nil: all that From lists.
+	// Names are the chunks to copy. nil: all chunks that From lists.
 	Names []string
-	// Parallel is how many chunks travel at once. Defaults to 8.
+	// Parallel is how many chunks travel at once. Defaults to 8. Negative: a *FieldError.
 	Parallel int
-	// ChunkHash is Config.ChunkHash of the service that the chunks are of: with it, content that is
-	// damaged is not copied on. Defaults to nil, which copies content as it is.
+	// ChunkHash is service.Config.ChunkHash of the service whose chunks these are. With it, damaged
+	// content is not copied (ErrDamaged). Defaults to nil, which copies content as it is.
 	ChunkHash func() hash.Hash
 }
 
-// CopyBetweenResult is that of CopyBetween.
+// CopyBetweenResult is the result of CopyBetween.
 type CopyBetweenResult struct {
-	Copied  int   // chunks
-	Bytes   int64 // of them
-	Present int   // chunks that were there already, with the same size
-	Failed  int   // chunks that were not copied: those that can't be, and those passed over; not those that are missing
+	Copied  int   // chunks that were copied
+	Bytes   int64 // bytes of the copied chunks
+	Present int   // chunks that the target had already, with the same size
+	// Failed is how many chunks were not copied: those that can't be copied and those that were
+	// passed over, but not those that are missing.
+	Failed int
 }
 
-// CopyBetween copies chunks from a container of one storage to one of another, through this
-// process: to move a service to another storage, or from one that can't copy by itself. The target
-// container must exist. What is there already is passed over, so that a copy that broke off is
-// called again; the result counts what was done also beside an error.
+// CopyBetween copies chunks from a container of one storage to a container of another, through this
+// process: to move a service to another storage, or where a storage can't copy by itself. The
+// target container must exist. Chunks that the target has already are left as they are. So a copy
+// that broke off is just called again. The result counts what was done, also beside an error.
 //
-// A chunk that can't be copied does not keep the others from it. The error that is returned after
-// them joins those of the first 100 such chunks (ErrSize: the target has it with another size;
-// ErrDamaged: its content is not what its name says; or what a storage answers), and a
-// *ChunksMissingError of those of Names that are missing. The copy stops before its end when ctx
-// ends, when a container is not found (ErrNotFound), when a storage is closed (ErrClosed), and when
-// chunks can't be listed or looked for. Chunks go in pages of up to 1,000. Where a storage fails
-// for 100 in a row, the others of the page are passed over; after ten such pages in a row, of which
-// nothing was copied, the copy stops. The order in a page is random, so that a copy that is called
-// again gets past what always fails.
+// If a chunk can't be copied, the others still are. The error that is returned at the end joins the
+// errors of the first 100 such chunks and a *ChunksMissingError of those of Names that are missing.
+// ErrSize: the target has the chunk with another size. ErrDamaged: the content is not what the
+// chunk's name stands for. Other errors are those of the storages.
+//
+// The copy stops early when ctx ends, when a container is not found (ErrNotFound), when a storage
+// is closed (ErrClosed), and when chunks can't be listed or looked for. Chunks are copied in pages
+// of up to 1,000, in random order within a page, so that a copy that is called again gets past
+// chunks that always fail. After 100 failures of a storage in a row, the other chunks of the page
+// are passed over. After ten such pages in a row, of which no chunk was copied, the copy stops.
 //
 // Beside Names, memory holds the names of 1,000 chunks, and what the storages need for Parallel
 // streams.
@@ -87,6 +91,7 @@ func CopyBetween(ctx context.Context, p CopyBetweenParams) (CopyBetweenResult, e
 	return c.done, nil
 }
 
+// copier is one call of CopyBetween.
 type copier struct {
 	CopyBetweenParams
 	reader stacksync.ChunkReader
@@ -95,20 +100,21 @@ type copier struct {
 	mu      sync.Mutex
 	done    CopyBetweenResult
 	missing []string
-	failed  []error // the first mostFailures
-	row     int     // of the page: failures of a storage since a chunk was copied
-	copied  bool    // a chunk of the page
-	given   int     // pages in a row that were given up, and of which nothing was copied
+	failed  []error // of the first mostFailures chunks that failed
+	row     int     // failures of a storage since a chunk was copied, in this page
+	copied  bool    // whether a chunk of this page was copied
+	given   int     // pages in a row that were given up and of which no chunk was copied
 }
 
 const (
-	copyPage     = 1000 // bounds what is asked of the storages at once
-	mostFailures = 100  // that are told of; in a row, those after which a page is given up
-	mostGiven    = 10
+	copyPage     = 1000 // chunks in a page: bounds what one call asks of a storage
+	mostFailures = 100  // chunks whose errors are returned; also the failures in a row after which a page is given up
+	mostGiven    = 10   // pages in a row that are given up before the copy stops
 )
 
 var errGivenUp = errors.New("the page is given up")
 
+// named copies the given chunks, page by page.
 func (c *copier) named(ctx context.Context, names []string) error {
 	for len(names) > 0 {
 		n := min(len(names), copyPage)
@@ -133,6 +139,7 @@ func (c *copier) named(ctx context.Context, names []string) error {
 	return nil
 }
 
+// all copies the chunks that the source lists, page by page.
 func (c *copier) all(ctx context.Context) error {
 	for after := ""; ; {
 		page, err := c.From.ListChunks(ctx, stacksync.ListChunksParams{Container: c.FromContainer, After: after, Limit: copyPage})
@@ -152,7 +159,7 @@ func (c *copier) all(ctx context.Context) error {
 	}
 }
 
-// copy copies a page of chunks that the source has. It returns why no others are worth a try.
+// copy copies a page of chunks that the source has. Its error says why the copy must stop.
 func (c *copier) copy(ctx context.Context, chunks []stacksync.Chunk) error {
 	names := make([]string, len(chunks))
 	for i := range chunks {
@@ -191,6 +198,8 @@ func (c *copier) copy(ctx context.Context, chunks []stacksync.Chunk) error {
 	return nil
 }
 
+// copyAll copies chunks that the target lacks, Parallel at once. errGivenUp: the rest was passed
+// over.
 func (c *copier) copyAll(ctx context.Context, chunks []stacksync.Chunk) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -214,7 +223,8 @@ func (c *copier) copyAll(ctx context.Context, chunks []stacksync.Chunk) error {
 	return context.Cause(ctx)
 }
 
-// try copies a chunk, or notes why it can't. It returns what keeps others from being copied, too.
+// try copies a chunk, or counts it as failed. Its error says why the other chunks should not be
+// tried.
 func (c *copier) try(ctx context.Context, chunk stacksync.Chunk) error {
 	err := ctx.Err()
 	if err == nil {
@@ -234,8 +244,8 @@ func (c *copier) try(ctx context.Context, chunk stacksync.Chunk) error {
 	return c.fail(chunk, err)
 }
 
-// fail notes that a chunk can't be copied. It returns errGivenUp when a storage has failed too
-// often.
+// fail counts a chunk that can't be copied. It returns errGivenUp after too many failures of a
+// storage in a row.
 func (c *copier) fail(chunk stacksync.Chunk, err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -243,7 +253,7 @@ func (c *copier) fail(chunk stacksync.Chunk, err error) error {
 	if len(c.failed) < mostFailures {
 		c.failed = append(c.failed, fmt.Errorf("chunk %q: %w", chunk.Name, err))
 	}
-	if errors.Is(err, stacksync.ErrInvalid) || errors.Is(err, stacksync.ErrDamaged) { // the chunk's own fault
+	if errors.Is(err, stacksync.ErrInvalid) || errors.Is(err, stacksync.ErrDamaged) { // the chunk's own fault, not the storage's
 		return nil
 	}
 	if c.row++; c.row < mostFailures {
@@ -252,9 +262,10 @@ func (c *copier) fail(chunk stacksync.Chunk, err error) error {
 	return errGivenUp
 }
 
+// copyChunk copies one chunk.
 func (c *copier) copyChunk(ctx context.Context, chunk stacksync.Chunk) error {
 	from, err := c.reader.ReadChunk(ctx, stacksync.ReadChunkParams{Container: c.FromContainer, Name: chunk.Name})
-	if errors.Is(err, stacksync.ErrChunkNotFound) { // deleted since
+	if errors.Is(err, stacksync.ErrChunkNotFound) { // deleted since the page was read
 		if c.Names != nil {
 			c.mu.Lock()
 			c.missing = append(c.missing, chunk.Name)
@@ -281,6 +292,7 @@ func (c *copier) copyChunk(ctx context.Context, chunk stacksync.Chunk) error {
 	return nil
 }
 
+// count changes the counts of the result under the lock.
 func (c *copier) count(add func(*CopyBetweenResult)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -33,8 +33,8 @@ func (s *Service) putUser(ctx context.Context, r stacksync.PutUserRequest) (stac
 			return stacksync.User{}, err
 		}
 	}
-	// The container comes after the rows that name it, and this call again after a crash between
-	// the two: so none is made that nobody knows of.
+	// The container is made after the rows that name it, and a repeated call makes it if a crash
+	// came between the two. So there is never a container that no row names.
 	if s.kernel.Storage != nil {
 		if err := s.kernel.Provisioned(ctx, acc.Workspace); err != nil {
 			if errors.Is(err, stacksync.ErrWorkspaceNotFound) {
@@ -46,7 +46,8 @@ func (s *Service) putUser(ctx context.Context, r stacksync.PutUserRequest) (stac
 	return *acc.Owner, nil
 }
 
-// findUser reads a user with the default workspace; neither is there for an unknown one.
+// findUser reads a user with the default workspace. The result is zero for an unknown user, and the
+// error is errLeaving for a user who is being deleted.
 func (s *Service) findUser(ctx context.Context, id stacksync.UserID) (stacksync.Access, error) {
 	var acc stacksync.Access
 	err := s.store.View(ctx, func(ctx context.Context, r stacksync.Reader) (err error) {
@@ -74,7 +75,7 @@ func readUser(ctx context.Context, r stacksync.Reader, id stacksync.UserID) (sta
 
 var errLeaving = fmt.Errorf("%w: the user is being deleted", stacksync.ErrBusy)
 
-// saveUser makes the user, or changes the limit of the one that is there.
+// saveUser makes the user, or changes the quota limit of an existing user.
 func (s *Service) saveUser(ctx context.Context, r stacksync.PutUserRequest) (stacksync.Access, error) {
 	var acc stacksync.Access
 	err := s.store.Update(ctx, func(ctx context.Context, tx stacksync.Tx) error {

@@ -27,8 +27,8 @@ func (s *Service) changes(ctx context.Context, r stacksync.ChangesRequest) (stac
 	if err := stacksync.CheckActor(r.Actor, session.ToRead); err != nil {
 		return stacksync.ChangesPage{}, err
 	}
-	// One read brings the rights and the page, of one snapshot. What is wrong with the cursor shows
-	// against the workspace.
+	// One read brings the rights and the page, from one snapshot. It reads rows for a bad cursor
+	// too: only with the workspace's row can Resume tell what is wrong.
 	after, liveThrough := r.Cursor.Reads()
 	rows, err := s.store.Changes(ctx, stacksync.ChangesParams{
 		Workspace: r.Workspace, After: after, LiveThrough: liveThrough, Access: stacksync.NewAccessKey(r.Actor, r.Workspace), PageBound: bound,

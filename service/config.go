@@ -13,125 +13,141 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// Config configures a Service. Its zero value works: a service that checks and logs metadata, knows
-// no storage, and whose followers poll.
+// Config configures a Service. Its zero value works: such a service checks metadata and keeps the
+// change logs, knows no storage, and its followers poll. A bad field makes New fail, with a
+// *stacksync.FieldError unless the field's comment says otherwise.
 type Config struct {
-	// Storage holds the content. Clients must have a way to it: see Vias. Defaults to none: then
-	// chunks are the clients' own affair, commits do not check that they are stored, and the calls
-	// of Transfers return errors.ErrUnsupported. New logs a warning about it.
+	// Storage holds the content. Clients must have a way to that content: see Vias. Defaults to
+	// none: then chunks are the clients' own affair, commits do not check that chunks are stored,
+	// and the calls of Transfers return errors.ErrUnsupported. New logs a warning about that.
 	Storage stacksync.StorageProvisioner
 
-	// Vias are the ways by which clients may transfer content, the preferred one first. One that
-	// Storage can't offer makes New fail with errors.ErrUnsupported. Defaults to all that it can,
-	// in the order ViaSigned, ViaHost, ViaAccount.
+	// Vias are the ways by which clients may transfer content, the preferred way first. New fails
+	// with errors.ErrUnsupported if Storage can't offer one of them, or offers no way at all. nil
+	// means all ways that Storage can offer, in the order ViaSigned, ViaHost, ViaAccount.
 	Vias []stacksync.Via
 
-	// SignedLifetime is how long signed requests work: 1 second to 7 days. Who loses a right, by a
-	// revoked device or a changed role, can use the requests that were handed out before for so
-	// long. Defaults to 15 minutes.
+	// SignedLifetime is how long signed requests work: 1 second to 7 days. When a device is revoked
+	// or a role changed, the requests that were handed out before still work until their lifetime
+	// is over. Defaults to 15 minutes.
 	SignedLifetime time.Duration
 
-	// AccountKey is the secret from which those of users' accounts at the storage are derived, at
-	// least 32 random bytes, the same in every process. They are never saved. Another key gives
-	// each account another secret when its user next asks for it. Defaults to none: then there is
-	// no ViaAccount. Without the key, or with Vias that leave ViaAccount out, accounts that were
-	// made before stay as they are at the storage, which then hears of no revocation: delete them
-	// there.
+	// AccountKey is the secret that the service derives the secrets of users' storage accounts
+	// from: at least 32 random bytes, the same in every process. Neither AccountKey nor a derived
+	// secret is ever saved. With another AccountKey each account gets another secret when its user
+	// next asks for the account.
+	//
+	// Defaults to none: then there is no ViaAccount. New fails with errors.ErrUnsupported if
+	// AccountKey is set and Storage is no AccountProvisioner. If AccountKey is dropped later, or
+	// ViaAccount is left out of Vias, the accounts that were made before stay as they are at the
+	// storage, which then hears of no revocation: delete them there.
 	AccountKey []byte
 
-	// Notifier carries hints between those who commit and those who follow. The host closes it. A
-	// hint that can't be sent at once stays owed: see RelayInterval. Defaults to none: Follow then
-	// finds changes by polling, and New logs a warning about it.
+	// Notifier carries hints from the processes that commit to the followers. The host closes it. A
+	// hint that can't be sent at once stays owed: see RelayInterval. Defaults to none: then Follow
+	// and FollowWorkspaces find changes by polling, and New logs a warning about that.
 	Notifier stacksync.Notifier
 
-	// PollInterval is how often Follow looks at the change log without having been told to, in case
-	// a hint was lost on its way. Each wait is spread by ±20 % so that followers do not march in
-	// step. Defaults to 1 minute; to 2 seconds without a Notifier.
+	// PollInterval is how often Follow and FollowWorkspaces look for changes without a hint, in
+	// case a hint was lost on its way. Each wait is spread by ±20 %, so that followers do not march
+	// in step. Defaults to 1 minute; without a Notifier to 2 seconds. At most 50 years.
 	PollInterval time.Duration
 
-	// RelayInterval is how often the service looks for hints that are owed: those whose sender has
-	// crashed, or found the Notifier failing. Each wait is spread by ±20 %. Who commits has twice
-	// the interval to send the hint and to note that it was sent; then the relay of any service
-	// with a Notifier sends it, in whatever process on the same store. So followers learn within
-	// about 3 intervals of a commit whose process has crashed. Defaults to 5 seconds. Without a
-	// Notifier there is no relay. As often it looks for operations that a process has left, with a
-	// Notifier or without one.
+	// RelayInterval is how often the service looks for owed hints: hints whose sender has crashed,
+	// or found the Notifier failing. Each wait is spread by ±20 %. The committing process has two
+	// intervals to send its hint and to note that the hint was sent. After that, the relay of any
+	// service with a Notifier on the same store sends the hint, in whatever process. So after a
+	// crash of the committing process followers learn of the commit within about 3 intervals.
+	// Without a Notifier there is no relay.
+	//
+	// As often, with or without a Notifier, the service looks for operations whose worker has gone.
+	// Defaults to 5 seconds. At most 50 years.
 	RelayInterval time.Duration
 
-	// Policy may veto a proposal that has passed all rules, inside the transaction: a non-nil error
-	// makes it Rejected, with ErrVetoed and that error. It must be quick, since others wait for the
-	// workspace meanwhile, and may be asked twice about the same proposal. It is also asked about
-	// each item that is deleted with a folder, and can save the folder by that. Defaults to none.
+	// Policy may veto a proposal that has passed all rules. A non-nil error makes the proposal
+	// Rejected, with ErrVetoed and that error; a panic counts as a veto. Policy runs inside the
+	// transaction, so it must be quick: other commits to the workspace wait for it. It may be asked
+	// twice about the same proposal. It is also asked about each item that is deleted together with
+	// a folder, and a veto there keeps the folder from being deleted. Called from many goroutines.
+	// Defaults to none.
 	Policy func(ctx context.Context, r stacksync.PolicyRequest) error
 
-	// FindUser tells which user has an email address, for invitations; an error that wraps
-	// ErrNotFound says that nobody has. Defaults to none: then invitations by email return
+	// FindUser returns the user who has an email address, for invitations. An error that wraps
+	// ErrNotFound says that no user has the address; any other error makes the call fail. Called
+	// from many goroutines. Defaults to none: then invitations by email return
 	// errors.ErrUnsupported.
 	FindUser func(ctx context.Context, email string) (stacksync.UserID, error)
 
-	// AskInvited makes invitations pending until the invited accept them. Defaults to false: who is
-	// invited is a member.
+	// AskInvited makes invitations pending until the invited users accept them. Defaults to false:
+	// then an invited user is a member at once.
 	AskInvited bool
 
-	// QuotaLimit is that of new users, in bytes. Defaults to 0: no limit.
+	// QuotaLimit is the quota limit of new users, in bytes. Defaults to 0: no limit.
 	QuotaLimit int64
 
-	// FoldCase makes names that differ only in case clash (Unicode full case folding), as on most
-	// desktops' file systems. Names always clash when they differ only in normalisation (NFC). It
-	// is part of what is stored: commits to a workspace that was made with another setting are
-	// refused with ErrFoldCase. Defaults to false.
+	// FoldCase makes names clash that differ only in case (Unicode full case folding), as on most
+	// desktops' file systems. Names that differ only in normalisation (NFC) always clash. Stores
+	// keep the folded names, so FoldCase must not change: commits to a workspace that was made with
+	// another value are refused with ErrFoldCase. Defaults to false.
 	FoldCase bool
 
-	// ChunkHash says that chunk names are the lower-case hexadecimal hash of their content, so that
-	// UploadChunk and DownloadChunk can check it. Defaults to nil: names mean nothing to the
-	// service.
+	// ChunkHash makes a hash. If it is set, the name of each chunk must be the lower-case
+	// hexadecimal hash of its content. UploadChunk and DownloadChunk check that. For signed uploads
+	// the storage checks it, if the hash is SHA-256 and the storage can. Called from many
+	// goroutines. Defaults to nil: then names mean nothing to the service.
 	ChunkHash func() hash.Hash
 
-	// Limits bounds what clients may ask for. Each zero field has the default that its comment
-	// says.
+	// Limits bounds what clients may ask for. A field that is 0 has the default that the field's
+	// comment names.
 	Limits stacksync.Limits
 
-	// Logger gets what an operator should know. Identifiers are logged; names, content and
-	// credentials never are. Defaults to silence.
+	// Logger gets what an operator should know. The service logs identifiers, and never names,
+	// content or credentials. Defaults to silence.
 	Logger *slog.Logger
 
 	// Observer is told of every call, for metrics and traces. Defaults to none.
 	Observer Observer
 
-	// Now is the clock. What it says is shown, and says when an owed hint is due: clocks that are
-	// apart let hints come late or twice. It never orders anything else. Defaults to time.Now.
+	// Now is the clock, called from many goroutines. Its times are shown (CommittedAt, JoinedAt and
+	// the like) and kept as deadlines: of owed hints (HintDue), of the leases of operations, and of
+	// the moment for which commits are held off (FrozenUntil). If the clocks of two processes
+	// differ, hints may come late or twice, and a lease may end early. Clocks never order versions
+	// or revisions. Defaults to time.Now.
 	Now func() time.Time
 
-	// NewID makes the ids of workspaces and devices. Defaults to uuid.NewV7.
+	// NewID makes ids: of workspaces, operations and, where the client names none, devices, and of
+	// a folder that returns to another owner than the first. Called from many goroutines. Defaults
+	// to uuid.NewV7.
 	NewID func() (uuid.UUID, error)
 }
 
-// maxInterval is as good as never, and what is reckoned from it still is a time that stores can
-// keep.
+// maxInterval bounds the intervals. It is as good as never, and the deadlines that are reckoned
+// from it are times that stores can keep.
 const maxInterval = 50 * 365 * 24 * time.Hour
 
-// Observer is told of every call of a Service. A Follow shows as the calls of Changes that it
-// makes.
+// Observer is told of every call of a Service, and of the work that the service does by itself. A
+// Follow shows as the calls of Changes that it makes, a FollowWorkspaces as calls of
+// ListWorkspaces. Methods are called from many goroutines.
 type Observer interface {
-	// Begin is called at the start of op, which is the name of the method ("Commit"), or
-	// "commit.batch" for each transaction that saves gathered commits, "relay" for each that looks
-	// for owed hints, "mark" for each that notes which hints were sent, and "operations" for each
-	// that looks for operations to resume. The returned context is used for the call (a trace's
-	// span travels in it). The returned function, which must not be nil, is called at its end.
+	// Begin is called when op begins. op is the name of the called method ("Commit"), or the name
+	// of a transaction: "commit.batch" saves gathered commits, "relay" looks for owed hints, "mark"
+	// notes which hints were sent, and "operations" looks for operations to resume. The service
+	// uses the returned context for the work (a trace's span travels in it), and calls the returned
+	// function, which must not be nil, when the work ends.
 	Begin(ctx context.Context, op string) (context.Context, func(Observation))
 }
 
-// Observation is how an operation ended.
+// Observation says how a call or a transaction has ended.
 type Observation struct {
 	Err error
-	// Items is how many proposals came in, items or chunks went out, or workspaces a relay or mark
-	// was about.
+	// Items is how much the work was about: proposals of a commit or a commit.batch, items or
+	// chunks of other calls, workspaces and users of a relay or mark, operations of an operations.
 	Items int
-	// Commits is how many Commit calls a commit.batch gathered.
+	// Commits is how many calls of Commit a commit.batch has saved together. 0 for all else.
 	Commits int
 }
 
-// minAccountKey is the least length of Config.AccountKey in bytes: that of the hash.
+// minAccountKey is the least length of Config.AccountKey in bytes: the length of a SHA-256.
 const minAccountKey = sha256.Size
 
 func (c *Config) setDefaults() error {

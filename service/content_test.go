@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/stacksync/stacksync-go"
@@ -151,4 +152,33 @@ func TestDownloadWithoutHash(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "CONTENT", string(got))
 	require.NoError(t, res.Content.Close())
+}
+
+// The host reads content without a device, also where clients have other ways only; what is damaged ends with ErrDamaged.
+func TestHostOpensChunks(t *testing.T) {
+	s := &damaging{readerWriter: storage.New(storage.Config{}), give: func() io.Reader { return strings.NewReader("content") }, size: 7}
+	w := newWorld(t, memory.New(memory.Config{}), func(c *service.Config) { c.Storage, c.ChunkHash = s, sha256.New })
+	name := chunkOf("content").Name
+	res, err := w.svc.OpenChunk(t.Context(), stacksync.OpenChunkRequest{Workspace: w.ws, Name: name})
+	require.NoError(t, err)
+	content, err := io.ReadAll(res.Content)
+	require.NoError(t, err)
+	require.NoError(t, res.Content.Close())
+	require.Equal(t, "content", string(content))
+	require.EqualValues(t, 7, res.Size)
+
+	s.give = func() io.Reader { return strings.NewReader("CONTENT") }
+	res, err = w.svc.OpenChunk(t.Context(), stacksync.OpenChunkRequest{Workspace: w.ws, Name: name})
+	require.NoError(t, err)
+	_, err = io.ReadAll(res.Content)
+	require.ErrorIs(t, err, stacksync.ErrDamaged)
+	require.NoError(t, res.Content.Close())
+
+	_, err = w.svc.OpenChunk(t.Context(), stacksync.OpenChunkRequest{Workspace: stacksync.WorkspaceID{UUID: uuid.New()}, Name: name})
+	require.ErrorIs(t, err, stacksync.ErrWorkspaceNotFound)
+	_, err = w.svc.OpenChunk(t.Context(), stacksync.OpenChunkRequest{Workspace: w.ws})
+	require.ErrorIs(t, err, stacksync.ErrInvalid)
+	none := newWorld(t, memory.New(memory.Config{}), func(c *service.Config) { c.Storage = nil })
+	_, err = none.svc.OpenChunk(t.Context(), stacksync.OpenChunkRequest{Workspace: none.ws, Name: name})
+	require.ErrorIs(t, err, errors.ErrUnsupported)
 }

@@ -148,7 +148,7 @@ func (o order) dies(ctx context.Context, t *testing.T) map[stacksync.Topic]int64
 func newNode(t *testing.T, config postgres.Config, relayInterval time.Duration) *world {
 	t.Helper()
 	store := openPostgres(t, config)
-	notifier, err := notify.New(t.Context(), notify.Config{DSN: config.DSN, Channel: config.Schema})
+	notifier, err := notify.Open(t.Context(), notify.Config{DSN: config.DSN, Channel: config.Schema})
 	require.NoError(t, err)
 	svc, err := service.New(store, service.Config{Notifier: hintsOnly{notifier}, PollInterval: time.Hour, RelayInterval: relayInterval})
 	require.NoError(t, err)

@@ -12,10 +12,10 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// deletion is what an OperationDelete keeps.
+// deletion is the payload of an OperationDelete.
 type deletion struct {
-	Spaces []stacksync.WorkspaceID `json:"spaces,omitempty"` // to remove with the user
-	Left   []stacksync.WorkspaceID `json:"left,omitempty"`   // that the user was a member of
+	Spaces []stacksync.WorkspaceID `json:"spaces,omitempty"` // the workspaces to remove with the user
+	Left   []stacksync.WorkspaceID `json:"left,omitempty"`   // the workspaces that the user was a member of
 }
 
 func deletionOf(t *operation.Task) *deletion { return t.Payload.(*deletion) }
@@ -51,8 +51,8 @@ func (s *Service) deleteUser(ctx context.Context, r stacksync.DeleteUserRequest)
 	return s.engine.Finish(ctx, ops...)
 }
 
-// lockFor returns what the deletion of a user has to lock: the workspaces the user is in, all their
-// members, and an earlier deletion that has stopped.
+// lockFor returns what the deletion of a user has to lock: the workspaces that the user is in, all
+// their members, and an earlier deletion that has stopped.
 func (s *Service) lockFor(ctx context.Context, r stacksync.DeleteUserRequest) (stacksync.LockParams, error) {
 	lock := stacksync.LockParams{Users: []stacksync.UserID{r.User}}
 	err := s.store.View(ctx, func(ctx context.Context, rd stacksync.Reader) error {
@@ -75,8 +75,8 @@ func (s *Service) lockFor(ctx context.Context, r stacksync.DeleteUserRequest) (s
 	return lock, err
 }
 
-// dissolve takes a user out of everything, and records that what the user leaves behind is to be
-// removed.
+// dissolve takes a user out of all workspaces, and records the operations that remove the
+// workspaces, account and row of the user, and that return folders to owners who are left alone.
 func (s *Service) dissolve(ctx context.Context, w *session.Write, r stacksync.DeleteUserRequest, lock stacksync.LockParams) ([]stacksync.Operation, error) {
 	u, err := w.User(ctx, r.User)
 	if err != nil {
@@ -93,7 +93,7 @@ func (s *Service) dissolve(ctx context.Context, w *session.Write, r stacksync.De
 		data deletion
 		ops  []stacksync.Operation
 		gone stacksync.RemoveParams
-		kept []stacksync.WorkspaceID // shared, without a decision
+		kept []stacksync.WorkspaceID // shared workspaces without a decision
 		used = make(map[stacksync.WorkspaceID]bool)
 	)
 	for i := range mounts.Workspaces {
@@ -142,7 +142,7 @@ func (s *Service) dissolve(ctx context.Context, w *session.Write, r stacksync.De
 		if slices.Contains(data.Spaces, ws.ID) {
 			continue
 		}
-		// As with Leave: the folder returns when none but its owner is left.
+		// As with Leave, the folder returns when only its owner is left.
 		delete(ro.Members, r.User)
 		if len(ro.Members) == 1 && !ws.Encrypted {
 			ro.Owner = w.Changed(w.Owner(ws))
@@ -169,7 +169,9 @@ func (s *Service) dissolve(ctx context.Context, w *session.Write, r stacksync.De
 	return append(ops, op), err
 }
 
-// resumeDeletion returns the operation that removes a user who is in nothing any more.
+// resumeDeletion returns the operation that removes a user who is in no workspace any more: a
+// stopped operation, taken up again, or a new one. ErrBusy: the operation is running.
+// member.ErrStale: it has stopped since lockFor read.
 func (s *Service) resumeDeletion(ctx context.Context, w *session.Write, user stacksync.UserID, lock stacksync.LockParams) ([]stacksync.Operation, error) {
 	for _, state := range []stacksync.OperationState{stacksync.OperationRunning, stacksync.OperationStopped} {
 		res, err := w.Operations(ctx, stacksync.OperationsParams{Users: []stacksync.UserID{user}, State: state, Limit: operation.Most})
@@ -181,7 +183,7 @@ func (s *Service) resumeDeletion(ctx context.Context, w *session.Write, user sta
 			case op.Kind != stacksync.OperationDelete:
 			case state == stacksync.OperationRunning:
 				return nil, fmt.Errorf("%w: operation %v deletes the user", stacksync.ErrBusy, op.ID)
-			case !slices.Contains(lock.Operations, op.ID): // it has just stopped
+			case !slices.Contains(lock.Operations, op.ID): // it has stopped just now
 				return nil, member.ErrStale
 			default:
 				s.engine.TakeUp(w, &op)

@@ -44,7 +44,8 @@ func (s *Service) RegisterDevice(ctx context.Context, r stacksync.RegisterDevice
 func (s *Service) RevokeDevice(ctx context.Context, r stacksync.RevokeDeviceRequest) (stacksync.RevokeDeviceResult, error) {
 	return call(ctx, s, "RevokeDevice", func(ctx context.Context) (stacksync.RevokeDeviceResult, int, error) {
 		if r.Device == r.ID {
-			r.Device = stacksync.DeviceID{} // one that has revoked itself may say so again
+			// A device that has revoked itself may repeat the call.
+			r.Device = stacksync.DeviceID{}
 		}
 		var op *stacksync.Operation
 		d, err := s.updateDevice(ctx, r.Actor, func(w *session.Write, user *stacksync.User, devices []stacksync.Device) (stacksync.Device, error) {
@@ -80,8 +81,8 @@ func (s *Service) ListDevices(ctx context.Context, r stacksync.ListDevicesReques
 	})
 }
 
-// updateDevice saves the device that change returns, if it differs from the one that is there, and
-// tells the user's devices.
+// updateDevice runs change under the lock of the actor, and saves the device that change returns,
+// if that device is new or differs from the saved one. Then it tells the user's devices.
 func (s *Service) updateDevice(ctx context.Context, actor stacksync.Actor, change func(w *session.Write, user *stacksync.User, devices []stacksync.Device) (stacksync.Device, error)) (stacksync.Device, error) {
 	if err := stacksync.CheckActor(actor, stacksync.Needs{}); err != nil {
 		return stacksync.Device{}, err

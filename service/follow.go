@@ -14,8 +14,8 @@ import (
 // Follow implements Feed.
 func (s *Service) Follow(ctx context.Context, r stacksync.FollowRequest) iter.Seq2[stacksync.ChangesPage, error] {
 	return func(yield func(stacksync.ChangesPage, error) bool) {
-		// A follower ends with the service, without keeping Close waiting for what the caller does
-		// between two pages.
+		// A follower ends when the service closes. It does not keep Close waiting while the caller
+		// works between two pages.
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
 		defer context.AfterFunc(s.closing, func() { cancel(stacksync.ErrClosed) })()
@@ -31,9 +31,9 @@ func (s *Service) Follow(ctx context.Context, r stacksync.FollowRequest) iter.Se
 	}
 }
 
-// follow returns nil when yield asks it to stop.
+// follow calls yield with each page, and returns nil when yield returns false.
 func (s *Service) follow(ctx context.Context, r stacksync.FollowRequest, yield func(stacksync.ChangesPage) bool) error {
-	// The rights come before the subscription: a stranger gets no ear at a workspace's topic.
+	// Check the rights before subscribing, so that a stranger gets no hints of a workspace's topic.
 	cursor := r.Cursor
 	if _, err := s.Changes(ctx, stacksync.ChangesRequest{Actor: r.Actor, Workspace: r.Workspace, Cursor: cursor, Limit: 1}); err != nil {
 		return err
@@ -44,8 +44,8 @@ func (s *Service) follow(ctx context.Context, r stacksync.FollowRequest, yield f
 	}
 	defer func() { _ = sub.Close() }()
 
-	// What is committed from here on leaves a hint in the subscription, so none can fall between
-	// catch-up and waiting.
+	// Each commit from here on leaves a hint in the subscription. So no change falls between the
+	// catch-up and the wait.
 	caughtUp, seen := false, int64(0)
 	for {
 		page, err := s.Changes(ctx, stacksync.ChangesRequest{Actor: r.Actor, Workspace: r.Workspace, Cursor: cursor, Limit: r.Limit})
@@ -75,10 +75,11 @@ func (s *Service) subscribe(ctx context.Context, topics ...stacksync.Topic) (sta
 	return s.cfg.Notifier.Subscribe(ctx, stacksync.SubscribeParams{Topics: topics})
 }
 
-// gapSpread is within how long followers look after a gap.
+// gapSpread is the time within which followers look for changes after a gap hint.
 const gapSpread = time.Second
 
-// await returns nil when it is time to look beyond the revision of topic that was seen.
+// await returns nil when it is time to look for revisions of the topic beyond seen: after a hint,
+// after a gap hint, or after PollInterval.
 func (s *Service) await(ctx context.Context, sub stacksync.Subscription, topic stacksync.Topic, seen int64) error {
 	look, gap := time.Now().Add(alive.Spread(s.cfg.PollInterval)), false
 	for {
@@ -96,8 +97,8 @@ func (s *Service) await(ctx context.Context, sub stacksync.Subscription, topic s
 		case note.Topic != topic && !note.Gap || note.Revision > seen:
 			return nil
 		case note.Gap && !gap:
-			// All followers were told of it at once, while the broker, and perhaps the database,
-			// come back.
+			// All followers get the gap hint at once, while the broker, and perhaps the database,
+			// are coming back: spread their reads.
 			gap = true
 			if soon := time.Now().Add(rand.N(gapSpread)); soon.Before(look) {
 				look = soon
@@ -106,7 +107,7 @@ func (s *Service) await(ctx context.Context, sub stacksync.Subscription, topic s
 	}
 }
 
-// silence is the subscription of a service without a Notifier.
+// silence is the subscription of a service without a Notifier: it has no hints.
 type silence struct{}
 
 func (silence) Next(ctx context.Context) (stacksync.Notification, error) {

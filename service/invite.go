@@ -24,7 +24,7 @@ func (s *Service) Invite(ctx context.Context, r stacksync.InviteRequest) (stacks
 
 func (s *Service) invite(ctx context.Context, r stacksync.InviteRequest) (stacksync.InviteResult, error) {
 	var res stacksync.InviteResult
-	// Who may not invite learns nothing about whom there is.
+	// An actor who may not invite must not learn which users there are.
 	if err := s.kernel.View(ctx, r.Actor, r.Workspace, session.ToManage, func(context.Context, stacksync.Reader, stacksync.Access) error { return nil }); err != nil {
 		return res, err
 	}
@@ -110,15 +110,16 @@ func (s *Service) answerInvitation(ctx context.Context, r stacksync.AnswerInvita
 		}
 		op, err = s.answerAs(ctx, owner, r)
 		if errors.Is(err, stacksync.ErrRole) || errors.Is(err, stacksync.ErrWorkspaceNotFound) {
-			return false, nil // that one is the owner no longer, or the invitation has gone
+			// The owner has changed, or the invitation has gone, since ownerOf read: look again.
+			return false, nil
 		}
 		return true, err
 	})
 	return op, err
 }
 
-// answerAs answers an invitation with the rights of the owner; the invited user is known to be a
-// member by the roster.
+// answerAs answers an invitation with the rights of the owner. The roster shows whether the user is
+// invited.
 func (s *Service) answerAs(ctx context.Context, owner stacksync.UserID, r stacksync.AnswerInvitationRequest) (op *stacksync.Operation, err error) {
 	err = s.manage(ctx, stacksync.Actor{User: owner}, r.Workspace, session.ToManage, []stacksync.UserID{r.User}, func(ctx context.Context, w *session.Write, ro *member.Roster) error {
 		op = nil
@@ -149,7 +150,8 @@ func (s *Service) answerAs(ctx context.Context, owner stacksync.UserID, r stacks
 	return op, err
 }
 
-// ownerOf returns the owner of a workspace that the actor is invited to, or a member of.
+// ownerOf returns the owner of a workspace that the actor is a member of or invited to:
+// ErrWorkspaceNotFound.
 func (s *Service) ownerOf(ctx context.Context, r stacksync.AnswerInvitationRequest) (owner stacksync.UserID, err error) {
 	err = s.store.View(ctx, func(ctx context.Context, rd stacksync.Reader) error {
 		if _, _, err := session.Devices(ctx, rd, r.Actor); err != nil {

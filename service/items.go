@@ -28,7 +28,7 @@ func (s *Service) GetItem(ctx context.Context, r stacksync.GetItemRequest) (stac
 	})
 }
 
-// readItem reads the current version of an item.
+// readItem reads the current version of an item: ErrItemNotFound in an *ItemError.
 func readItem(ctx context.Context, r stacksync.Reader, key stacksync.ItemKey) (*stacksync.ItemRow, error) {
 	rows, err := r.Load(ctx, stacksync.LoadParams{Items: []stacksync.ItemKey{key}})
 	if err != nil {
@@ -40,7 +40,8 @@ func readItem(ctx context.Context, r stacksync.Reader, key stacksync.ItemKey) (*
 	return &rows.Items[0], nil
 }
 
-// readVersion reads a version of an item, the current one for 0.
+// readVersion reads a version of an item; for Version 0 the current one. ErrItemNotFound and
+// ErrVersionNotFound, in an *ItemError.
 func readVersion(ctx context.Context, r stacksync.Reader, key stacksync.VersionKey) (*stacksync.ItemRow, error) {
 	row, err := readItem(ctx, r, stacksync.ItemKey{Workspace: key.Workspace, Item: key.Item})
 	if err != nil || key.Version == 0 || key.Version == row.Version {
@@ -152,7 +153,7 @@ func (s *Service) ListVersions(ctx context.Context, r stacksync.ListVersionsRequ
 			return stacksync.ListVersionsResult{}, 0, err
 		}
 		var res stacksync.ListVersionsResult
-		// Version 1 is always the last.
+		// No version comes after version 1.
 		if last := len(rows.Items) - 1; bound.Reached(rows.Items) && rows.Items[last].Version > 1 {
 			res.Next = rows.Items[last].Version
 		}
@@ -177,8 +178,7 @@ func (s *Service) RestoreVersion(ctx context.Context, r stacksync.RestoreVersion
 		}
 		var base, old *stacksync.ItemRow
 		err := s.kernel.View(ctx, r.Actor, r.Workspace, session.ToWrite, func(ctx context.Context, rd stacksync.Reader, _ stacksync.Access) (err error) {
-			// Name and place are those of the base, so that the call proposes the same when it is
-			// repeated.
+			// Take name and place from version Base, so that a repeated call proposes the same.
 			if base, err = readItem(ctx, rd, stacksync.ItemKey{Workspace: r.Workspace, Item: r.Item}); err == nil && r.Base < base.Version {
 				base, err = readVersion(ctx, rd, stacksync.VersionKey{Workspace: r.Workspace, Item: r.Item, Version: r.Base})
 			}

@@ -6,13 +6,14 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// pageBound applies the default and the bounds of a page.
+// pageBound returns the bound of a page: limit, or 1,000 where limit is 0. ErrLimit in a
+// *FieldError.
 func pageBound(l *stacksync.Limits, limit int) (stacksync.PageBound, error) {
 	n, err := rowLimit(l, limit, 1000)
 	return stacksync.PageBound{Limit: n, Chunks: l.PageChunks}, err
 }
 
-// rowLimit is pageBound for lists whose rows have no chunks, and that have a default of their own.
+// rowLimit is pageBound for lists whose rows have no chunks; usual is their default.
 func rowLimit(l *stacksync.Limits, limit, usual int) (int, error) {
 	switch {
 	case limit < 0 || limit > l.Page:

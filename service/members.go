@@ -14,11 +14,13 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// manage runs a transaction about the members of a workspace for an actor who has what n asks. It
-// locks the workspace, its members and some other users.
+// manage runs f in a transaction about the members of a workspace, for an actor who has the rights
+// n. The transaction locks the workspace, all its members, the actor and users. If members have
+// joined or left before the lock, manage begins anew; ErrBusy if that happens too often.
 func (s *Service) manage(ctx context.Context, actor stacksync.Actor, id stacksync.WorkspaceID, n stacksync.Needs, users []stacksync.UserID, f func(ctx context.Context, w *session.Write, ro *member.Roster) error) error {
 	return session.Settle("members", func() (bool, error) {
-		// Users are locked together with the workspace, so who they are has to be known before.
+		// Users are locked together with the workspace, so the members must be known before the
+		// lock.
 		lock := stacksync.LockParams{Workspaces: []stacksync.WorkspaceID{id}, Users: append(slices.Clone(users), actor.User)}
 		err := s.kernel.View(ctx, actor, id, n, func(ctx context.Context, r stacksync.Reader, _ stacksync.Access) error {
 			res, err := r.Members(ctx, stacksync.MembersParams{Workspaces: []stacksync.WorkspaceID{id}})
@@ -48,7 +50,9 @@ func (s *Service) manage(ctx context.Context, actor stacksync.Actor, id stacksyn
 	})
 }
 
-// takeOut removes members. When none but the owner is left, the return of the folder is recorded.
+// takeOut removes members, and records an operation that tells the storage. When only the owner is
+// left, it records the return of the folder instead. The returned operation is nil where there is
+// nothing to do.
 func (s *Service) takeOut(ctx context.Context, w *session.Write, ro *member.Roster, users []stacksync.UserID) (*stacksync.Operation, error) {
 	if err := ro.Touch(ctx, w); err != nil {
 		return nil, err
@@ -65,11 +69,11 @@ func (s *Service) takeOut(ctx context.Context, w *session.Write, ro *member.Rost
 			return nil, err
 		}
 		if ws := ro.Workspace; ws.Encrypted {
-			w.Workspace(ws).KeyGeneration++ // who has gone knows the key
+			w.Workspace(ws).KeyGeneration++ // a removed member knows the key
 		}
 	}
-	// The content of an encrypted workspace can't be read without its key: it stays, with its
-	// owner.
+	// The content of an encrypted workspace can't be read without its key, so the folder stays a
+	// workspace, with its owner.
 	if len(ro.Others()) > 0 || ro.Workspace.Encrypted {
 		if len(gone.Members) == 0 {
 			return nil, nil
@@ -79,7 +83,7 @@ func (s *Service) takeOut(ctx context.Context, w *session.Write, ro *member.Rost
 	return s.recordReturn(ctx, w, ro)
 }
 
-// recordReturn records that the folder is to return, unless it is on its way already.
+// recordReturn records the return of the folder. ErrBusy: the folder is on its way back already.
 func (s *Service) recordReturn(ctx context.Context, w *session.Write, ro *member.Roster) (*stacksync.Operation, error) {
 	unfinished, err := operation.Unfinished(ctx, w, ro.Workspace.ID)
 	if err != nil {
@@ -98,7 +102,7 @@ func (s *Service) recordReturn(ctx context.Context, w *session.Write, ro *member
 	if err != nil {
 		return nil, err
 	}
-	// It is the owner's: who has left must not see it.
+	// The operation is the owner's, so that a member who has left does not see it.
 	op, err := s.engine.Record(w, stacksync.OperationReturn, w.Owner(ro.Workspace), ro.Owner.DefaultWorkspace, ro.Workspace.ID, &move.Payload{Folder: folder, Secret: secret})
 	return &op, err
 }
@@ -214,7 +218,8 @@ func (s *Service) TransferOwnership(ctx context.Context, r stacksync.TransferOwn
 	})
 }
 
-// transfer makes another member the owner.
+// transfer makes another member the owner. ErrBusy: items are moving. *QuotaError: the workspace
+// does not fit the new owner's quota.
 func (s *Service) transfer(ctx context.Context, w *session.Write, ro *member.Roster, to stacksync.UserID) error {
 	if err := ro.CheckStays(ctx, w); err != nil {
 		return err
@@ -268,7 +273,8 @@ func (s *Service) SetKeys(ctx context.Context, r stacksync.SetKeysRequest) (stac
 			ws := ro.Workspace
 			next := ws.KeyGeneration
 			if ro.Keyed() {
-				next++ // another key of a generation that is in use would take the first one's place
+				// A second key of a generation that is in use would replace the first key.
+				next++
 			}
 			if !ws.Encrypted || r.Generation != ws.KeyGeneration+1 && r.Generation != next {
 				return fmt.Errorf("%w: it is %d, and the next one to be handed out %d", stacksync.ErrKeyGeneration, ws.KeyGeneration, next)

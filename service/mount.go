@@ -84,7 +84,7 @@ func (s *Service) updateMount(ctx context.Context, r stacksync.UpdateMountReques
 	return res, err
 }
 
-// checkMoving refuses a folder that is being shared, or lies in one that is.
+// checkMoving returns ErrBusy if an operation moves the folder, or a folder above it.
 func (s *Service) checkMoving(ctx context.Context, w *session.Write, home stacksync.WorkspaceID, folder stacksync.ItemID) error {
 	if folder.IsZero() {
 		return nil
@@ -100,7 +100,7 @@ func (s *Service) checkMoving(ctx context.Context, w *session.Write, home stacks
 	}
 	for i := range rows.Items {
 		if op, ok := moving[rows.Items[i].ID]; ok {
-			return fmt.Errorf("%w: operation %v moves it", stacksync.ErrBusy, op)
+			return move.Busy(op)
 		}
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// usualOperations is the Limit of lists of operations that give none.
+// usualOperations is the Limit of lists of operations whose request has none.
 const usualOperations = 100
 
 // ListOperations implements Operations.
@@ -39,7 +39,8 @@ func (s *Service) ListOperations(ctx context.Context, r stacksync.ListOperations
 			if !r.Workspace.IsZero() {
 				p.Users, p.Workspaces = nil, []stacksync.WorkspaceID{r.Workspace}
 			}
-			for _, most := range []int{limit, max(limit, operation.Most)} { // more where some are others'
+			// The second round reads more rows: some of the first round's may be of other users.
+			for _, most := range []int{limit, max(limit, operation.Most)} {
 				p.Limit = most
 				rows, err := rd.Operations(ctx, p)
 				if err != nil {
@@ -61,13 +62,15 @@ func (s *Service) ListOperations(ctx context.Context, r stacksync.ListOperations
 	})
 }
 
-// sight is what tells which operations a user sees.
+// sight says which operations a user sees.
 type sight struct {
-	home  stacksync.WorkspaceID
+	// home is the user's default workspace.
+	home stacksync.WorkspaceID
+	// owned are the workspaces that the user owns.
 	owned map[stacksync.WorkspaceID]bool
 }
 
-// sightOf returns that of an actor, whose device may ask.
+// sightOf returns the sight of an actor. ErrUserNotFound, ErrDeviceNotFound, ErrDeviceRevoked.
 func sightOf(ctx context.Context, r stacksync.Reader, actor stacksync.Actor) (sight, error) {
 	user, _, err := session.Devices(ctx, r, actor)
 	if err != nil {
@@ -83,9 +86,10 @@ func sightOf(ctx context.Context, r stacksync.Reader, actor stacksync.Actor) (si
 	return sees, err
 }
 
-// of reports whether the user sees an operation. Workspaces say so, not who is said to have asked:
-// that user may be deleted, and the id given to another one. A share or a return has the default
-// workspace of its user.
+// of reports whether the user sees an operation. The operation's workspaces decide, not its User:
+// that user may be deleted by now, and the id given to another user. A share or a return has the
+// default workspace of its user as Source or Workspace. An operation about a storage account has it
+// in its payload.
 func (s sight) of(o *stacksync.Operation) bool {
 	if o.Kind == stacksync.OperationKey || o.Kind == stacksync.OperationAccount {
 		home, err := grant.Home(o)
@@ -94,7 +98,8 @@ func (s sight) of(o *stacksync.Operation) bool {
 	return s.owned[o.Workspace] || s.owned[o.Source]
 }
 
-// takeOverAs is takeOver for an actor who sees the operation.
+// takeOverAs is takeOver for an actor. ErrOperationNotFound if the actor does not see the
+// operation.
 func (s *Service) takeOverAs(ctx context.Context, actor stacksync.Actor, id stacksync.OperationID, change func(op *stacksync.Operation) error) (stacksync.Operation, error) {
 	if err := stacksync.CheckActor(actor, stacksync.Needs{}); err != nil {
 		return stacksync.Operation{}, err
@@ -108,8 +113,10 @@ func (s *Service) takeOverAs(ctx context.Context, actor stacksync.Actor, id stac
 	}, change)
 }
 
-// takeOver runs a transaction on an operation that sees lets through. What change makes of it is
-// run by this process, if it is running then: whoever worked on it before has lost it.
+// takeOver changes an operation in a transaction, and works on it in this process if it is running
+// then. The worker that had the operation before loses it. sees may refuse the operation with an
+// error; change may change it. An operation that is done or undone stays as it is. takeOver returns
+// the operation as it is once the work has ended.
 func (s *Service) takeOver(ctx context.Context, id stacksync.OperationID, sees func(context.Context, stacksync.Reader, *stacksync.Operation) error, change func(op *stacksync.Operation) error) (stacksync.Operation, error) {
 	var op stacksync.Operation
 	err := s.kernel.Write(ctx, stacksync.LockParams{Operations: []stacksync.OperationID{id}}, func(ctx context.Context, w *session.Write) error {

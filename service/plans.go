@@ -55,8 +55,9 @@ func (s *Service) plans() map[stacksync.OperationKind]operation.Plan {
 	}
 }
 
-// removeUser is the step that removes the last row of a user, once nothing refers to it. It deletes
-// the account once more: a call that had begun before the deletion may have made the account again.
+// removeUser is the step that removes the row of a user, once no other row refers to it. It deletes
+// the storage account once more, since a call that had begun before the deletion may have made the
+// account again.
 func (s *Service) removeUser(ctx context.Context, t *operation.Task) error {
 	if err := s.granter.DeleteStep(ctx, t); err != nil {
 		return err

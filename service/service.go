@@ -17,7 +17,8 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// Service is the reference SyncService. Make one with New.
+// Service is the reference implementation of stacksync.SyncService. Make one with New. All methods
+// may be called from many goroutines.
 type Service struct {
 	cfg   Config
 	store stacksync.MetadataStore
@@ -31,15 +32,20 @@ type Service struct {
 
 	closing context.Context // ends with ErrClosed when Close is called
 	shut    context.CancelCauseFunc
-	mu      sync.Mutex // makes enter and Close exclude each other
-	running sync.WaitGroup
+	mu      sync.Mutex     // keeps enter from counting a call in while Close begins to wait
+	running sync.WaitGroup // counts the calls and goroutines that Close waits for
 }
 
-var _ stacksync.SyncService = (*Service)(nil)
+var (
+	_ stacksync.SyncService = (*Service)(nil)
+	_ stacksync.HostService = (*Service)(nil)
+)
 
-// New makes a service on a store. It does no I/O, but starts goroutines that look for owed hints
-// and for operations to resume, once every RelayInterval, until Close. The host keeps the store,
-// storage and notifier, and closes them after the service.
+// New makes a service on a store. It does no I/O. It starts goroutines that look for owed hints
+// (with a Notifier) and for operations to resume, once every RelayInterval, until Close. The store,
+// storage and notifier stay the host's, which closes them after the service. *stacksync.FieldError:
+// store is nil, or a field of cfg is bad. errors.ErrUnsupported: see Config.Vias and
+// Config.AccountKey.
 func New(store stacksync.MetadataStore, cfg Config) (*Service, error) {
 	if store == nil {
 		return nil, &stacksync.FieldError{Field: "store", Reason: "is nil"}
@@ -79,8 +85,8 @@ func New(store stacksync.MetadataStore, cfg Config) (*Service, error) {
 	return s, nil
 }
 
-// writersOf returns how many batches of commits run at once on a store. Where it is one, look-ups
-// and commits take turns.
+// writersOf returns how many batches of commits may run at once on a store. Where that is 1, it
+// also makes the mutex with which look-ups of chunks and batches of commits take turns.
 func writersOf(store stacksync.MetadataStore) (writers int, turn *sync.Mutex) {
 	if m, ok := stacksync.As[stacksync.ManyWriters](store); ok && m.Writers() > 1 {
 		return m.Writers(), nil
@@ -88,9 +94,12 @@ func writersOf(store stacksync.MetadataStore) (writers int, turn *sync.Mutex) {
 	return 1, new(sync.Mutex)
 }
 
-// Close refuses new calls with ErrClosed, ends every Follow, and waits for the calls that run, and
-// for their hints: a notifier that hangs is given 10 seconds. It closes neither store, storage nor
-// notifier. A second Close waits too.
+// Close makes new calls fail with ErrClosed, ends every Follow, and waits for running calls, for
+// their hints and for the workers of operations, which leave their operations to another process. A
+// notifier that hangs is given 10 seconds, as is a store for each page of notes about hints and for
+// what a worker notes. Close leaves the store, storage and notifier open. It always returns nil. A
+// second Close waits too. A call of the service that calls Close, in Config.Policy say, waits for
+// itself.
 func (s *Service) Close() error {
 	s.mu.Lock()
 	s.shut(stacksync.ErrClosed)
@@ -99,7 +108,8 @@ func (s *Service) Close() error {
 	return nil
 }
 
-// enter counts a call in, unless the service is closed. Who entered calls running.Done.
+// enter counts a call in, unless the service is closed. After true the caller must call
+// running.Done.
 func (s *Service) enter() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,7 +120,7 @@ func (s *Service) enter() bool {
 	return true
 }
 
-// begin opens a call. Its end is called with the call's result.
+// begin opens a call. The caller must call the returned function with the result of the call.
 func (s *Service) begin(ctx context.Context, op string) (context.Context, func(items int, err error), error) {
 	if !s.enter() {
 		return ctx, nil, stacksync.ErrClosed
@@ -122,7 +132,7 @@ func (s *Service) begin(ctx context.Context, op string) (context.Context, func(i
 	}, nil
 }
 
-// observe tells the Observer of op, and returns what tells it of the end.
+// observe tells the Observer that op begins, and returns the function that tells it of the end.
 func (s *Service) observe(ctx context.Context, op string) (context.Context, func(Observation)) {
 	if s.cfg.Observer == nil {
 		return ctx, func(Observation) {}
@@ -130,14 +140,14 @@ func (s *Service) observe(ctx context.Context, op string) (context.Context, func
 	return s.cfg.Observer.Begin(ctx, op)
 }
 
-// observeSeen is observe for the rooms.
+// observeSeen is observe in the form that the rooms use.
 func (s *Service) observeSeen(ctx context.Context, op string) (context.Context, func(session.Seen)) {
 	ctx, end := s.observe(ctx, op)
 	return ctx, func(seen session.Seen) { end(Observation(seen)) }
 }
 
-// call runs one method of the service between its begin and its end, and says in the error what was
-// being done.
+// call runs one method of the service between its begin and its end. It puts the method's name
+// before the error.
 func call[Res any](ctx context.Context, s *Service, op string, f func(ctx context.Context) (Res, int, error)) (Res, error) {
 	ctx, end, err := s.begin(ctx, op)
 	if err != nil {
@@ -156,7 +166,7 @@ func call[Res any](ctx context.Context, s *Service, op string, f func(ctx contex
 	return res, nil
 }
 
-// newEpoch makes a number that no other history of the database has.
+// newEpoch makes a random number: no other history of the database has it.
 func newEpoch() (int64, error) {
 	var b [8]byte
 	if _, err := rand.Read(b[:]); err != nil {

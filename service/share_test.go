@@ -1,16 +1,23 @@
 package service_test
 
 import (
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/stacksync/stacksync-go"
+	storage "github.com/stacksync/stacksync-go/backend/memory"
+	"github.com/stacksync/stacksync-go/metastore/memory"
+	"github.com/stacksync/stacksync-go/service"
 )
 
 // at is the same world seen by another actor, in another workspace.
@@ -222,4 +229,50 @@ func TestShareAndReturn(t *testing.T) {
 			require.Equal(t, stacksync.OperationDone, op.State, fmt.Sprint(op.Kind, op.Step, op.Error))
 		}
 	})
+}
+
+// away is a storage that makes no containers while it is away.
+type away struct {
+	*storage.Storage
+	gone atomic.Bool
+}
+
+func (a *away) CreateContainer(ctx context.Context, p stacksync.CreateContainerParams) (stacksync.CreateContainerResult, error) {
+	if a.gone.Load() {
+		return stacksync.CreateContainerResult{}, errors.New("the storage is away")
+	}
+	return a.Storage.CreateContainer(ctx, p)
+}
+
+// A caller whose answer was lost repeats the call, and is told of the operation that goes on, or of the workspace that the folder is in.
+func TestShareFolderAgainNamesTheFirst(t *testing.T) {
+	s := &away{Storage: storage.New(storage.Config{})}
+	w := newWorld(t, memory.New(memory.Config{}), func(c *service.Config) { c.Storage = s })
+	w.join("bob")
+	docs, sub := w.folder(stacksync.ItemID{}, "docs"), w.folder(stacksync.ItemID{}, "sub")
+	sub.Parent = docs.Item
+	w.must(docs, sub)
+	share := func(ctx context.Context, folder stacksync.ItemID) (stacksync.ShareFolderResult, error) {
+		return w.svc.ShareFolder(ctx, stacksync.ShareFolderRequest{Actor: w.actor, Workspace: w.ws, Folder: folder, Invite: []stacksync.Invitee{{User: "bob"}}})
+	}
+	s.gone.Store(true)
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(10*time.Millisecond, cancel)
+	_, err := share(ctx, docs.Item)
+	var first *stacksync.OperationError
+	require.ErrorAs(t, err, &first)
+	for _, folder := range []stacksync.ItemID{docs.Item, sub.Item} {
+		_, err = share(t.Context(), folder)
+		require.ErrorIs(t, err, stacksync.ErrBusy)
+		var again *stacksync.OperationError
+		require.ErrorAs(t, err, &again)
+		require.Equal(t, first.Operation.ID, again.Operation.ID)
+	}
+	s.gone.Store(false)
+	_, err = w.svc.ResumeOperation(t.Context(), stacksync.ResumeOperationRequest{Actor: w.actor, Operation: first.Operation.ID})
+	require.NoError(t, err)
+	_, err = share(t.Context(), docs.Item)
+	var moved *stacksync.MovedError
+	require.ErrorAs(t, err, &moved)
+	require.Equal(t, first.Operation.Workspace, moved.To)
 }

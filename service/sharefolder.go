@@ -11,7 +11,7 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// maxMoving bounds how many folders are shared, or return, at once.
+// maxMoving bounds how many folders of one default workspace are shared, or return, at once.
 const maxMoving = 100
 
 // ShareFolder implements Sharing.
@@ -92,7 +92,7 @@ func (s *Service) shareFolder(ctx context.Context, r stacksync.ShareFolderReques
 	return res, nil
 }
 
-// shareable returns the folder that is to be shared, if it can be.
+// shareable returns the folder that is to be shared, or the error that says why it can't be.
 func (s *Service) shareable(ctx context.Context, w *session.Write, r stacksync.ShareFolderRequest) (*stacksync.ItemRow, stacksync.Access, error) {
 	key := stacksync.ItemKey{Workspace: r.Workspace, Item: r.Folder}
 	rows, err := w.Load(ctx, stacksync.LoadParams{Access: []stacksync.AccessKey{stacksync.NewAccessKey(r.Actor, r.Workspace)}, Items: []stacksync.ItemKey{key}, Ancestors: []stacksync.ItemKey{key}})
@@ -132,10 +132,10 @@ func (s *Service) shareable(ctx context.Context, w *session.Write, r stacksync.S
 	return folder, acc, nil
 }
 
-// checkNesting refuses to share a folder that has another one in it, or that another one is about
-// to leave, or that lies in one that is.
+// checkNesting refuses to share a folder if a shared folder is mounted in it (ErrNested), or if an
+// operation moves that folder, a folder above it or a folder in it (ErrBusy).
 func (s *Service) checkNesting(ctx context.Context, w *session.Write, r stacksync.ShareFolderRequest, above map[stacksync.ItemID]bool) error {
-	var below []stacksync.ItemID // what must not lie below the folder
+	var below []stacksync.ItemID // folders that must not lie below the folder
 	mounts, err := w.Memberships(ctx, stacksync.MembershipsParams{User: r.User})
 	if err != nil {
 		return err
@@ -152,9 +152,12 @@ func (s *Service) checkNesting(ctx context.Context, w *session.Write, r stacksyn
 	if len(moving) >= maxMoving {
 		return fmt.Errorf("%w: %d operations move folders", stacksync.ErrBusy, len(moving))
 	}
+	if op, ok := moving[r.Folder]; ok { // the call may be repeated, since its answer was lost
+		return move.Busy(op)
+	}
 	for folder, op := range moving {
-		if folder == r.Folder || above[folder] {
-			return fmt.Errorf("%w: operation %v moves it", stacksync.ErrBusy, op)
+		if above[folder] {
+			return move.Busy(op)
 		}
 		below = append(below, folder)
 	}
@@ -169,8 +172,8 @@ func (s *Service) checkNesting(ctx context.Context, w *session.Write, r stacksyn
 		if !slices.ContainsFunc(rows.Items, func(row stacksync.ItemRow) bool { return row.ID == r.Folder }) {
 			continue
 		}
-		if _, ok := moving[id]; ok {
-			return fmt.Errorf("%w: folder %v in it is being moved", stacksync.ErrBusy, id)
+		if op, ok := moving[id]; ok {
+			return move.Busy(op)
 		}
 		return fmt.Errorf("%w: one is mounted in folder %v", stacksync.ErrNested, id)
 	}

@@ -14,9 +14,9 @@ import (
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/metastore/memory"
-	// cast is everybody who could try a call on a shared workspace. ada owns it.
 )
 
+// cast is everybody who could try a call on a shared workspace. ada owns it.
 type cast struct {
 	*world // ada, in the shared workspace
 	who    map[string]stacksync.Actor
@@ -77,7 +77,7 @@ type tried struct {
 	op    stacksync.OperationID
 }
 
-// matrix says for each method of SyncService who may call it. Each row is tried by all of the cast, in order.
+// matrix says for each method of SyncService and HostService who may call it. Each row is tried by all of the cast, in order.
 var matrix = map[string]struct {
 	want map[string]error
 	call func(c tried) error
@@ -253,6 +253,13 @@ var matrix = map[string]struct {
 		_, err := c.svc.ListStoppedOperations(c.Context(), stacksync.ListStoppedOperationsRequest{})
 		return err
 	}},
+	"OpenChunk": {anybody, func(c tried) error {
+		res, err := c.svc.OpenChunk(c.Context(), stacksync.OpenChunkRequest{Workspace: c.cast.ws, Name: c.file.Chunks[0].Name})
+		if err == nil {
+			err = res.Content.Close()
+		}
+		return err
+	}},
 	"SettleOperation": {anybody, func(c tried) error {
 		_, err := c.svc.SettleOperation(c.Context(), stacksync.SettleOperationRequest{Operation: c.cast.op})
 		return err
@@ -267,10 +274,13 @@ var matrix = map[string]struct {
 // exactly what is said of one that does not exist.
 func TestAccess(t *testing.T) {
 	t.Parallel()
-	for method := range reflect.TypeFor[stacksync.SyncService]().Methods() {
-		require.Contains(t, matrix, method.Name, "nobody has said who may call it")
+	clients, host := reflect.TypeFor[stacksync.SyncService](), reflect.TypeFor[stacksync.HostService]()
+	for _, calls := range []reflect.Type{clients, host} {
+		for method := range calls.Methods() {
+			require.Contains(t, matrix, method.Name, "nobody has said who may call it")
+		}
 	}
-	require.Len(t, matrix, reflect.TypeFor[stacksync.SyncService]().NumMethod())
+	require.Len(t, matrix, clients.NumMethod()+host.NumMethod())
 	for name, row := range matrix {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -296,5 +306,16 @@ func TestAccess(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What a transport passes on to clients names the actor in every request; what only the host may call names none.
+func TestEveryClientCallHasAnActor(t *testing.T) {
+	for calls, actors := range map[reflect.Type]bool{reflect.TypeFor[stacksync.SyncService](): true, reflect.TypeFor[stacksync.HostService](): false} {
+		for method := range calls.Methods() {
+			request := method.Type.In(method.Type.NumIn() - 1)
+			_, ok := request.FieldByName("Actor")
+			require.Equal(t, actors, ok, "%s of %s", method.Name, calls.Name())
+		}
 	}
 }

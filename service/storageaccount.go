@@ -17,9 +17,9 @@ func (s *Service) StorageAccount(ctx context.Context, r stacksync.StorageAccount
 	})
 }
 
-// storageAccount has an operation make the account: what is begun is brought to its end by
-// somebody, or a secret that a revoked device knows might be the last to be set, and a list with
-// somebody who has gone.
+// storageAccount makes the account by an operation, so that some process finishes what was begun.
+// Otherwise, after a crash, the secret that was set last might be one that a revoked device knows,
+// and the list of access that was written last might have a member who has gone.
 func (s *Service) storageAccount(ctx context.Context, actor stacksync.Actor) (stacksync.StorageAccountResult, error) {
 	none := stacksync.StorageAccountResult{}
 	if _, err := s.content.Choose(stacksync.ViaAccount); err != nil {
@@ -46,7 +46,7 @@ func (s *Service) storageAccount(ctx context.Context, actor stacksync.Actor) (st
 		res.Secret = s.granter.SecretOf(&user, devices)
 		return err
 	})
-	if err == nil && made.Login == "" { // another process has done it
+	if err == nil && made.Login == "" { // another process has made the account
 		err = fmt.Errorf("storage account: %w", stacksync.ErrBusy)
 	}
 	if err != nil {

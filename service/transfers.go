@@ -36,3 +36,11 @@ func (s *Service) DownloadChunk(ctx context.Context, r stacksync.DownloadChunkRe
 		return res, 1, err
 	})
 }
+
+// OpenChunk implements HostContent.
+func (s *Service) OpenChunk(ctx context.Context, r stacksync.OpenChunkRequest) (stacksync.OpenChunkResult, error) {
+	return call(ctx, s, "OpenChunk", func(ctx context.Context) (stacksync.OpenChunkResult, int, error) {
+		res, err := s.content.Open(ctx, r)
+		return res, 1, err
+	})
+}

@@ -49,7 +49,7 @@ func listWorkspaces(ctx context.Context, rd stacksync.Reader, r stacksync.ListWo
 	return res, nil
 }
 
-// invitation leaves what helps to decide on it.
+// invitation returns the part of a mount that a user needs to decide about an invitation.
 func invitation(m stacksync.Mount) stacksync.Mount {
 	ws, of := m.Workspace, m.Member
 	return stacksync.Mount{
@@ -78,7 +78,8 @@ func (s *Service) FollowWorkspaces(ctx context.Context, r stacksync.ListWorkspac
 
 func (s *Service) followWorkspaces(ctx context.Context, r stacksync.ListWorkspacesRequest, yield func(stacksync.ListWorkspacesResult) bool) error {
 	r.Cursors = nil
-	if _, err := s.ListWorkspaces(ctx, r); err != nil { // a stranger gets no ear
+	// Check the rights before subscribing, so that a stranger gets no hints of a user's topic.
+	if _, err := s.ListWorkspaces(ctx, r); err != nil {
 		return err
 	}
 	topic := stacksync.UserTopic(r.User)

@@ -170,16 +170,18 @@ func accountForeignObjects(t T, s Suite) {
 	open := f.open(m, c)
 	f.requireWrites(open, "chunk")
 	accepted := map[string]bool{f.locate(c, "chunk").Objects[0]: true}
-	for _, object := range []string{"FOREIGN", "_", ".hidden", "folder.d/file.txt", "chunk.part"} {
+	for _, object := range []string{"FOREIGN", "_", ".hidden", "folder.d/file.txt", "chunk.part", "a\tb", "zzz\ttab", "~\t"} {
 		if err := open.client.Put(f.Context(), object, []byte("x")); err != nil {
 			f.Logf("put %q: %v", object, err)
 			continue
 		}
 		accepted[object] = true
 	}
-	for _, chunk := range f.list(c, 0, nil) {
-		object := f.locate(c, chunk.Name).Objects[0]
-		require.True(f, accepted[object], "chunk %q, which nobody has put, is listed", chunk.Name)
+	for _, limit := range []int{0, 1} { // by one, each of them is where a page ends
+		for _, chunk := range f.list(c, limit, nil) {
+			object := f.locate(c, chunk.Name).Objects[0]
+			require.True(f, accepted[object], "chunk %q, which nobody has put, is listed", chunk.Name)
+		}
 	}
 	f.requireReads(open, "chunk")
 	_, err := f.DeleteContainer(f.Context(), stacksync.DeleteContainerParams{Container: c})

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/stacksync/stacksync-go"
 )
@@ -175,6 +176,30 @@ var accessMutants = map[string]cloudMutant{
 			}
 			return container, "foreign", true
 		}
+	}},
+	"a foreign object is no end of a page": {caught: []string{"AccountForeignObjects"}, change: func(c *cloud) {
+		var mu sync.Mutex
+		foreign := map[string]string{} // with a control character, by container
+		c.vault.strange = func(container, object string) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if strings.ContainsFunc(object, unicode.IsControl) {
+				foreign[container] = object
+			}
+			return nil
+		}
+		around(&c.list, func(ctx context.Context, next listCall, p stacksync.ListChunksParams) (stacksync.ListChunksResult, error) {
+			mu.Lock()
+			object := foreign[p.Container]
+			mu.Unlock()
+			switch {
+			case object != "" && p.After == object:
+				return stacksync.ListChunksResult{}, &stacksync.FieldError{Field: "After", Reason: "is not the Next of a page"}
+			case object != "" && p.After == "" && p.Limit == 1:
+				return stacksync.ListChunksResult{Next: object}, nil
+			}
+			return next(ctx, p)
+		})
 	}},
 	"one revoked is all revoked": {caught: []string{"AccountRevokedAlone"}, change: func(c *cloud) {
 		before(&c.setAccess, func(p *stacksync.SetAccessParams) {

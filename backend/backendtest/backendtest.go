@@ -56,7 +56,7 @@
 //			Open:  func(t backendtest.T) stacksync.StorageProvisioner { return open(t, server.URL()) },
 //			Stop:  server.Kill,
 //			Start: server.Restart,
-//			Service: func(t backendtest.T, s stacksync.StorageProvisioner, via stacksync.Via) stacksync.SyncService {
+//			Service: func(t backendtest.T, s stacksync.StorageProvisioner, via stacksync.Via) backendtest.Service {
 //				svc, err := service.New(memory.New(), service.Config{Storage: s, ChunkHash: sha256.New, Vias: []stacksync.Via{via}})
 //				require.NoError(t, err)
 //				t.Cleanup(func() { require.NoError(t, svc.Close()) })
@@ -96,6 +96,9 @@ type Suite struct {
 
 	// Signs says that the back-end is a stacksync.ChunkSigner. Then the checks whose names start with "Signed" are run.
 	Signs bool
+	// Origins are those that the back-end was configured with as those of web sites, one at least, where it is a stacksync.OriginSetter. Then
+	// the checks whose names start with "SignedOrigins" are run, too, which send preflights as browsers do.
+	Origins []string
 	// Accounts says that the back-end is a stacksync.AccountProvisioner. Then the checks whose names start with "Account" are run.
 	Accounts bool
 	// AccessBound is how long after SetAccess has returned its change may take to hold, as the back-end documents it. Defaults to 0:
@@ -149,6 +152,9 @@ func checksOf(s Suite) []check {
 	all := slices.Clone(checks)
 	if s.Signs {
 		all = append(all, signedChecks...)
+	}
+	if len(s.Origins) > 0 {
+		all = append(all, originChecks...)
 	}
 	if s.Accounts {
 		all = append(all, accountChecks...)

@@ -16,6 +16,7 @@ type cloud struct {
 	objects *objects
 	vault   *vault
 
+	setOrigins    call[stacksync.SetOriginsParams, stacksync.SetOriginsResult]
 	sign          call[stacksync.SignChunksParams, stacksync.SignChunksResult]
 	putAccount    call[stacksync.PutAccountParams, stacksync.PutAccountResult]
 	deleteAccount call[stacksync.DeleteAccountParams, stacksync.DeleteAccountResult]
@@ -28,7 +29,10 @@ type cloud struct {
 func newCloud(t T, change func(*cloud)) *cloud {
 	b := newMutant(func(*broken) {})
 	c := &cloud{broken: b, objects: newObjects(t, b.Storage), vault: newVault(b.Storage)}
-	c.sign = c.objects.sign
+	c.sign, c.setOrigins = c.objects.sign, c.objects.setOrigins
+	after(&c.create, func(p stacksync.CreateContainerParams, _ *stacksync.CreateContainerResult) {
+		c.objects.allow(p.Container, cloudOrigins)
+	})
 	c.putAccount, c.deleteAccount, c.setAccess, c.locate = c.vault.putAccount, c.vault.deleteAccount, c.vault.setAccess, c.vault.locate
 	c.reopen = func() stacksync.StorageProvisioner { return c }
 	change(c)
@@ -37,7 +41,7 @@ func newCloud(t T, change func(*cloud)) *cloud {
 
 // cloudSuite is the suite of a cloud with one fault.
 func cloudSuite(change func(*cloud)) Suite {
-	return Suite{Signs: true, Accounts: true, New: func(t T) Instance {
+	return Suite{Signs: true, Origins: cloudOrigins, Accounts: true, New: func(t T) Instance {
 		c := newCloud(t, change)
 		return Instance{Storage: c, Reopen: c.reopen, Dial: c.vault.dial}
 	}}
@@ -45,6 +49,11 @@ func cloudSuite(change func(*cloud)) Suite {
 
 func (c *cloud) SignChunks(ctx context.Context, p stacksync.SignChunksParams) (stacksync.SignChunksResult, error) {
 	return c.sign(ctx, p)
+}
+
+// SetOrigins implements stacksync.OriginSetter.
+func (c *cloud) SetOrigins(ctx context.Context, p stacksync.SetOriginsParams) (stacksync.SetOriginsResult, error) {
+	return c.setOrigins(ctx, p)
 }
 
 func (c *cloud) PutAccount(ctx context.Context, p stacksync.PutAccountParams) (stacksync.PutAccountResult, error) {
@@ -82,7 +91,7 @@ func TestCloudMutants(t *testing.T) {
 
 func cloudMutants() map[string]cloudMutant {
 	all := map[string]cloudMutant{}
-	for _, some := range []map[string]cloudMutant{signMutants, putMutants, accountMutants, accessMutants, linkMutants} {
+	for _, some := range []map[string]cloudMutant{signMutants, putMutants, accountMutants, accessMutants, linkMutants, originMutants} {
 		for name, m := range some {
 			if _, twice := all[name]; twice {
 				panic("two mutants are called " + name)
@@ -102,8 +111,9 @@ type cloudMutant struct {
 // TestCapabilities: a capability that is there without being declared, or the other way round, is found.
 func TestCapabilities(t *testing.T) {
 	for name, s := range map[string]Suite{
-		"signs, undeclared":        {Accounts: true},
-		"accounts, undeclared":     {Signs: true},
+		"signs, undeclared":        {Accounts: true, Origins: cloudOrigins},
+		"accounts, undeclared":     {Signs: true, Origins: cloudOrigins},
+		"origins, undeclared":      {Signs: true, Accounts: true},
 		"nothing declared":         {},
 		"signs, but can't":         {Signs: true, New: func(T) Instance { return Instance{Storage: newMutant(func(*broken) {})} }},
 		"has accounts, but hasn't": {Accounts: true, New: func(T) Instance { return Instance{Storage: newMutant(func(*broken) {})} }},
@@ -122,5 +132,6 @@ func TestChecksOfCapabilities(t *testing.T) {
 	require.Len(t, checksOf(Suite{}), len(checks))
 	require.Len(t, checksOf(Suite{Signs: true}), len(checks)+len(signedChecks))
 	require.Len(t, checksOf(Suite{Accounts: true}), len(checks)+len(accountChecks))
+	require.Len(t, checksOf(Suite{Signs: true, Origins: cloudOrigins}), len(checks)+len(signedChecks)+len(originChecks))
 	require.Len(t, checksOf(Suite{Signs: true, Accounts: true}), len(checks)+len(signedChecks)+len(accountChecks))
 }

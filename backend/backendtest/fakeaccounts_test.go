@@ -22,6 +22,7 @@ type vault struct {
 	allows  func(v *visitor, op, object string) bool        // what a session may do; called with mu held
 	lists   func(v *visitor, objects []string) []string     // what it then sees
 	resolve func(container, object string) (inContainer, chunk string, ok bool)
+	strange func(container, object string) error // takes, or refuses, what is no chunk
 
 	mu       sync.Mutex
 	serial   int
@@ -44,6 +45,7 @@ func newVault(storage *memory.Storage) *vault {
 		name, ok := objectname.Chunk(object)
 		return container, name, ok
 	}
+	v.strange = func(_, object string) error { return fmt.Errorf("put %q: no chunk has this name", object) }
 	v.lists = func(_ *visitor, objects []string) []string { return objects }
 	return v
 }
@@ -160,7 +162,10 @@ func (s *visitor) Put(ctx context.Context, object string, content []byte) error 
 	if err := s.permit("put", object); err != nil {
 		return err
 	}
-	container, name, _ := s.vault.resolve(s.container, object) // what is no chunk has no name, and is refused
+	container, name, ok := s.vault.resolve(s.container, object)
+	if !ok {
+		return s.vault.strange(s.container, object)
+	}
 	_, err := s.vault.storage.WriteChunk(ctx, stacksync.WriteChunkParams{
 		Container: container, Chunk: stacksync.Chunk{Name: name, Size: int64(len(content))}, Content: strings.NewReader(string(content)),
 	})

@@ -36,6 +36,10 @@ type objects struct {
 	serve   func(w http.ResponseWriter, r *http.Request)
 
 	mu sync.Mutex // held while one looks whether a chunk is stored, and stores it
+
+	ruling  sync.Mutex
+	origins map[string][]string // by container
+	leave   func(container, origin string) (origins, methods, headers string)
 }
 
 // ticket is what a request is signed for.
@@ -54,7 +58,7 @@ func newObjects(t T, storage *memory.Storage) *objects {
 	o.expired = func(expires, now time.Time) bool { return !now.Before(expires) }
 	o.refuse = func(w http.ResponseWriter, _ *http.Request, why int) { w.WriteHeader(why) }
 	o.store = o.storeOnce
-	o.serve = o.serveSigned
+	o.serve, o.leave, o.origins = o.serveSigned, o.leaveFor, map[string][]string{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { o.serve(w, r) }))
 	t.Cleanup(server.Close)
 	o.url = server.URL
@@ -94,6 +98,18 @@ func (o *objects) sign(ctx context.Context, p stacksync.SignChunksParams) (stack
 }
 
 func (o *objects) serveSigned(w http.ResponseWriter, r *http.Request) {
+	at, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	if origin := r.Header.Get("Origin"); origin != "" {
+		origins, methods, headers := o.leave(at, origin)
+		for name, value := range map[string]string{"Origin": origins, "Methods": methods, "Headers": headers} {
+			if value != "" {
+				w.Header().Set("Access-Control-Allow-"+name, value)
+			}
+		}
+		if r.Method == http.MethodOptions {
+			return
+		}
+	}
 	q := r.URL.Query()
 	k := ticket{method: r.Method, path: r.URL.Path, expires: q.Get(expiresParam), size: r.Header.Get(sizeHeader), sha256: q.Get(sha256Param)}
 	if !hmac.Equal([]byte(o.signature(k)), []byte(q.Get(signatureText))) {

@@ -19,6 +19,12 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
+// Service is what RunOutage calls: a service, as clients and as its host.
+type Service interface {
+	stacksync.SyncService
+	stacksync.HostService
+}
+
 // Outage says what RunOutage works with: a storage whose server can be stopped and started.
 type Outage struct {
 	// Open returns an instance of the back-end, which is closed with t.Cleanup. It is called while the server runs.
@@ -29,7 +35,7 @@ type Outage struct {
 	Start func() error
 	// Service returns a service on the storage and an empty metadata store, both of which are closed with t.Cleanup. Its chunks
 	// are named by the SHA-256 of their content, and it offers clients the way via, or what it prefers where that is empty.
-	Service func(t T, storage stacksync.StorageProvisioner, via stacksync.Via) stacksync.SyncService
+	Service func(t T, storage stacksync.StorageProvisioner, via stacksync.Via) Service
 	// Via is how the client uploads: stacksync.ViaHost or ViaSigned. Defaults to what the service prefers.
 	Via stacksync.Via
 
@@ -73,7 +79,7 @@ type stranded struct {
 	failed  atomic.Int64 // calls and requests, because of the outage
 	left    atomic.Int64 // what was not done when the server had stopped
 
-	svc       stacksync.SyncService
+	svc       Service
 	actor     stacksync.Actor
 	workspace stacksync.WorkspaceID
 	container string

@@ -278,7 +278,7 @@ func TestOutageMutants(t *testing.T) {
 }
 
 // newService makes a service for backendtest.RunOutage.
-func newService(t T, storage stacksync.StorageProvisioner, via stacksync.Via) stacksync.SyncService {
+func newService(t T, storage stacksync.StorageProvisioner, via stacksync.Via) Service {
 	store := metadata.New(metadata.Config{})
 	config := service.Config{Storage: storage, ChunkHash: sha256.New}
 	if via != "" {

@@ -46,7 +46,7 @@ func TestOutage(t *testing.T) {
 }
 
 // newService makes a service for backendtest.RunOutage.
-func newService(t backendtest.T, storage stacksync.StorageProvisioner, via stacksync.Via) stacksync.SyncService {
+func newService(t backendtest.T, storage stacksync.StorageProvisioner, via stacksync.Via) backendtest.Service {
 	store := memory.New(memory.Config{})
 	config := service.Config{Storage: storage, ChunkHash: sha256.New}
 	if via != "" {

@@ -25,7 +25,7 @@ func (w wrapper) Unwrap() stacksync.StorageProvisioner { return w.StorageProvisi
 func TestAs(t *testing.T) {
 	t.Parallel()
 	own := s3.Config{Endpoint: "nowhere.invalid", AccessKey: "a", SecretKey: "s", BucketPrefix: "b-"}
-	s, err := s3.Open(own)
+	s, err := s3.New(own)
 	require.NoError(t, err)
 	_, ok := stacksync.As[stacksync.AccountProvisioner](wrapper{s})
 	require.False(t, ok, "no users")
@@ -43,7 +43,7 @@ func TestAs(t *testing.T) {
 	_, err = s.WithUsers(nil)
 	require.ErrorIs(t, err, stacksync.ErrInvalid)
 	own.Bucket, own.BucketPrefix = "bucket", ""
-	s, err = s3.Open(own)
+	s, err = s3.New(own)
 	require.NoError(t, err)
 	_, err = s.WithUsers(&versitygw.Server{})
 	require.ErrorIs(t, err, stacksync.ErrInvalid)

@@ -100,7 +100,7 @@ func compare(b *testing.B, ours, raw func(i int)) {
 }
 
 func BenchmarkSignChunks(b *testing.B) {
-	s, err := s3.Open(s3.Config{Endpoint: "s3.example.com", AccessKey: "a", SecretKey: "s", Bucket: "bucket"})
+	s, err := s3.New(s3.Config{Endpoint: "s3.example.com", AccessKey: "a", SecretKey: "s", Bucket: "bucket"})
 	require.NoError(b, err)
 	chunks := make([]stacksync.Chunk, 1_000)
 	for i, name := range hashes("sign", len(chunks)) {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/minio/minio-go/v7"
 	"golang.org/x/sync/errgroup"
@@ -76,13 +78,30 @@ func (s *Storage) deleteChunks(ctx context.Context, p stacksync.DeleteChunksPara
 		g.Go(func() error { return s.deleteKeys(ctx, at.bucket, page) })
 	}
 	if err := g.Wait(); err != nil && !s.missing(err) {
-		return err
+		return s.named(err)
 	}
 	return nil
 }
 
-// deleteKeys deletes at most a page of objects; missing ones are deleted already.
+// deleteKeys deletes at most a page of objects; missing ones are deleted already. Keys that XML can't hold, which no chunk has, go one by one.
 func (s *Storage) deleteKeys(ctx context.Context, bucket string, keys []string) error {
+	if i := slices.IndexFunc(keys, notXML); i >= 0 && len(keys) > 1 {
+		if err := s.deleteKeys(ctx, bucket, keys[i:i+1]); err != nil {
+			return err
+		}
+		return s.deleteKeys(ctx, bucket, slices.Delete(slices.Clone(keys), i, i+1))
+	}
+	return s.deleteAtOnce(ctx, bucket, keys)
+}
+
+// notXML tells a key that has a character for which XML has no spelling.
+func notXML(key string) bool {
+	return !utf8.ValidString(key) || strings.ContainsFunc(key, func(r rune) bool {
+		return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == '\ufffe' || r == '\uffff'
+	})
+}
+
+func (s *Storage) deleteAtOnce(ctx context.Context, bucket string, keys []string) error {
 	return s.try(ctx, "delete objects", func(ctx context.Context) error {
 		if len(keys) == 1 {
 			err := s.client.RemoveObject(ctx, bucket, keys[0], minio.RemoveObjectOptions{})

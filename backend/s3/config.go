@@ -6,12 +6,14 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 	"github.com/minio/minio-go/v7/pkg/s3utils"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/backend/internal/check"
 )
 
 // Config configures a Storage. Endpoint, the keys or Credentials, and one of Bucket and BucketPrefix must be set.
@@ -48,6 +50,14 @@ type Config struct {
 	// ClientEndpoint is where clients find the server, in signed requests and Locate, if not at Endpoint.
 	ClientEndpoint string
 
+	// Origins are those of web sites whose pages may send signed requests (CORS): see stacksync.SetOriginsParams. CreateContainer sets the rule
+	// of the bucket, which with Bucket it does once in the life of a Storage. Defaults to leaving the rules as they are.
+	Origins []string
+	// ClockMargin is how far the server's clock may be ahead of this machine's: signed requests are good for that much longer than
+	// SignChunks says, as S3 ends them by its own clock. At most 15 minutes: calls are refused where the clocks are farther apart,
+	// in either direction. Defaults to 0, for clocks that are kept right.
+	ClockMargin time.Duration
+
 	// Parallel is how many requests one call may have under way. Defaults to 16.
 	Parallel int
 	// Tries is how often a request is sent that could succeed later. Defaults to 8; 1 means that nothing is sent again.
@@ -69,6 +79,7 @@ const (
 
 	mostParallel     = 1_000
 	mostTries        = 100
+	mostMargin       = 15 * time.Minute
 	mostPrefix       = 200
 	mostBucketPrefix = 30
 )
@@ -99,6 +110,8 @@ func (c *Config) complete() (*url.URL, error) {
 	switch {
 	case c.Parallel < 1 || c.Parallel > mostParallel:
 		return nil, field("Parallel", "is not 1 to 1000")
+	case c.ClockMargin < 0 || c.ClockMargin > mostMargin:
+		return nil, field("ClockMargin", "is not 0 to 15 minutes")
 	case c.Tries < 1 || c.Tries > mostTries:
 		return nil, field("Tries", "is not 1 to 100")
 	case (c.Bucket == "") == (c.BucketPrefix == ""):
@@ -111,6 +124,9 @@ func (c *Config) complete() (*url.URL, error) {
 		return nil, field("Prefix", "is set without Bucket")
 	case c.BucketPrefix != "" && !goodBucketPrefix(c.BucketPrefix):
 		return nil, field("BucketPrefix", `is not 2 to 30 characters of a-z, 0-9 and "-" that start with a letter or digit, or is kept for Amazon's own use`)
+	}
+	if err := check.Origins("Origins", c.Origins); err != nil {
+		return nil, err
 	}
 	return parseEndpoint("Endpoint", c.Endpoint, c.Insecure)
 }

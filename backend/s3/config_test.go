@@ -3,6 +3,7 @@ package s3_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -16,7 +17,7 @@ func TestConfig(t *testing.T) {
 	for _, endpoint := range []string{"s3.example.com", "s3.example.com:9000", "https://s3.example.com", "http://127.0.0.1:7070", "http://[::1]:7070/", "[::1]:7070"} {
 		c := good
 		c.Endpoint = endpoint
-		_, err := s3.Open(c)
+		_, err := s3.New(c)
 		require.NoError(t, err, endpoint)
 	}
 	for _, test := range []struct {
@@ -45,10 +46,13 @@ func TestConfig(t *testing.T) {
 		{"BucketPrefix", func(c *s3.Config) { c.Bucket, c.BucketPrefix = "", strings.Repeat("a", 31) }},
 		{"Parallel", func(c *s3.Config) { c.Parallel = -1 }},
 		{"Tries", func(c *s3.Config) { c.Tries = 101 }},
+		{"Origins[1]", func(c *s3.Config) { c.Origins = []string{"*", "example.com"} }},
+		{"ClockMargin", func(c *s3.Config) { c.ClockMargin = -1 }},
+		{"ClockMargin", func(c *s3.Config) { c.ClockMargin = 16 * time.Minute }},
 	} {
 		c := good
 		test.change(&c)
-		_, err := s3.Open(c)
+		_, err := s3.New(c)
 		var fe *stacksync.FieldError
 		require.ErrorAs(t, err, &fe, "%+v", c)
 		require.Equal(t, test.field, fe.Field)

@@ -27,13 +27,17 @@ var skips = map[string]string{
 	"SignedPutCut": "versitygw 1.8.0 keeps what came of content that was cut off, where the request is signed without its SHA-256 (see TestSignedPutCut)",
 }
 
+// origins are those of web sites whose pages may send signed requests.
+var origins = []string{"https://app.example.com", "http://localhost:8080"}
+
 // TestConformance runs in one bucket, without TLS as TestConformanceOwnBuckets: the server has no connection for more than one request, and
 // 30,000 handshakes take minutes. See TestOverTLS.
 func TestConformance(t *testing.T) {
 	c := config(t, server(t))
-	backendtest.Run(t, backendtest.Suite{Many: testsize.Of(1_500, 0), Signs: true, Skips: skips, New: func(t backendtest.T) backendtest.Instance {
+	c.Origins = origins
+	backendtest.Run(t, backendtest.Suite{Many: testsize.Of(1_500, 0), Signs: true, Origins: origins, Skips: skips, New: func(t backendtest.T) backendtest.Instance {
 		open := func() stacksync.StorageProvisioner {
-			s, err := s3.Open(c)
+			s, err := s3.New(c)
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, s.Close()) })
 			return s
@@ -46,9 +50,10 @@ func TestConformance(t *testing.T) {
 func TestConformanceOwnBuckets(t *testing.T) {
 	gateway := server(t)
 	c := ownBuckets(gateway)
-	backendtest.Run(t, backendtest.Suite{Many: testsize.Of(1_500, 0), Signs: true, Accounts: true, Skips: skips, New: func(t backendtest.T) backendtest.Instance {
+	c.Origins = origins
+	backendtest.Run(t, backendtest.Suite{Many: testsize.Of(1_500, 0), Signs: true, Origins: origins, Accounts: true, Skips: skips, New: func(t backendtest.T) backendtest.Instance {
 		open := func() stacksync.StorageProvisioner {
-			s, err := s3.Open(c)
+			s, err := s3.New(c)
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, s.Close()) })
 			a, err := s.WithUsers(gateway)
@@ -155,7 +160,7 @@ func TestOutage(t *testing.T) {
 				Open: func(t backendtest.T) stacksync.StorageProvisioner {
 					c := keys(gateway)
 					c.Bucket, c.Tries = "bucket", 1 // else it gets over the outage by itself, and the suite does not see it
-					s, err := s3.Open(c)
+					s, err := s3.New(c)
 					require.NoError(t, err)
 					t.Cleanup(func() { require.NoError(t, s.Close()) })
 					return s
@@ -169,7 +174,7 @@ func TestOutage(t *testing.T) {
 }
 
 // newService makes a service for backendtest.RunOutage.
-func newService(t backendtest.T, storage stacksync.StorageProvisioner, via stacksync.Via) stacksync.SyncService {
+func newService(t backendtest.T, storage stacksync.StorageProvisioner, via stacksync.Via) backendtest.Service {
 	store := memory.New(memory.Config{})
 	config := service.Config{Storage: storage, ChunkHash: sha256.New}
 	if via != "" {

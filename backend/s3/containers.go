@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -29,13 +30,20 @@ func (s *Storage) CreateContainer(ctx context.Context, p stacksync.CreateContain
 
 func (s *Storage) createContainer(ctx context.Context, at place) error {
 	if s.layout.ownBucket() {
-		return s.try(ctx, "create bucket", func(ctx context.Context) error {
+		err := s.try(ctx, "create bucket", func(ctx context.Context) error {
 			err := s.client.MakeBucket(ctx, at.bucket, minio.MakeBucketOptions{Region: s.cfg.Region})
 			if is(err, minio.BucketAlreadyOwnedByYou) {
 				return nil
 			}
 			return err
 		})
+		if err != nil {
+			return err
+		}
+		return s.prepare(ctx, at.bucket)
+	}
+	if err := s.prepare(ctx, at.bucket); err != nil {
+		return s.named(err)
 	}
 	return s.try(ctx, "create marker", func(ctx context.Context) error {
 		_, err := s.client.Client.PutObject(ctx, at.bucket, at.marker(), bytes.NewReader(nil), 0, minio.PutObjectOptions{DisableMultipart: true, DisableContentSha256: true})
@@ -61,6 +69,11 @@ func (s *Storage) existing(ctx context.Context, name string) (*container, error)
 			return nil, err
 		}
 		if !found {
+			if !s.layout.ownBucket() {
+				if err := s.seesBucket(ctx); err != nil {
+					return nil, err
+				}
+			}
 			return nil, missingContainer(name)
 		}
 		if s.layout.ownBucket() {
@@ -130,7 +143,7 @@ func (s *Storage) deleteContainer(ctx context.Context, name string, at place) er
 	const tries = 5 // writes that have begun before may put something there even now
 	if !s.layout.ownBucket() {
 		if err := s.deleteKeys(ctx, at.bucket, []string{at.marker()}); err != nil {
-			return err
+			return s.named(err)
 		}
 		s.known.forget(name)
 		for range tries {
@@ -138,6 +151,9 @@ func (s *Storage) deleteContainer(ctx context.Context, name string, at place) er
 			if err != nil || n == 0 {
 				return err
 			}
+		}
+		if err := s.garbled(ctx, at); err != nil {
+			return err
 		}
 		return errors.New("chunks are being written to it all the time")
 	}
@@ -153,6 +169,12 @@ func (s *Storage) deleteContainer(ctx context.Context, name string, at place) er
 			return err
 		}
 	}
+	if garbled := s.garbled(ctx, at); garbled != nil {
+		return fmt.Errorf("%w: %w", garbled, err)
+	}
+	if keeps, keepsErr := s.keepsVersions(ctx, at.bucket); keeps && keepsErr == nil {
+		err = fmt.Errorf("%w: %w; delete the versions, and call again", ErrVersioned, err)
+	}
 	return err
 }
 
@@ -161,19 +183,20 @@ func (s *Storage) empty(ctx context.Context, at place) (n int, err error) {
 	deletions, groupCtx := errgroup.WithContext(ctx)
 	deletions.SetLimit(s.cfg.Parallel)
 	after := ""
-	for err == nil {
-		var page []minio.ObjectInfo
-		if page, err = s.page(groupCtx, at, after, mostPage); err != nil || len(page) == 0 {
+	for {
+		var p page
+		if p, err = s.page(groupCtx, at, after, mostPage); err != nil {
 			break
 		}
-		keys := make([]string, len(page))
-		for i := range page {
-			keys[i] = page[i].Key
+		keys := p.garbled // some may be right
+		for i := range p.objects {
+			keys = append(keys, p.objects[i].Key)
 		}
 		n += len(keys)
-		after = keys[len(keys)-1]
-		deletions.Go(func() error { return s.deleteKeys(groupCtx, at.bucket, keys) })
-		if len(page) < mostPage {
+		for keys := range slices.Chunk(keys, mostPage) {
+			deletions.Go(func() error { return s.deleteKeys(groupCtx, at.bucket, keys) })
+		}
+		if after = p.next; after == "" {
 			break
 		}
 	}
@@ -185,6 +208,15 @@ func (s *Storage) empty(ctx context.Context, at place) (n int, err error) {
 	}
 	aborted, err := s.abortUploads(ctx, at)
 	return n + aborted, err
+}
+
+// garbled returns an error if objects are left whose keys the server does not list as they are: nobody but its operator can delete them.
+func (s *Storage) garbled(ctx context.Context, at place) error {
+	p, err := s.page(ctx, at, "", mostPage)
+	if err == nil && len(p.garbled) > 0 {
+		err = fmt.Errorf("%d objects are left whose keys the server does not list as they are", len(p.garbled))
+	}
+	return err
 }
 
 // abortUploads aborts the uploads that were begun in a place and never finished.

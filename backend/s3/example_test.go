@@ -10,7 +10,7 @@ import (
 )
 
 func Example() {
-	storage, err := s3.Open(s3.Config{
+	storage, err := s3.New(s3.Config{
 		Endpoint: "s3.eu-central-1.amazonaws.com", Region: "eu-central-1", Bucket: "example-chunks",
 		AccessKey: "AKIAIOSFODNN7EXAMPLE", SecretKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
 	})

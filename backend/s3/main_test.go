@@ -119,7 +119,7 @@ func ownBuckets(s *versitygw.Server) s3.Config {
 // open opens a storage and makes the container in it.
 func open(t T, c s3.Config) *s3.Storage {
 	t.Helper()
-	s, err := s3.Open(c)
+	s, err := s3.New(c)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	_, err = s.CreateContainer(context.Background(), stacksync.CreateContainerParams{Container: container})

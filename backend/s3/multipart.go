@@ -139,6 +139,12 @@ func (u *upload) complete(ctx context.Context, w *write) error {
 			return headErr
 		}
 		if !found {
+			if lost {
+				return final{err}
+			}
+			if err := u.s.comesAndGoes(ctx, u.bucket); err != errComesAndGoes { //nolint:errorlint // as it is made
+				return err
+			}
 			return final{err}
 		}
 		return w.compareSize(info.Size)

@@ -140,7 +140,7 @@ func TestParallelRequests(t *testing.T) {
 
 func TestSignMakesNoRequest(t *testing.T) {
 	t.Parallel()
-	s, err := s3.Open(s3.Config{Endpoint: "nowhere.invalid", AccessKey: "a", SecretKey: "s", BucketPrefix: "b-", Transport: forbidden{t}})
+	s, err := s3.New(s3.Config{Endpoint: "nowhere.invalid", AccessKey: "a", SecretKey: "s", BucketPrefix: "b-", Transport: forbidden{t}})
 	require.NoError(t, err)
 	chunks := make([]stacksync.Chunk, 1_000)
 	for i, name := range hashes("sign", len(chunks)) {

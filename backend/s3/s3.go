@@ -1,6 +1,6 @@
 // Package s3 keeps chunks in an object store that speaks S3: Amazon's, MinIO, Ceph, versitygw and others.
 //
-//	storage, err := s3.Open(s3.Config{
+//	storage, err := s3.New(s3.Config{
 //		Endpoint: "s3.eu-central-1.amazonaws.com", Region: "eu-central-1", Bucket: "chunks",
 //		AccessKey: id, SecretKey: stacksync.Secret(secret),
 //	})
@@ -28,7 +28,9 @@
 //
 // Objects must be readable as soon as they are written (Amazon's are since 2020), and be listed in the order of their keys (directory
 // buckets are not). Writes say If-None-Match: *, so that no stored chunk is ever replaced; for a server that refuses this there is
-// Config.Unconditional. Versions of objects should be off: deleted chunks would go on taking space.
+// Config.Unconditional. Versions of objects should be off, and with them object lock: deleted chunks would go on taking space. Some servers,
+// versitygw among them, take no chunk again then that was deleted; CreateContainer tries that where a bucket keeps versions, and fails with an
+// ErrVersioned, as does a write that meets it. A Config.Bucket that does not exist is an ErrNoBucket.
 //
 // Versitygw 1.8.0 keeps what came of content that was cut off where nothing tells the sum or the length of it. What the host writes is safe
 // from that; signed requests are where SignChunksParams.SHA256 is set, as a service does whose chunks are named so.
@@ -68,6 +70,7 @@ type Storage struct {
 	log     *slog.Logger
 	layout  layout
 	known   containers
+	looks   bucketLooks
 	// checksums follow content over TLS.
 	checksums bool
 	parts     sync.Pool // of *[]byte, partSize long
@@ -78,9 +81,9 @@ type Storage struct {
 	copyPart int64
 }
 
-// Open makes a Storage. It does no input or output: whether the server is there and takes the keys shows at the first call. A setting
+// New makes a Storage. It does no input or output: whether the server is there and takes the keys shows at the first call. A setting
 // that can't work is a *stacksync.FieldError.
-func Open(c Config) (*Storage, error) {
+func New(c Config) (*Storage, error) {
 	endpoint, err := c.complete()
 	if err != nil {
 		return nil, err

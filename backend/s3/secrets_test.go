@@ -45,7 +45,7 @@ func TestSecrets(t *testing.T) {
 	seen.WriteString(n.logged())
 
 	c.SecretKey, c.Logger = wrong, n.logger()
-	s, err := s3.Open(c)
+	s, err := s3.New(c)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	for _, do := range calls(s) {
@@ -61,7 +61,7 @@ func TestSecrets(t *testing.T) {
 	for _, endpoint := range []string{"https://user:" + wrong + "@host", "https://host/?" + wrong, "http://" + wrong + " x"} {
 		bad := c
 		bad.Endpoint = endpoint
-		_, err := s3.Open(bad)
+		_, err := s3.New(bad)
 		note(err)
 	}
 	for _, secret := range secrets {

@@ -26,8 +26,8 @@ const (
 // signed with such keys expires with them, if that is sooner than Expires.
 //
 // A Put is good only for content of the chunk's size, at most 5 GiB (a stacksync.ErrLimit), and not for a chunk that is stored, which the
-// server answers with 412; where p.SHA256 says so, only for the content that has this hash, else the answer is 400. Clients in a
-// browser need a CORS rule of the bucket that allows the headers If-None-Match and X-Amz-Checksum-Sha256.
+// server answers with 412; where p.SHA256 says so, only for the content that has this hash, else the answer is 400. Pages in a
+// browser need a CORS rule of the bucket: see Config.Origins.
 func (s *Storage) SignChunks(ctx context.Context, p stacksync.SignChunksParams) (stacksync.SignChunksResult, error) {
 	err := check.SignChunks(ctx, p)
 	var r stacksync.SignChunksResult
@@ -42,8 +42,10 @@ func (s *Storage) SignChunks(ctx context.Context, p stacksync.SignChunksParams) 
 
 func (s *Storage) signChunks(ctx context.Context, p stacksync.SignChunksParams) (r stacksync.SignChunksResult, err error) {
 	at := s.layout.place(p.Container)
+	const most = 7 * 24 * time.Hour              // that S3 takes
 	lifetime := p.Lifetime.Truncate(time.Second) // as S3 counts
 	r.Expires = time.Now().UTC().Truncate(time.Second).Add(lifetime)
+	lifetime = min(lifetime+s.cfg.ClockMargin.Truncate(time.Second), most)
 	r.Requests = make([]stacksync.SignedRequest, len(p.Chunks))
 	for i := range p.Chunks {
 		c := &p.Chunks[i]

@@ -122,10 +122,11 @@ func (l *stat) lookIn(ctx context.Context, part []wanted, worth bool) error {
 
 // list lists a page that starts with the first of the sorted chunks, and returns those that it does not tell about.
 func (l *stat) list(ctx context.Context, sorted []wanted) ([]wanted, error) {
-	objects, err := l.s.page(ctx, l.at, before(sorted[0].key), mostPage)
+	page, err := l.s.page(ctx, l.at, before(sorted[0].key), mostPage)
 	if err != nil {
 		return nil, err
 	}
+	objects := page.objects
 	for i := range objects {
 		for len(sorted) > 0 && sorted[0].key < objects[i].Key {
 			sorted = sorted[1:]
@@ -135,7 +136,7 @@ func (l *stat) list(ctx context.Context, sorted []wanted) ([]wanted, error) {
 			sorted = sorted[1:]
 		}
 	}
-	if len(objects) < mostPage { // that was all there is
+	if page.next == "" { // that was all there is
 		return nil, nil
 	}
 	return sorted, nil

@@ -46,7 +46,7 @@ func TestOverTLS(t *testing.T) {
 
 	// Who does not trust the server finds that out at once.
 	c.RootCAs = nil
-	s, err := s3.Open(c)
+	s, err := s3.New(c)
 	require.NoError(t, err)
 	var n naps
 	s3.SetSleep(s, n.sleep)

@@ -277,7 +277,7 @@ func TestPeers(t *testing.T) {
 	}))
 	t.Cleanup(cut.Close)
 	c := s3.Config{Endpoint: cut.URL, AccessKey: "a", SecretKey: "s", Bucket: "bucket"}
-	s, err := s3.Open(c)
+	s, err := s3.New(c)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	got, err := read(t.Context(), s, container, "chunk")
@@ -285,7 +285,7 @@ func TestPeers(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 
 	c.Endpoint = "https://" + strings.TrimPrefix(cut.URL, "http://")
-	s, err = s3.Open(c)
+	s, err = s3.New(c)
 	require.NoError(t, err)
 	var n naps
 	s3.SetSleep(s, n.sleep)

@@ -143,7 +143,7 @@ func (w *write) compare(ctx context.Context, content io.Reader, err error) error
 	case headErr != nil:
 		return headErr
 	case !found && is(err, minio.PreconditionFailed): // deleted meanwhile
-		return errComesAndGoes
+		return w.s.comesAndGoes(ctx, w.bucket)
 	case !found:
 		return err
 	}

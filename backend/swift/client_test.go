@@ -91,7 +91,7 @@ func (c *client) Get(ctx context.Context, object string) ([]byte, error) {
 }
 
 func (c *client) Put(ctx context.Context, object string, content []byte) error {
-	_, err := c.do(ctx, http.MethodPut, "/"+object, content)
+	_, err := c.do(ctx, http.MethodPut, (&url.URL{Path: "/" + object}).EscapedPath(), content)
 	return err
 }
 

@@ -5,13 +5,18 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/backend/internal/check"
 )
 
-const defaultParallel = 16
+const (
+	defaultParallel   = 16
+	defaultRemembered = time.Minute
+)
 
 func (c *Config) check() error {
 	bad := func(field, reason string) error { return &stacksync.FieldError{Field: field, Reason: reason} }
@@ -30,6 +35,9 @@ func (c *Config) check() error {
 	}
 	if c.Parallel < 0 {
 		return bad("Parallel", "is negative")
+	}
+	if err := check.Origins("Origins", c.Origins); err != nil {
+		return err
 	}
 	if c.Signing != nil {
 		if err := c.Signing.check(); err != nil {

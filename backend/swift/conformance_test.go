@@ -17,12 +17,12 @@ func TestConformance(t *testing.T) {
 	backendtest.Run(t, backendtest.Suite{
 		New: func(t backendtest.T) backendtest.Instance {
 			c := configOf(server)
-			c.Prefix, c.Listings = "test-", true
+			c.Prefix, c.Listings, c.Origins = "test-", true, origins
 			c.Signing, c.Accounts = &swift.Signing{Keys: []stacksync.Secret{masterKey}}, accountsOf(server, "test-")
 			reopen := func() stacksync.StorageProvisioner { return open(t, c) }
 			return backendtest.Instance{Storage: reopen(), Reopen: reopen, Dial: dial}
 		},
-		Signs: true, Accounts: true, SecretBound: 3 * tokenCache, Many: testsize.Of(1_500, 0), // Swift takes more than a minute to store 10,000
+		Signs: true, Origins: origins, Accounts: true, SecretBound: 3 * tokenCache, Many: testsize.Of(1_500, 0), // Swift takes more than a minute to store 10,000
 		Skips: map[string]string{
 			"SignedPutSize":             "a temporary URL does not bind the length",
 			"SignedPutContent":          "a temporary URL does not bind the content",
@@ -34,3 +34,6 @@ func TestConformance(t *testing.T) {
 }
 
 const masterKey stacksync.Secret = "a master key for tests, which is long enough"
+
+// origins are those of web sites whose pages may send signed requests.
+var origins = []string{"https://app.example.com", "http://localhost:8080"}

@@ -14,20 +14,46 @@ import (
 // CreateContainer implements stacksync.StorageProvisioner. A container that is there and keeps versions is an ErrVersioned.
 func (s *Storage) CreateContainer(ctx context.Context, p stacksync.CreateContainerParams) (stacksync.CreateContainerResult, error) {
 	err := check.CreateContainer(ctx, p)
-	var res answer
 	if err == nil {
-		res, err = s.do(ctx, request{
-			method: http.MethodPut, container: s.container(p.Container), header: s.keys.header(s.container(p.Container)),
-			ok: []int{http.StatusCreated, http.StatusAccepted, http.StatusNoContent},
-		})
-	}
-	if err == nil && res.status == http.StatusAccepted { // it was there
-		_, err = s.exists(ctx, s.container(p.Container))
+		err = s.createContainer(ctx, s.container(p.Container))
 	}
 	if err != nil {
 		return stacksync.CreateContainerResult{}, fmt.Errorf("create container %.63q: %w", p.Container, err)
 	}
 	return stacksync.CreateContainerResult{}, nil
+}
+
+// createContainer gives a new container its keys and origins at once. One that is there may have others, which proxies remember.
+func (s *Storage) createContainer(ctx context.Context, container string) error {
+	for {
+		present, there, err := s.headContainer(ctx, container)
+		if err != nil {
+			return err
+		}
+		if there {
+			_, err = s.change(ctx, container, present)
+			return err
+		}
+		res, err := s.do(ctx, request{
+			method: http.MethodPut, container: container, header: s.settings(container),
+			ok: []int{http.StatusCreated, http.StatusAccepted, http.StatusNoContent},
+		})
+		if err != nil || res.status == http.StatusCreated {
+			return err
+		}
+	}
+}
+
+// headContainer asks for the header of a container that may be there. One that keeps versions is an ErrVersioned.
+func (s *Storage) headContainer(ctx context.Context, container string) (header http.Header, there bool, err error) {
+	res, err := s.do(ctx, request{method: http.MethodHead, container: container, ok: []int{http.StatusOK, http.StatusNoContent}})
+	switch {
+	case isStatus(err, http.StatusNotFound):
+		return nil, false, nil
+	case err == nil && kept(res.header):
+		err = ErrVersioned
+	}
+	return res.header, err == nil, err
 }
 
 // DeleteContainer implements stacksync.StorageProvisioner. It deletes page by page whatever is in the container, then the container. While
@@ -88,14 +114,8 @@ func (s *Storage) empty(ctx context.Context, container string) error {
 
 // exists asks whether a container does, and whether it may.
 func (s *Storage) exists(ctx context.Context, container string) (bool, error) {
-	res, err := s.do(ctx, request{method: http.MethodHead, container: container, ok: []int{http.StatusOK, http.StatusNoContent}})
-	if isStatus(err, http.StatusNotFound) {
-		return false, nil
-	}
-	if err == nil && kept(res.header) {
-		err = ErrVersioned
-	}
-	return err == nil, err
+	_, there, err := s.headContainer(ctx, container)
+	return there, err
 }
 
 // modified is when an object was, by the cluster's clock: listings say it without a zone, and mean UTC.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -42,6 +43,14 @@ func newFake(t *testing.T, answer http.HandlerFunc) *fake {
 	f.Server = httptest.NewServer(http.HandlerFunc(f.serve))
 	t.Cleanup(f.Close)
 	return f
+}
+
+// secure has the fake speak HTTPS.
+func (f *fake) secure(t *testing.T) {
+	f.Close()
+	f.Server = httptest.NewTLSServer(http.HandlerFunc(f.serve))
+	f.Config.ErrorLog = log.New(io.Discard, "", 0)
+	t.Cleanup(f.Close)
 }
 
 func (f *fake) serve(w http.ResponseWriter, r *http.Request) {

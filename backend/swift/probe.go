@@ -65,7 +65,7 @@ func (a *accounts) probe(ctx context.Context, id string, secret stacksync.Secret
 	}
 	status := http.StatusOK
 	err = a.s.retry(ctx, nil, func(ctx context.Context, _ string) error {
-		_, err := a.s.send(ctx, token, request{method: http.MethodHead, ok: []int{http.StatusOK, http.StatusNoContent}})
+		_, err := a.s.send(ctx, token, request{method: http.MethodGet, query: "limit=1", ok: []int{http.StatusOK, http.StatusNoContent}})
 		if isStatus(err, http.StatusForbidden, http.StatusUnauthorized) { // it is not our own token that is refused
 			status, err = statusOf(err), nil
 		}

@@ -25,8 +25,8 @@ import (
 // Each container has a key of its own, made of a master key and the container's name, and not one key for the account: with that, whoever
 // may put one object could have Swift copy any other one of the account into it (X-Copy-From). With a container's key the other one must
 // be of the same container. The master key never leaves the host. The containers' keys are part of their metadata in Swift, which
-// only operators of the project see: CreateContainer sets them, and the first SignChunks of a process for a container does once
-// more, which is that call's only request.
+// only operators of the project see: CreateContainer sets them, and the first SignChunks of a process for a container looks whether
+// they are there, by that call's only request, and sets them where they are not.
 //
 // A temporary URL can't ask for an object itself where that has its content elsewhere, as the Storage does: Swift follows it, but with
 // the container's key only within the same container. So it brings nothing that whoever may read the container may not read. A put can
@@ -42,12 +42,26 @@ import (
 //
 // A container has two keys, which are both good. To change the master key from old to new, while several processes run: give all
 // of them Keys [old, new]; then [new, old]; when the longest Lifetime that was signed for is over, [new]. A request signed before
-// then goes on working. Where a key has leaked, go to [new] at once: what was signed with the old key stops working at each container's
-// next SignChunks.
+// then goes on working. A proxy that does not share its memcached with the others goes by the former keys of a container for a minute, and
+// refuses what it does not know: so while a container has its first key for less than Remembered, and has the second from before, the
+// second signs. When the first key came is noted at the container, for all processes. Where a key has leaked, go to [new] at once: what was
+// signed with the old key stops working at each container's next SignChunks, and on proxies without a shared memcached there is a gap of
+// a minute.
+//
+// # Clocks
+//
+// A temporary URL ends by Swift's clock, and is made by this machine's. Where Swift's is ahead by more than the Lifetime, requests are
+// refused from the start: ClockMargin makes up for that. Where Swift's clock is behind, they are good for as much longer.
 type Signing struct {
-	// Keys are one or two master keys of at least 32 characters each. The first one signs; what the second has signed, or will have, is
-	// accepted.
+	// Keys are one or two master keys of at least 32 characters each. The first one signs, but see Remembered; what the second has signed,
+	// or will have, is accepted.
 	Keys []stacksync.Secret
+	// Remembered is for how long a proxy may go by the former keys of a container: Swift's recheck_container_existence. Defaults to
+	// 1 minute, as Swift does; 1 ns where all proxies share their memcached.
+	Remembered time.Duration
+	// ClockMargin is how far Swift's clock may be ahead of this machine's: signed requests are good for that much longer than SignChunks
+	// says. At most an hour. Defaults to 0, for clocks that are kept right.
+	ClockMargin time.Duration
 }
 
 func (c *Signing) check() error {
@@ -57,6 +71,12 @@ func (c *Signing) check() error {
 	)
 	if n := len(c.Keys); n == 0 || n > most {
 		return &stacksync.FieldError{Field: "Signing.Keys", Reason: "are not one or two"}
+	}
+	switch {
+	case c.Remembered < 0:
+		return &stacksync.FieldError{Field: "Signing.Remembered", Reason: "is negative"}
+	case c.ClockMargin < 0 || c.ClockMargin > time.Hour:
+		return &stacksync.FieldError{Field: "Signing.ClockMargin", Reason: "is not 0 to 1 hour"}
 	}
 	for i, key := range c.Keys {
 		if len(key) < least {
@@ -95,18 +115,6 @@ func (c *Signing) containerKeys() containerKeys {
 	}
 }
 
-// header sets both keys of a container. Nil leaves them as they are.
-func (k containerKeys) header(container string) map[string]string {
-	if k == nil {
-		return nil
-	}
-	first, second := k(container)
-	return map[string]string{
-		"X-Container-Meta-Temp-Url-Key":   first,
-		"X-Container-Meta-Temp-Url-Key-2": second, // empty removes it
-	}
-}
-
 // signer is the Storage's stacksync.ChunkSigner.
 type signer struct {
 	stacksync.StorageProvisioner // the Storage
@@ -115,8 +123,8 @@ type signer struct {
 	host, path                   string // of the account's URL
 
 	mu sync.Mutex
-	// ready has the containers whose keys this process has set.
-	ready map[string]bool
+	// ready has the containers whose keys this process has looked at.
+	ready map[string]signing
 }
 
 // Unwrap returns what else the Storage is.
@@ -142,27 +150,30 @@ func (s *Storage) newSigner(inner stacksync.StorageProvisioner) (*signer, error)
 	if i < 0 {
 		return nil, fmt.Errorf("the object store's URL %s has no /v1/", s.url)
 	}
-	return &signer{StorageProvisioner: s, s: s, inner: inner, host: s.url[:len(s.url)-len(u.EscapedPath())] + u.EscapedPath()[:i], path: u.Path[i:], ready: map[string]bool{}}, nil
+	return &signer{
+		StorageProvisioner: s, s: s, inner: inner, host: s.url[:len(s.url)-len(u.EscapedPath())] + u.EscapedPath()[:i], path: u.Path[i:],
+		ready: map[string]signing{},
+	}, nil
 }
 
 // SignChunks implements stacksync.ChunkSigner. See Signing for what the requests bind. SHA256 makes no difference.
 func (g *signer) SignChunks(ctx context.Context, p stacksync.SignChunksParams) (stacksync.SignChunksResult, error) {
 	err := check.SignChunks(ctx, p)
+	container := g.s.container(p.Container)
+	var known signing
 	if err == nil {
-		err = g.setKeys(ctx, g.s.container(p.Container))
+		known, err = g.setKeys(ctx, container)
 	}
 	if err != nil {
 		return stacksync.SignChunksResult{}, fmt.Errorf("sign chunks: %w", err)
 	}
-	return g.signChunks(p), nil
+	return g.signChunks(p, container, g.keyOf(container, known)), nil
 }
 
-func (g *signer) signChunks(p stacksync.SignChunksParams) stacksync.SignChunksResult {
-	container := g.s.container(p.Container)
-	key, _ := g.s.keys(container)
+func (g *signer) signChunks(p stacksync.SignChunksParams, container, key string) stacksync.SignChunksResult {
 	// Swift looks at whole seconds: it is rounded up.
 	expires := time.Now().Add(p.Lifetime + time.Second - 1).Truncate(time.Second)
-	unix := strconv.FormatInt(expires.Unix(), 10)
+	unix := strconv.FormatInt(expires.Add(g.s.signing.ClockMargin).Unix(), 10)
 	r := stacksync.SignChunksResult{Requests: make([]stacksync.SignedRequest, len(p.Chunks)), Expires: expires}
 	for i, c := range p.Chunks {
 		path := g.path + "/" + container + "/" + objectname.Of(c.Name)
@@ -175,32 +186,4 @@ func (g *signer) signChunks(p stacksync.SignChunksParams) stacksync.SignChunksRe
 		}
 	}
 	return r
-}
-
-// setKeys gives a container its keys, once in the life of this Storage: it may have been made before there were keys, or with others.
-func (g *signer) setKeys(ctx context.Context, container string) error {
-	const most = 100_000 // containers that are remembered
-	g.mu.Lock()
-	ready := g.ready[container]
-	g.mu.Unlock()
-	if ready {
-		return nil
-	}
-	_, err := g.s.do(ctx, request{
-		method: http.MethodPost, container: container, header: g.s.keys.header(container),
-		ok: []int{http.StatusCreated, http.StatusAccepted, http.StatusNoContent},
-	})
-	if isStatus(err, http.StatusNotFound) { // it gets them when it is made
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("set the keys of container %q: %w", container, err)
-	}
-	g.mu.Lock()
-	if len(g.ready) >= most {
-		clear(g.ready)
-	}
-	g.ready[container] = true
-	g.mu.Unlock()
-	return nil
 }

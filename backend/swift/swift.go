@@ -45,6 +45,7 @@
 package swift
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -88,7 +89,8 @@ type Config struct {
 	RootCAs *x509.CertPool
 	// Transport sends the requests, in place of one that bounds dialling (10 s), the TLS handshake (10 s) and the wait for an answer's
 	// header (2 minutes), and that RootCAs is for. It is not closed. Give it an ExpectContinueTimeout: without, content that can be read
-	// once is spent on a server that refuses it.
+	// once is spent on a server that refuses it. With a Transport other than the package's own, Go's client
+	// writes "Unsolicited response" to the standard log after a HEAD that Swift has refused: see log.SetOutput.
 	Transport http.RoundTripper
 	// Parallel is how many requests one call has under way at a time. Defaults to 16.
 	Parallel int
@@ -100,6 +102,9 @@ type Config struct {
 	// For clusters of one node, and where nothing deletes chunks but whole containers.
 	Listings bool
 
+	// Origins are those of web sites whose pages may send signed requests (CORS): see stacksync.SetOriginsParams. CreateContainer and, with
+	// Signing, the first SignChunks for a container set the container's rule. Defaults to leaving the rules as they are.
+	Origins []string
 	// Signing makes the Storage a stacksync.ChunkSigner.
 	Signing *Signing
 	// Accounts makes the Storage a stacksync.AccountProvisioner.
@@ -115,6 +120,7 @@ type Storage struct {
 	log     *slog.Logger
 	session *session
 	keys    containerKeys
+	signing Signing // without its keys
 	// wire sends requests as they are: it has no token of its own, and tries nothing again.
 	wire  *gophercloud.ProviderClient
 	idle  func() // closes connections that are not in use
@@ -142,6 +148,9 @@ func Open(ctx context.Context, c Config) (*Storage, error) {
 // newStorage holds secrets as functions only: what is text shows where a Storage is printed.
 func newStorage(c Config) *Storage {
 	s := &Storage{cfg: c, log: c.Logger, keys: c.Signing.containerKeys()}
+	if c.Signing != nil {
+		s.signing = Signing{Remembered: cmp.Or(c.Signing.Remembered, defaultRemembered), ClockMargin: c.Signing.ClockMargin}
+	}
 	s.cfg.Password, s.cfg.Signing = "", nil
 	return s
 }

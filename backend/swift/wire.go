@@ -28,7 +28,6 @@ func newWire(c *Config) (*gophercloud.ProviderClient, func()) {
 	if transport == nil {
 		t := &http.Transport{
 			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           (&net.Dialer{Timeout: dialBound}).DialContext,
 			TLSClientConfig:       &tls.Config{RootCAs: c.RootCAs, MinVersion: tls.VersionTLS12},
 			TLSHandshakeTimeout:   dialBound,
 			ResponseHeaderTimeout: headerBound,
@@ -38,6 +37,7 @@ func newWire(c *Config) (*gophercloud.ProviderClient, func()) {
 			WriteBufferSize:       64 << 10,
 			ReadBufferSize:        64 << 10,
 		}
+		dialQuiet(t, (&net.Dialer{Timeout: dialBound}).DialContext)
 		transport, idle = t, t.CloseIdleConnections
 	}
 	client := http.Client{
@@ -63,7 +63,7 @@ func (l lengths) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Header.Del("Content-Length")
 		r.ContentLength = size
 	}
-	res, err := l.RoundTripper.RoundTrip(r)
+	res, err := l.RoundTripper.RoundTrip(expecting(r))
 	if err == nil && res.StatusCode >= http.StatusBadRequest && res.Body != nil {
 		res.Body = limited{io.LimitReader(res.Body, mostError), res.Body}
 	}

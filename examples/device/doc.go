@@ -58,6 +58,13 @@
 // even if the answer was lost. What is in the way of something else (two files that swap their names) waits in the state folder,
 // under the id of its item, and gets its place by the end of the pull.
 //
+// # Shared folders
+//
+// A device keeps one workspace. When a folder of it is shared (Sharing.ShareFolder), the folder ends there with tombstones that have
+// MovedTo, and the device removes its files from this folder, as after a deletion. Whoever runs devices follows the workspaces of the
+// user (Workspaces.FollowWorkspaces), and gives the new workspace a device and a folder of its own, where its mount says:
+// examples/sharing does so, and moves the files there before this device sees the tombstones, so that none is fetched again.
+//
 // # Limits
 //
 // Only files and folders are synced, of their modes only the executable bit. Links and special files are left alone and

@@ -22,7 +22,7 @@ import (
 	storage "github.com/stacksync/stacksync-go/backend/memory"
 	"github.com/stacksync/stacksync-go/examples/device"
 	"github.com/stacksync/stacksync-go/internal/testsize"
-	store "github.com/stacksync/stacksync-go/metastore/memory"
+	metadata "github.com/stacksync/stacksync-go/metastore/memory"
 	"github.com/stacksync/stacksync-go/notify/local"
 	"github.com/stacksync/stacksync-go/service"
 )
@@ -73,7 +73,7 @@ func openWorld(ctx context.Context, t tb, dir string, configure ...func(*service
 	for _, f := range configure {
 		f(&w.cfg)
 	}
-	w.start(store.New(store.Config{}))
+	w.start(metadata.New(metadata.Config{}))
 	return w
 }
 

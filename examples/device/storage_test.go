@@ -20,13 +20,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stacksync/stacksync-go"
-	"github.com/stacksync/stacksync-go/backend/memory"
+	storage "github.com/stacksync/stacksync-go/backend/memory"
 	"github.com/stacksync/stacksync-go/service"
 )
 
 // signing is a storage in memory that clients reach by signed requests over HTTP, and that does not always do what it should.
 type signing struct {
-	*memory.Storage
+	*storage.Storage
 	server *httptest.Server
 	secret string // which every signed URL has
 
@@ -46,7 +46,7 @@ type breakage func(s *signing, times int, w http.ResponseWriter, r *http.Request
 const signedHeader = "X-Signed-Header"
 
 func newSigning(t *testing.T) *signing {
-	s := &signing{Storage: memory.New(memory.Config{}), secret: rand.Text(), lifetime: time.Hour, times: map[string]int{}}
+	s := &signing{Storage: storage.New(storage.Config{}), secret: rand.Text(), lifetime: time.Hour, times: map[string]int{}}
 	s.server = httptest.NewServer(s)
 	t.Cleanup(s.server.Close)
 	return s

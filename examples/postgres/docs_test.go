@@ -11,7 +11,7 @@ import (
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/internal/pgtest"
-	metastore "github.com/stacksync/stacksync-go/metastore/postgres"
+	pgstore "github.com/stacksync/stacksync-go/metastore/postgres"
 	"github.com/stacksync/stacksync-go/service"
 )
 
@@ -72,7 +72,7 @@ func newDocumented(t *testing.T) *documented {
 	t.Helper()
 	w := &documented{server: pgtest.Shared(t)}
 	w.schema = w.server.Schema(t)
-	store, err := metastore.Open(t.Context(), metastore.Config{DSN: w.server.DSN(), Schema: w.schema})
+	store, err := pgstore.Open(t.Context(), pgstore.Config{DSN: w.server.DSN(), Schema: w.schema})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
 	w.service, err = service.New(store, service.Config{})

@@ -15,8 +15,8 @@ import (
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/backend/dir"
-	metastore "github.com/stacksync/stacksync-go/metastore/postgres"
-	notify "github.com/stacksync/stacksync-go/notify/postgres"
+	pgstore "github.com/stacksync/stacksync-go/metastore/postgres"
+	pgnotify "github.com/stacksync/stacksync-go/notify/postgres"
 	"github.com/stacksync/stacksync-go/service"
 )
 
@@ -95,12 +95,12 @@ func startServer(ctx context.Context, dsn, schema, chunks string, log *slog.Logg
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	store, err := metastore.Open(ctx, metastore.Config{DSN: dsn, Schema: schema}) // makes the tables, whoever comes first
+	store, err := pgstore.Open(ctx, pgstore.Config{DSN: dsn, Schema: schema}) // makes the tables, whoever comes first
 	if err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, store)
-	notifier, err := notify.New(ctx, notify.Config{DSN: dsn, Channel: schema, Logger: log})
+	notifier, err := pgnotify.Open(ctx, pgnotify.Config{DSN: dsn, Channel: schema, Logger: log})
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ var ftpSettings = []setting{
 	{name: "STACKSYNC_FTP_CA", about: "PEM file of who vouches for the server (default: the system's authorities)", optional: true},
 }
 
-func openFTP(ctx context.Context, _ string, log *slog.Logger) (storage, error) {
+func openFTP(ctx context.Context, _ string, log *slog.Logger) (opened, error) {
 	c := ftp.Config{
 		Addr: os.Getenv("STACKSYNC_FTP_ADDR"), Folder: os.Getenv("STACKSYNC_FTP_FOLDER"),
 		User: os.Getenv("STACKSYNC_FTP_USER"), Password: stacksync.Secret(os.Getenv("STACKSYNC_FTP_PASSWORD")),

@@ -17,7 +17,7 @@ var s3Settings = []setting{
 	{name: "AWS_SECRET_ACCESS_KEY", about: "its secret"},
 }
 
-func openS3(_ context.Context, _ string, log *slog.Logger) (storage, error) {
+func openS3(_ context.Context, _ string, log *slog.Logger) (opened, error) {
 	c := s3.Config{
 		Endpoint: os.Getenv("STACKSYNC_S3_ENDPOINT"), Region: os.Getenv("STACKSYNC_S3_REGION"),
 		AccessKey: os.Getenv("AWS_ACCESS_KEY_ID"), SecretKey: stacksync.Secret(os.Getenv("AWS_SECRET_ACCESS_KEY")),
@@ -26,5 +26,5 @@ func openS3(_ context.Context, _ string, log *slog.Logger) (storage, error) {
 	if c.Bucket = os.Getenv("STACKSYNC_S3_BUCKET"); c.Bucket == "" {
 		c.BucketPrefix = "stacksync-quickstart-" // a bucket for each workspace
 	}
-	return s3.Open(c)
+	return s3.New(c)
 }

@@ -12,11 +12,11 @@ import (
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/backend/dir"
-	"github.com/stacksync/stacksync-go/backend/memory"
+	storage "github.com/stacksync/stacksync-go/backend/memory"
 )
 
-// storage is a back-end for content that was opened.
-type storage interface {
+// opened is a back-end for content that was opened, and is to be closed.
+type opened interface {
 	stacksync.StorageProvisioner
 	io.Closer
 }
@@ -26,7 +26,7 @@ type kind struct {
 	name, about string
 	settings    []setting
 	// open opens the storage of a service that has its files in folder.
-	open func(ctx context.Context, folder string, log *slog.Logger) (storage, error)
+	open func(ctx context.Context, folder string, log *slog.Logger) (opened, error)
 	// tree is the part of the Go toolchain's src that is synced by default: all of it where that takes a minute or less.
 	tree string
 	// forgetful says that the content is gone with the process.
@@ -90,32 +90,32 @@ func describe(w io.Writer) {
 	_, _ = io.WriteString(w, b.String())
 }
 
-func openDir(ctx context.Context, folder string, log *slog.Logger) (storage, error) {
+func openDir(ctx context.Context, folder string, log *slog.Logger) (opened, error) {
 	return dir.Open(ctx, filepath.Join(folder, "chunks"), dir.Config{Logger: log})
 }
 
 // openMemory keeps the content as long as this process runs, however often the service is started.
-func openMemory() func(context.Context, string, *slog.Logger) (storage, error) {
-	kept := unclosed{memory.New(memory.Config{})}
-	return func(context.Context, string, *slog.Logger) (storage, error) { return kept, nil }
+func openMemory() func(context.Context, string, *slog.Logger) (opened, error) {
+	kept := unclosed{storage.New(storage.Config{})}
+	return func(context.Context, string, *slog.Logger) (opened, error) { return kept, nil }
 }
 
-type unclosed struct{ *memory.Storage }
+type unclosed struct{ *storage.Storage }
 
 func (unclosed) Close() error { return nil }
 
 // noting is a storage that notes which containers are made. Since it has Unwrap, the service still finds what else the storage can do.
 type noting struct {
-	storage
+	opened
 	made func(container string)
 }
 
 func (n noting) CreateContainer(ctx context.Context, p stacksync.CreateContainerParams) (stacksync.CreateContainerResult, error) {
 	n.made(p.Container) // first: who fails may have made it
-	return n.storage.CreateContainer(ctx, p)
+	return n.opened.CreateContainer(ctx, p)
 }
 
-func (n noting) Unwrap() stacksync.StorageProvisioner { return n.storage }
+func (n noting) Unwrap() stacksync.StorageProvisioner { return n.opened }
 
 // remove deletes containers, of a service that is closed.
 func (k *kind) remove(ctx context.Context, folder string, log *slog.Logger, containers []string) (err error) {

@@ -22,9 +22,9 @@ var swiftSettings = []setting{
 }
 
 // openSwift signs requests with a key that no other run has. A service that lives longer keeps its key with its passwords.
-func openSwift() func(context.Context, string, *slog.Logger) (storage, error) {
+func openSwift() func(context.Context, string, *slog.Logger) (opened, error) {
 	key := stacksync.Secret(rand.Text() + rand.Text())
-	return func(ctx context.Context, _ string, log *slog.Logger) (storage, error) {
+	return func(ctx context.Context, _ string, log *slog.Logger) (opened, error) {
 		return swift.Open(ctx, swift.Config{
 			AuthURL: os.Getenv("OS_AUTH_URL"), Region: os.Getenv("OS_REGION_NAME"),
 			Username: os.Getenv("OS_USERNAME"), Password: stacksync.Secret(os.Getenv("OS_PASSWORD")), Domain: os.Getenv("OS_USER_DOMAIN_NAME"),

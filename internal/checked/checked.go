@@ -1,7 +1,6 @@
-// Package checked reads content whose hash must be what its name says.
+// Package checked reads content whose hash must be what the chunk's name says.
 //
-// It is shared by the service and by backend.CopyBetween. It must not know where content comes from
-// or goes to.
+// The service and backend.CopyBetween use it. It must not know where content comes from or goes to.
 package checked
 
 import (
@@ -14,8 +13,8 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// hashed turns the end of content that is not what its name says into an error, so that a storage
-// never makes it visible. Content of another length is left for others to refuse.
+// hashed is the reader of Reader. It turns the end of content with another hash into an error, so
+// that a storage never makes that content visible.
 type hashed struct {
 	from  io.Reader
 	hash  hash.Hash
@@ -24,32 +23,35 @@ type hashed struct {
 	read  int64
 }
 
-// Reader checks the content of a chunk as it is read: at the end of content with another hash, Read
-// returns what wrong makes of it. Content of another length is left for others to refuse. Where
-// from is an io.Seeker, the reader can go back to where from was, and begin anew.
+// Reader returns a reader of the content of chunk want, which checks the hash as it reads. At the
+// end of content whose hash is not want.Name, Read returns the error that wrong makes. Content of
+// another length than want.Size is not checked: others refuse it. Where from is an io.Seeker, so is
+// the reader: it can go back to the position that from had, and begin anew. One goroutine uses it
+// at a time.
 func Reader(from io.Reader, hash func() hash.Hash, want stacksync.Chunk, wrong func(want stacksync.Chunk, got string) error) io.Reader {
 	h := &hashed{from: from, hash: hash(), want: want, wrong: wrong}
 	if seeker, ok := from.(io.Seeker); ok {
-		if start, err := seeker.Seek(0, io.SeekCurrent); err == nil { // else it only looks like one, as a pipe does
+		if start, err := seeker.Seek(0, io.SeekCurrent); err == nil { // else from only looks like an io.Seeker, as a pipe does
 			return &rewindable{h, seeker, start}
 		}
 	}
 	return h
 }
 
-// Damaged makes the error for content that a storage has damaged: ErrDamaged.
+// Damaged returns the error for content that a storage has damaged: an ErrDamaged.
 func Damaged(want stacksync.Chunk, got string) error {
 	return fmt.Errorf("%w: the hash of chunk %q is %s", stacksync.ErrDamaged, want.Name, got)
 }
 
-// rewindable lets a storage try again.
+// rewindable is hashed on an io.Seeker, so that a storage can try a write again.
 type rewindable struct {
 	*hashed
 	seeker io.Seeker
 	start  int64
 }
 
-// Seek implements io.Seeker, as far as a hash can follow: where it is, and back to the beginning.
+// Seek implements io.Seeker as far as a hash can follow: to the present position and back to the
+// beginning. errors.ErrUnsupported otherwise.
 func (r *rewindable) Seek(offset int64, whence int) (int64, error) {
 	switch at := r.start + r.read; {
 	case whence == io.SeekCurrent && offset == 0, whence == io.SeekStart && offset == at:
@@ -75,19 +77,21 @@ func (h *hashed) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// sound reads content whose hash is checked at its end. It hands out the last bytes when that has
-// been reached: who knows the size may read no further, and must not take for whole what is
-// damaged.
+// sound is the reader of Content. It hands out the last bytes only after it has read the end of the
+// content and checked the hash: a caller who knows the size may read no further, and must not take
+// damaged content for whole.
 type sound struct {
 	from   io.Reader
 	closer io.Closer
 	chunk  stacksync.Chunk
-	left   int64
-	err    error // of the Read before; it stays
+	left   int64 // bytes of the chunk that are not yet read
+	err    error // the error of the Read before, which all later ones return
 }
 
-// Content checks the content of a chunk as a storage has it: where it has another hash than the
-// chunk's name says, the last bytes and io.EOF are replaced by an ErrDamaged.
+// Content returns a reader of a chunk's content as a storage has it, and checks the hash. If the
+// hash is not the chunk's name, or content follows after chunk.Size bytes, Read returns an
+// ErrDamaged in place of the last bytes and io.EOF. If the content ends early, Read returns
+// io.ErrUnexpectedEOF. One goroutine uses it at a time.
 func Content(content io.ReadCloser, hash func() hash.Hash, chunk stacksync.Chunk) io.ReadCloser {
 	return &sound{from: Reader(content, hash, chunk, Damaged), closer: content, chunk: chunk, left: chunk.Size}
 }
@@ -119,7 +123,7 @@ func (s *sound) next(p []byte) (n int, err error) {
 	return n, err
 }
 
-// end returns io.EOF if that is what comes next.
+// end returns io.EOF if the content ends here, and ErrDamaged if there is more of it.
 func (s *sound) end() error {
 	const patience = 100 // reads that bring neither a byte nor an error
 	var b [1]byte

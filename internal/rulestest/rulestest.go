@@ -1,6 +1,6 @@
 // Package rulestest is the table of the consistency rules: a row for every row of the commit table
-// and for every structure rule. The root package runs it on its rules alone, without a store; the
-// service on each store.
+// in docs/design.md, and for every structure rule. The root package runs the table on its rules
+// alone, without a store; the service runs it on each store.
 package rulestest
 
 import (
@@ -16,28 +16,30 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// World is one workspace, empty at first, whose owner commits to it.
+// World is one workspace, empty at first. Its owner commits to it.
 type World interface {
 	// Upload stores content and returns its chunks, named by their SHA-256.
 	Upload(contents ...string) []stacksync.Chunk
+	// Commit commits proposals in one request and returns their outcomes.
 	Commit(proposals ...stacksync.Proposal) []stacksync.Outcome
-	// Item returns the current version of an item, which there is.
+	// Item returns the current version of an item that exists.
 	Item(id stacksync.ItemID) stacksync.Item
-	// SetQuota sets the owner's limit, in bytes.
+	// SetQuota sets the owner's quota limit, in bytes.
 	SetQuota(limit int64)
+	// Snapshot returns the present state.
 	Snapshot() Snapshot
-	// ID makes another item id with each call.
+	// ID returns a new item id with each call.
 	ID() stacksync.ItemID
 }
 
-// Snapshot is all that a client can see of a workspace, and what its owner is charged.
+// Snapshot is all that a client can see of a workspace, and the bytes that its owner is charged.
 type Snapshot struct {
 	Revision int64
-	Used     int64
+	Used     int64            // the owner's QuotaUsed
 	Items    []stacksync.Item // current versions, without tombstones, by revision
 }
 
-// Charged recomputes what the owner should be charged.
+// Charged returns the bytes that the owner should be charged for Items.
 func (s Snapshot) Charged() int64 {
 	var sum int64
 	for _, it := range s.Items {
@@ -48,10 +50,10 @@ func (s Snapshot) Charged() int64 {
 	return sum
 }
 
-// Limits are those that the table is about. The other fields have their defaults.
+// Limits are the limits that the table is about. The other fields have their defaults.
 var Limits = stacksync.Limits{Attrs: 2, AttrBytes: 100, Chunks: 20_000, Depth: 5}
 
-// Tree is what the rows start from:
+// Tree is the tree that the rows start from:
 //
 //	docs/            folder
 //	docs/sub/        folder
@@ -87,7 +89,7 @@ func (tr Tree) folder(parent stacksync.ItemID, name string) stacksync.Proposal {
 	return stacksync.Proposal{Item: tr.ID(), Version: 1, Parent: parent, Name: name, Kind: stacksync.Folder}
 }
 
-// file proposes version 1 of a file with one chunk, which it uploads.
+// file returns version 1 of a file with one chunk, and uploads that chunk.
 func (tr Tree) file(parent stacksync.ItemID, name, content string) stacksync.Proposal {
 	return stacksync.Proposal{
 		Item: tr.ID(), Version: 1, Parent: parent, Name: name, Kind: stacksync.File,
@@ -95,7 +97,7 @@ func (tr Tree) file(parent stacksync.ItemID, name, content string) stacksync.Pro
 	}
 }
 
-// must commits what has to succeed.
+// must commits proposals that have to succeed.
 func (tr Tree) must(proposals ...stacksync.Proposal) {
 	for _, o := range tr.Commit(proposals...) {
 		require.NoError(tr.t, o.Err)
@@ -103,18 +105,18 @@ func (tr Tree) must(proposals ...stacksync.Proposal) {
 	}
 }
 
-// ChunkOf returns the chunk that some content makes.
+// ChunkOf returns the chunk of some content: its name is the content's SHA-256.
 func ChunkOf(content string) stacksync.Chunk {
 	sum := sha256.Sum256([]byte(content))
 	return stacksync.Chunk{Name: hex.EncodeToString(sum[:]), Size: int64(len(content))}
 }
 
-// NumberedID makes an item id that is the same in every run.
+// NumberedID returns an item id that is the same in every run.
 func NumberedID(n int) stacksync.ItemID {
 	return stacksync.ItemID{UUID: uuid.NewSHA1(uuid.Nil, fmt.Appendf(nil, "item %d", n))}
 }
 
-// next proposes the version after p.
+// next returns the version after p, changed by change.
 func next(p stacksync.Proposal, change func(*stacksync.Proposal)) stacksync.Proposal {
 	p.Version++
 	change(&p)
@@ -125,7 +127,9 @@ func deletion(p stacksync.Proposal) stacksync.Proposal {
 	return stacksync.Proposal{Item: p.Item, Version: p.Version + 1, Delete: true}
 }
 
-// Policy is the Rules.Policy, or service.Config.Policy, that the table is about.
+// Policy is the policy that the table is about, for Rules.Policy or service.Config.Policy. It
+// vetoes an item named "vetoed", and the deletion of one named "held"; it changes the item named
+// "meddled", which must have no effect; and it panics for one named "panics".
 func Policy(_ context.Context, r stacksync.PolicyRequest) error {
 	switch r.Proposed.Name {
 	case "vetoed":

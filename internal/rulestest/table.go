@@ -10,18 +10,20 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// row is a proposal to a Tree, and what comes of it.
+// row is a proposal to a Tree, and the outcome that it must have.
 type row struct {
 	name    string
 	propose func(tr Tree) stacksync.Proposal
 	result  stacksync.Result
 	err     error
-	says    string                                // the limit or field that the error must name
-	item    func(tr Tree) stacksync.Proposal      // whose current version comes with the outcome, if not the proposal's
-	check   func(t *testing.T, it stacksync.Item) // of the outcome's item
+	says    string // the limit or field that the error's text must name
+	// item returns a proposal of the item that comes with the outcome, if that is not the proposed
+	// item.
+	item  func(tr Tree) stacksync.Proposal
+	check func(t *testing.T, it stacksync.Item) // checks the outcome's item
 }
 
-// rows has a row for every row of the commit table and for every structure rule.
+// rows returns a row for every row of the commit table and for every structure rule.
 func rows() []row {
 	const (
 		committed = stacksync.Committed
@@ -46,7 +48,8 @@ func rows() []row {
 	sub := func(tr Tree) stacksync.Proposal { return tr.Sub }
 	a := func(tr Tree) stacksync.Proposal { return tr.A }
 	deep := func(tr Tree) stacksync.Proposal { return tr.Deep }
-	gone := func(tr Tree) stacksync.Proposal { return next(tr.Gone, func(*stacksync.Proposal) {}) } // its tombstone
+	// gone proposes the version that the tombstone of Gone has.
+	gone := func(tr Tree) stacksync.Proposal { return next(tr.Gone, func(*stacksync.Proposal) {}) }
 	x := func(tr Tree) stacksync.Proposal { return next(tr.X, func(*stacksync.Proposal) {}) }
 	named := func(name string) func(Tree) stacksync.Proposal {
 		return newFile(func(p *stacksync.Proposal) { p.Name = name })
@@ -187,7 +190,7 @@ func rows() []row {
 	}
 }
 
-// Run checks each row in a subtest. A row that is not saved must leave everything as it was.
+// Run checks each row in a subtest. If the outcome is not Committed, the world must be as before.
 // newWorld makes the world of the n-th row, with Limits and Policy.
 func Run(t *testing.T, newWorld func(t *testing.T, n int) World) {
 	for i, row := range rows() {

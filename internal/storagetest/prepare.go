@@ -15,11 +15,17 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
+// Service is what PrepareUpload calls: a service, as clients and as its host.
+type Service interface {
+	stacksync.SyncService
+	stacksync.HostService
+}
+
 // PrepareUpload measures what PrepareUpload of an empty service costs for 1,000 chunks: some that are new, some that were uploaded and not
 // committed so far, and some that were committed. The
 // service names chunks by their SHA-256. requests tells how many requests the storage has had; "requests/op" is how many a call
 // makes.
-func PrepareUpload(b *testing.B, svc stacksync.SyncService, requests func() int) {
+func PrepareUpload(b *testing.B, svc Service, requests func() int) {
 	b.Helper()
 	ctx := b.Context()
 	user, err := svc.PutUser(ctx, stacksync.PutUserRequest{User: "ada"})

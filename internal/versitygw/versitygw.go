@@ -21,6 +21,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -39,6 +40,8 @@ type Options struct {
 	Region string
 	// TLS has the server speak HTTPS only, by a certificate that CA vouches for.
 	TLS bool
+	// Versions lets buckets be made to keep versions of their objects.
+	Versions bool
 }
 
 // Server is a server that Start has started. Stop, Restart and Close are not to be called concurrently; all else may be.
@@ -53,6 +56,7 @@ type Server struct {
 
 	path  string   // of the program
 	tls   []string // its arguments for TLS
+	posix []string // and for its storage
 	group *child.Group
 	http  *http.Client
 
@@ -82,6 +86,10 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		var cert, key string
 		s.CA, cert, key, err = certify(group.Folder)
 		s.tls = []string{"--cert", cert, "--key", key}
+	}
+	if o.Versions {
+		s.posix = []string{"--versioning-dir", filepath.Join(group.Folder, "versions")}
+		err = errors.Join(err, os.Mkdir(s.posix[1], 0o700))
 	}
 	s.http = &http.Client{Transport: &http.Transport{ResponseHeaderTimeout: startLimit, TLSClientConfig: &tls.Config{RootCAs: s.CA, MinVersion: tls.VersionTLS12}}}
 	if err == nil {
@@ -113,7 +121,7 @@ func (s *Server) start(ctx context.Context) error {
 	}
 	// Its cache of accounts mixes them up when several are changed at once (1.8.0): it keeps strings of requests that are over.
 	args := append([]string{"--iam-cache-disable", "--port", s.Endpoint, "--region", s.Region, "--health", s.healthPath(), "--iam-dir", iam, "--quiet"}, s.tls...)
-	cmd := exec.Command(s.path, append(args, "posix", data)...)
+	cmd := exec.Command(s.path, slices.Concat(args, []string{"posix"}, s.posix, []string{data})...)
 	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+s.AccessKey, "ROOT_SECRET_KEY="+s.SecretKey) // not among its arguments, which every user sees
 	process, err := s.group.Start(program, cmd)
 	if err != nil {

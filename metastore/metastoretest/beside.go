@@ -1,6 +1,8 @@
 package metastoretest
 
 import (
+	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -101,4 +103,32 @@ func (r *rig) begins() time.Duration {
 		return r.patience
 	}
 	return r.grace
+}
+
+// claimTogether has eight callers claim, over all the stores, each until nothing is due any more. It
+// returns all that they got.
+func claimTogether[R any](r *rig, claim func(c change) []R, stores ...stacksync.MetadataStore) []R {
+	r.t.Helper()
+	const callers = 8
+	got := make([][]R, callers)
+	fs := make([]func() error, callers)
+	for i := range fs {
+		fs[i] = func() error {
+			for {
+				var claimed []R
+				if err := tryUpdate(r.ctx, stores[i%len(stores)], func(c change) {
+					claimed = claim(c)
+					runtime.Gosched() // lets others come between
+				}); err != nil {
+					return err
+				}
+				if len(claimed) == 0 {
+					return nil
+				}
+				got[i] = append(got[i], claimed...)
+			}
+		}
+	}
+	r.together(fs...)
+	return slices.Concat(got...)
 }

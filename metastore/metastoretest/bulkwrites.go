@@ -12,26 +12,10 @@ import (
 
 func bulkWriteChecks() []check {
 	return []check{
-		{Name: "thousands of users in one ClaimHints and one MarkNotified", Run: outboxManyUsers},
 		{Name: "thousands of operations in one ClaimOperations", Run: claimOperationsMany},
 		{Name: "thousands of rows of a kind in one Remove", Run: removeMany},
 		{Name: "thousands of rows in one Purge", Run: purgeMany},
 	}
-}
-
-func outboxManyUsers(t T, s Suite) {
-	r := newRig(t, s)
-	n := s.many(t)
-	now := r.time()
-	until := now.Add(time.Hour)
-	users := r.owingUsers(slices.Repeat([]time.Time{now}, n)...)
-	sameOnce(t, "a ClaimHints may pick 10,000 users", usersDueAt(until, users...), r.claimUsers(now, until, n))
-	want := slices.Clone(users)
-	for i, u := range users {
-		want[i] = notifiedUser(u, u.Revision)
-	}
-	r.update(func(c change) { c.mark(markOf(time.Time{}, 0, users...)) })
-	r.view(func(l look) { sameSet(t, "a MarkNotified may have 10,000 users", want, l.users(userIDs(users...)...)) })
 }
 
 func claimOperationsMany(t T, s Suite) {

@@ -83,16 +83,7 @@ func removeFaults() []fault {
 				return append(claimed, left...)
 			})(b)
 		}},
-		{name: "makes the users that it is to mark", breaks: []string{"what was removed is not claimed, and can't be marked"}, bend: bendMarkUsers(
-			func(ctx context.Context, below stacksync.Tx, p *stacksync.MarkNotifiedParams) error {
-				for id := range p.Users {
-					if _, err := below.Put(ctx, stacksync.PutParams{Users: []stacksync.User{{ID: id}}}); err != nil {
-						return err
-					}
-				}
-				return nil
-			},
-		)},
+		{name: "makes the users that it is to mark", breaks: []string{"what was removed is not claimed, and can't be marked"}, bend: userBender().markUnknown()},
 		{name: "remembers a Remove that failed", breaks: []string{"a failed Update has removed and purged nothing"}, bend: func(b *bent) {
 			removed := map[stacksync.UserID]bool{}
 			bendRemove(func(_ context.Context, _ stacksync.Tx, p *stacksync.RemoveParams) error {

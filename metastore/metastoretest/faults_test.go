@@ -29,8 +29,8 @@ type fault struct {
 
 func faults() []fault {
 	return slices.Concat(accountFaults(), memberFaults(), loadFaults(), pageFaults(), putFaults(), valueFaults(), directFaults(), outboxFaults(),
-		outboxUserFaults(), journalFaults(), journalStoppedFaults(), journalClaimFaults(), removeFaults(), purgeFaults(), txFaults(), lockFaults(),
-		outboxLockFaults(), journalLockFaults(), busyFaults())
+		journalFaults(), journalStoppedFaults(), journalClaimFaults(), removeFaults(), purgeFaults(), txFaults(), lockFaults(), outboxLockFaults(),
+		journalLockFaults(), busyFaults())
 }
 
 // TestFaultsAreFound runs each check on a store that breaks what it checks.
@@ -72,8 +72,7 @@ func TestChecksOfLocksAcceptManyWriters(t *testing.T) {
 	conformance.Run(t, Suite{Many: faultRows, New: func(T) Opener {
 		handle := open()
 		return func(T) stacksync.MetadataStore { return handle() }
-	}}, slices.Concat(lockChecks(), busyChecks(), outboxLockChecks(), outboxUserLockChecks(), journalLockChecks(), concurrencyChecks(), gapChecks(),
-		deadlockChecks()), nil)
+	}}, slices.Concat(lockChecks(), busyChecks(), outboxLockChecks(), journalLockChecks(), concurrencyChecks(), gapChecks(), deadlockChecks()), nil)
 }
 
 // faultRows is how many rows the checks of large calls have here: a store that takes one too few is as faulty with fewer rows.

@@ -157,7 +157,7 @@ func claimPassesOverClaimed(t T, s Suite) {
 
 func claimOperationsShare(t T, s Suite) {
 	r := newRig(t, s)
-	r.requireOperationsShared(r.store, r.store)
+	r.requireOperationsShared(r.store)
 }
 
 // claimOperationsShareHandles is passed by a store that keeps nothing outside its handle too: its second handle has nothing to claim.
@@ -166,37 +166,15 @@ func claimOperationsShareHandles(t T, s Suite) {
 	r.requireOperationsShared(r.store, r.open())
 }
 
-// requireOperationsShared has eight callers claim, over all the stores, until nothing is due any more.
 func (r *rig) requireOperationsShared(stores ...stacksync.MetadataStore) {
 	r.t.Helper()
-	const callers, operations, limit = 8, 60, 3
 	now := r.time()
 	until := now.Add(time.Hour)
-	ops := r.due(slices.Repeat([]time.Time{now}, operations)...)
-	var mu sync.Mutex
-	var all []stacksync.Operation
-	fs := make([]func() error, callers)
-	for i := range fs {
-		fs[i] = func() error {
-			for {
-				var claimed []stacksync.Operation
-				if err := tryUpdate(r.ctx, stores[i%len(stores)], func(c change) {
-					claimed = c.claimOperations(stacksync.ClaimOperationsParams{Now: now, Until: until, Limit: limit})
-					runtime.Gosched() // lets others come between
-				}); err != nil {
-					return err
-				}
-				if len(claimed) == 0 {
-					return nil
-				}
-				mu.Lock()
-				all = append(all, claimed...)
-				mu.Unlock()
-			}
-		}
-	}
-	r.together(fs...)
-	sameOnce(r.t, "of many callers, each operation is claimed by one", claimedUntil(until, ops...), all)
+	ops := r.due(slices.Repeat([]time.Time{now}, 60)...)
+	claimed := claimTogether(r, func(c change) []stacksync.Operation {
+		return c.claimOperations(stacksync.ClaimOperationsParams{Now: now, Until: until, Limit: 3})
+	}, stores...)
+	sameOnce(r.t, "of many callers, each operation is claimed by one", claimedUntil(until, ops...), claimed)
 }
 
 func lockBesideClaim(t T, s Suite) {

@@ -69,9 +69,8 @@ type check = conformance.Check[Suite]
 func checks() []check {
 	return slices.Concat(
 		accountChecks(), memberChecks(), accessChecks(), loadChecks(), treeChecks(), pageChecks(), changesChecks(), changesAccessChecks(),
-		directChecks(), putChecks(), valueChecks(), sharingValueChecks(), outboxChecks(), outboxLockChecks(), outboxUserChecks(),
-		outboxUserLockChecks(), journalChecks(), journalStoppedChecks(), journalClaimChecks(), journalLockChecks(), removeChecks(), purgeChecks(),
-		bulkChecks(), bulkWriteChecks(), txChecks(), lockChecks(), busyChecks(), handleChecks(), concurrencyChecks(), gapChecks(), deadlockChecks(),
-		modelChecks(),
+		directChecks(), putChecks(), valueChecks(), sharingValueChecks(), outboxChecks(), outboxLockChecks(), journalChecks(),
+		journalStoppedChecks(), journalClaimChecks(), journalLockChecks(), removeChecks(), purgeChecks(), bulkChecks(), bulkWriteChecks(), txChecks(),
+		lockChecks(), busyChecks(), handleChecks(), concurrencyChecks(), gapChecks(), deadlockChecks(), modelChecks(),
 	)
 }

@@ -43,7 +43,7 @@ func (m *model) clone() *model {
 
 func (m *model) put(p stacksync.PutParams) {
 	for _, u := range p.Users {
-		m.users[u.ID] = keptUser(u)
+		m.users[u.ID] = kept(u)
 	}
 	for _, d := range p.Devices {
 		m.devices[keyOf(d)] = d

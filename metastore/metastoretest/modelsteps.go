@@ -32,7 +32,7 @@ func (st step) run(c change, m *model) {
 	case st.purge != nil:
 		err = m.purge(c, *st.purge)
 	case st.claim != nil:
-		err = m.claim(*st.claim, must(c.tx.ClaimHints(c.ctx, *st.claim)))
+		err = m.claim(*st.claim, c.claim(*st.claim))
 	case st.claimOperations != nil:
 		err = m.claimOperations(*st.claimOperations, c.claimOperations(*st.claimOperations))
 	default:
@@ -86,23 +86,20 @@ func (cl claiming[ID, R]) check(now time.Time, limit int, claimed []R) error {
 }
 
 func (m *model) claim(p stacksync.ClaimHintsParams, claimed stacksync.ClaimHintsResult) error {
-	workspaces := claiming[stacksync.WorkspaceID, stacksync.Workspace]{
-		rows:  m.workspaces,
-		id:    func(w stacksync.Workspace) stacksync.WorkspaceID { return w.ID },
-		due:   func(w stacksync.Workspace) (time.Time, bool) { return w.HintDue, w.Revision > w.Notified },
-		claim: func(w stacksync.Workspace) stacksync.Workspace { return dueAt(p.Until, w)[0] },
+	if err := checkHints(workspaceDebtor(), m.workspaces, p, claimed); err != nil {
+		return err
 	}
-	if err := workspaces.check(p.Now, p.Limit, claimed.Workspaces); err != nil {
-		return fmt.Errorf("ClaimHints of workspaces: %w", err)
+	return checkHints(userDebtor(), m.users, p, claimed)
+}
+
+func checkHints[ID comparable, R indebted](d debtor[ID, R], rows map[ID]R, p stacksync.ClaimHintsParams, claimed stacksync.ClaimHintsResult) error {
+	due := func(row R) (time.Time, bool) {
+		h := hintsOf(row)
+		return h.HintDue, h.Revision > h.Notified
 	}
-	users := claiming[stacksync.UserID, stacksync.User]{
-		rows:  m.users,
-		id:    func(u stacksync.User) stacksync.UserID { return u.ID },
-		due:   func(u stacksync.User) (time.Time, bool) { return u.HintDue, u.Revision > u.Notified },
-		claim: func(u stacksync.User) stacksync.User { return usersDueAt(p.Until, u)[0] },
-	}
-	if err := users.check(p.Now, p.Limit, claimed.Users); err != nil {
-		return fmt.Errorf("ClaimHints of users: %w", err)
+	claim := func(row R) R { return dueAt(p.Until, row)[0] }
+	if err := (claiming[ID, R]{rows, d.id, due, claim}).check(p.Now, p.Limit, *d.claimed(&claimed)); err != nil {
+		return fmt.Errorf("ClaimHints of %s: %w", d.kind, err)
 	}
 	return nil
 }
@@ -121,22 +118,16 @@ func (m *model) claimOperations(p stacksync.ClaimOperationsParams, claimed []sta
 }
 
 func (m *model) mark(p stacksync.MarkNotifiedParams) {
-	for id, revision := range p.Notified {
-		if w, ok := m.workspaces[id]; ok {
-			w.Notified = max(w.Notified, min(revision, w.Revision))
-			if w.Notified < w.Revision {
-				w.HintDue = p.Due
-			}
-			m.workspaces[id] = kept(w)
-		}
-	}
-	for id, revision := range p.Users {
-		if u, ok := m.users[id]; ok {
-			u.Notified = max(u.Notified, min(revision, u.Revision))
-			if u.Notified < u.Revision {
-				u.HintDue = p.Due
-			}
-			m.users[id] = keptUser(u)
+	markRows(m.workspaces, p.Notified, p.Due)
+	markRows(m.users, p.Users, p.Due)
+}
+
+func markRows[ID comparable, R indebted](rows map[ID]R, revisions map[ID]int64, due time.Time) {
+	for id, revision := range revisions {
+		if row, ok := rows[id]; ok {
+			rows[id] = kept(withHints(row, func(h *hints) {
+				h.Notified, h.HintDue = max(h.Notified, min(revision, h.Revision)), due
+			}))
 		}
 	}
 }

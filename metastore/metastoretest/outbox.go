@@ -10,314 +10,317 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
+// outboxChecks has each check for both kinds of debtors. A function in place of a debtor's method
+// checks workspaces and users together.
 func outboxChecks() []check {
+	w, u := workspaceDebtor(), userDebtor()
 	return []check{
-		{Name: "ClaimHints returns the workspaces that owe a hint and are due", Run: claimDue},
-		{Name: "what is claimed is not due until then", Run: claimAgain},
-		{Name: "ClaimHints takes the longest due first", Run: claimLongestDue},
+		{Name: "ClaimHints returns the workspaces that owe a hint and are due", Run: w.claimDue},
+		{Name: "ClaimHints returns the users that owe a hint and are due", Run: u.claimDue},
+
+		{Name: "what is claimed is not due until then", Run: w.claimAgain},
+		{Name: "a claimed user is not due until then", Run: u.claimAgain},
+
+		{Name: "ClaimHints takes the longest due first", Run: w.claimLongestDue},
+		{Name: "ClaimHints takes the longest due users first, and counts them on their own", Run: claimLongestDueUsers},
+
 		{Name: "a ClaimHints with a Limit below 1 is refused", Run: claimLimitBelowOne},
-		{Name: "MarkNotified raises Notified, up to Revision, and never lowers it", Run: markRaises},
-		{Name: "MarkNotified sets HintDue where a hint is still owed, and nowhere else", Run: markDue},
-		{Name: "MarkNotified ignores unknown workspaces", Run: markUnknown},
-		{Name: "a workspace that owes no hint has no HintDue", Run: noHintDue},
-		{Name: "what is Put owes a hint and is due in the same transaction", Run: claimOwnRows},
-		{Name: "a failed Update has claimed and marked nothing", Run: outboxRollback},
-		{Name: "thousands of workspaces in one ClaimHints and one MarkNotified", Run: outboxMany},
+
+		{Name: "MarkNotified raises Notified, up to Revision, and never lowers it", Run: w.markRaises},
+		{Name: "MarkNotified raises Notified of users, up to Revision, and never lowers it", Run: markRaisesUsers},
+
+		{Name: "MarkNotified sets HintDue where a hint is still owed, and nowhere else", Run: w.markDue},
+		{Name: "MarkNotified sets HintDue of users where a hint is still owed, and nowhere else", Run: u.markDue},
+
+		{Name: "MarkNotified ignores unknown workspaces", Run: w.markUnknown},
+		{Name: "MarkNotified ignores unknown users", Run: u.markUnknown},
+
+		{Name: "a workspace that owes no hint has no HintDue", Run: w.noHintDue},
+		{Name: "a user that owes no hint has no HintDue", Run: u.noHintDue},
+
+		{Name: "what is Put owes a hint and is due in the same transaction", Run: w.claimOwn},
+		{Name: "a user that is Put owes a hint and is due in the same transaction", Run: u.claimOwn},
+
+		{Name: "a failed Update has claimed and marked nothing", Run: w.outboxRollback},
+		{Name: "a failed Update has claimed and marked no user", Run: u.outboxRollback},
+
+		{Name: "thousands of workspaces in one ClaimHints and one MarkNotified", Run: w.outboxMany},
+		{Name: "thousands of users in one ClaimHints and one MarkNotified", Run: u.outboxMany},
 	}
 }
 
-// owing saves a workspace for each due time, all of one owner, that owes a hint for its last revision.
-func (r *rig) owing(due ...time.Time) []stacksync.Workspace {
-	r.t.Helper()
-	return r.saveWorkspaces(len(due), func(i int, w *stacksync.Workspace) {
-		w.Notified, w.HintDue = w.Revision-1, due[i]
-	})
-}
-
-// saveWorkspaces saves n workspaces of one owner and returns them as a store keeps them.
-func (r *rig) saveWorkspaces(n int, change func(i int, w *stacksync.Workspace)) []stacksync.Workspace {
-	r.t.Helper()
-	u := r.user()
-	ws := make([]stacksync.Workspace, n)
-	for i := range ws {
-		ws[i] = r.workspace(u.ID)
-		change(i, &ws[i])
-	}
-	r.save(stacksync.PutParams{Users: []stacksync.User{u}, Workspaces: ws})
-	for i, w := range ws {
-		ws[i] = kept(w)
-	}
-	return ws
-}
-
-// notified returns w as MarkNotified leaves it.
-func notified(w stacksync.Workspace, revision int64) stacksync.Workspace {
-	w.Notified = revision
-	return kept(w)
-}
-
-// dueAt returns copies of the rows with another HintDue.
-func dueAt(due time.Time, ws ...stacksync.Workspace) []stacksync.Workspace {
-	ws = slices.Clone(ws)
-	for i := range ws {
-		ws[i].HintDue = due
-	}
-	return ws
-}
-
-// claim claims in a transaction of its own.
-func (r *rig) claim(now, until time.Time, limit int) (claimed []stacksync.Workspace) {
-	r.t.Helper()
-	r.update(func(c change) { claimed = c.claim(stacksync.ClaimHintsParams{Now: now, Until: until, Limit: limit}) })
-	return claimed
-}
-
-func claimDue(t T, s Suite) {
+func (d debtor[ID, R]) claimDue(t T, s Suite) {
 	r := newRig(t, s)
 	now := r.time()
-	ws := r.saveWorkspaces(7, func(i int, w *stacksync.Workspace) {
-		w.Notified, w.HintDue = w.Revision-1, now.Add(-time.Hour)
+	rows := d.save(r, 7, func(i int, h *hints) {
+		h.Notified, h.HintDue = h.Revision-1, now.Add(-time.Hour)
 		switch i {
 		case 1:
-			w.Notified, w.HintDue = 0, now
+			h.Notified, h.HintDue = 0, now
 		case 2:
-			w.Notified, w.HintDue = w.Revision-100, time.Time{}
+			h.Notified, h.HintDue = h.Revision-100, time.Time{}
 		case 3:
-			w.HintDue = now.Add(time.Microsecond)
+			h.HintDue = now.Add(time.Microsecond)
 		case 4:
-			w.Notified = w.Revision
+			h.Notified = h.Revision
 		case 5:
-			w.Notified = w.Revision + 1
+			h.Notified = h.Revision + 1
 		case 6:
-			w.Revision, w.Notified, w.HintDue = 0, 0, time.Time{} // a new workspace has nothing to tell
+			*h = hints{} // of a new row there is nothing to tell
 		}
 	})
 	until := now.Add(time.Minute)
-	claimed := dueAt(until, ws[:3]...)
-	after := slices.Concat(claimed, ws[3:])
+	claimed := dueAt(until, rows[:3]...)
+	after := slices.Concat(claimed, rows[3:])
 	r.update(func(c change) {
-		const promise = "ClaimHints picks workspaces that owe a hint and whose HintDue is not after Now"
-		got := c.claim(stacksync.ClaimHintsParams{Now: now.In(time.FixedZone("somewhere", 5*3600+1800)), Until: until.In(time.FixedZone("elsewhere", -3600)), Limit: 10})
+		promise := "ClaimHints picks " + d.kind + " that owe a hint and whose HintDue is not after Now"
+		result := c.claim(stacksync.ClaimHintsParams{
+			Now: now.In(time.FixedZone("somewhere", 5*3600+1800)), Until: until.In(time.FixedZone("elsewhere", -3600)), Limit: 10,
+		})
+		got := *d.claimed(&result)
 		sameOnce(t, promise+", and returns them with HintDue set to Until", claimed, got)
-		for _, w := range got {
-			requireTime(t, "HintDue of what ClaimHints returns", until, w.HintDue)
+		require.Equal(t, len(got), len(result.Workspaces)+len(result.Users), "nothing is due but %s", d.kind)
+		for _, row := range got {
+			requireTime(t, "HintDue of what ClaimHints returns", until, hintsOf(row).HintDue)
 		}
-		sameSet(t, "a Tx sees what it has claimed, and ClaimHints changes nothing else", after, c.workspaces(ws...))
+		d.requireKept(t, c.look, "a Tx sees what it has claimed, and ClaimHints changes nothing else", after...)
 	})
 	r.read(func(l look) {
-		sameSet(t, "a committed ClaimHints has set HintDue of what it returned, and changed nothing else", after, l.workspaces(ws...))
+		d.requireKept(t, l, "a committed ClaimHints has set HintDue of what it returned, and changed nothing else", after...)
 	})
 }
 
-func claimAgain(t T, s Suite) {
+func (d debtor[ID, R]) claimAgain(t T, s Suite) {
 	r := newRig(t, s)
 	now := r.time()
 	until := now.Add(time.Hour)
-	ws := r.owing(now, now)
-	sameOnce(t, "ClaimHints returns what is due", dueAt(until, ws...), r.claim(now, until, 10))
+	rows := d.owing(r, now, now)
+	sameOnce(t, "ClaimHints returns what is due", dueAt(until, rows...), d.claimAlone(r, now, until, 10))
 	const promise = "ClaimHints sets HintDue, so that nobody else claims until then"
-	require.Empty(t, r.claim(now, until, 10), promise)
-	require.Empty(t, r.claim(until.Add(-time.Microsecond), until, 10), promise)
+	require.Empty(t, d.claimAlone(r, now, until, 10), promise)
+	require.Empty(t, d.claimAlone(r, until.Add(-time.Microsecond), until, 10), promise)
 	later := until.Add(time.Hour)
-	sameOnce(t, "what was claimed and never marked is due again", dueAt(later, ws...), r.claim(until, later, 10))
-	require.Empty(t, r.claim(until, later, 10), promise)
-	sameOnce(t, "an Until that is over keeps nobody off", dueAt(now, ws...), r.claim(later, now, 10))
-	sameOnce(t, "an Until that is over keeps nobody off", dueAt(later, ws...), r.claim(now, later, 10))
+	sameOnce(t, "what was claimed and never marked is due again", dueAt(later, rows...), d.claimAlone(r, until, later, 10))
+	require.Empty(t, d.claimAlone(r, until, later, 10), promise)
+	sameOnce(t, "an Until that is over keeps nobody off", dueAt(now, rows...), d.claimAlone(r, later, now, 10))
+	sameOnce(t, "an Until that is over keeps nobody off", dueAt(later, rows...), d.claimAlone(r, now, later, 10))
 }
 
-func claimLongestDue(t T, s Suite) {
+func (d debtor[ID, R]) claimLongestDue(t T, s Suite) {
+	r := newRig(t, s)
+	d.requireLongestDue(r, r.time(), func(int, stacksync.ClaimHintsResult) {})
+}
+
+// claimLongestDueUsers has workspaces due beside the users: Limit is that of workspaces, and of as
+// many users.
+func claimLongestDueUsers(t T, s Suite) {
 	r := newRig(t, s)
 	now := r.time()
+	left := 8
+	workspaceDebtor().save(r, left, func(_ int, h *hints) { h.Notified, h.HintDue = 0, now.Add(-time.Hour) })
+	userDebtor().requireLongestDue(r, now, func(limit int, result stacksync.ClaimHintsResult) {
+		require.Len(t, result.Workspaces, min(limit, left), "Limit is that of workspaces, and of as many users")
+		left -= len(result.Workspaces)
+	})
+}
+
+// requireLongestDue saves eight rows that are due at now, and claims them in parts. beside is given
+// what was claimed in each part.
+func (d debtor[ID, R]) requireLongestDue(r *rig, now time.Time, beside func(limit int, result stacksync.ClaimHintsResult)) {
+	r.t.Helper()
 	var due []time.Time
 	for _, seconds := range []int{5, 2, 7, 1, 0, 4, 6, 3} {
 		due = append(due, now.Add(-time.Duration(seconds)*time.Second))
 	}
 	due[7] = time.Time{} // the longest of all
-	ws := r.owing(due...)
-	slices.SortFunc(ws, func(a, b stacksync.Workspace) int { return a.HintDue.Compare(b.HintDue) })
+	rows := d.owing(r, due...)
+	slices.SortFunc(rows, func(a, b R) int { return hintsOf(a).HintDue.Compare(hintsOf(b).HintDue) })
 	until := now.Add(time.Hour)
-	for _, part := range [][]stacksync.Workspace{ws[:1], ws[1:4], ws[4:7], ws[7:], nil} {
-		sameOnce(t, "where Limit cuts, ClaimHints picks the longest due ones", dueAt(until, part...), r.claim(now, until, max(1, min(3, len(part)))))
+	for _, part := range [][]R{rows[:1], rows[1:4], rows[4:7], rows[7:], nil} {
+		limit := max(1, min(3, len(part)))
+		var result stacksync.ClaimHintsResult
+		r.update(func(c change) { result = c.claim(stacksync.ClaimHintsParams{Now: now, Until: until, Limit: limit}) })
+		sameOnce(r.t, "where Limit cuts, ClaimHints picks the longest due ones", dueAt(until, part...), *d.claimed(&result))
+		beside(limit, result)
 	}
 }
 
 func claimLimitBelowOne(t T, s Suite) {
 	r := newRig(t, s)
 	now := r.time()
-	ws := r.owing(now)
+	w, u := workspaceDebtor(), userDebtor()
+	workspaces, users := w.owing(r, now), u.owing(r, now)
 	for _, limit := range []int{0, -1} {
-		err := tryUpdate(r.ctx, r.store, func(c change) {
+		r.requireLimitRefused(func(c change) {
 			c.claim(stacksync.ClaimHintsParams{Now: now, Until: now.Add(time.Hour), Limit: limit})
 		})
-		var field *stacksync.FieldError
-		require.ErrorAs(t, err, &field, "a Limit below 1 is a *FieldError")
-		require.Equal(t, "Limit", field.Field, "the *FieldError names the field")
 	}
-	r.view(func(l look) { sameSet(t, "a refused ClaimHints claims nothing", ws, l.workspaces(ws...)) })
+	r.view(func(l look) {
+		w.requireKept(t, l, "a refused ClaimHints claims nothing", workspaces...)
+		u.requireKept(t, l, "a refused ClaimHints claims nothing", users...)
+	})
 }
 
-func markRaises(t T, s Suite) {
+func (d debtor[ID, R]) markRaises(t T, s Suite) {
 	r := newRig(t, s)
 	due := r.time()
-	ws := r.saveWorkspaces(6, func(_ int, w *stacksync.Workspace) { w.Notified = w.Revision - 10 })
-	p := stacksync.MarkNotifiedParams{Due: due, Notified: map[stacksync.WorkspaceID]int64{
-		ws[0].ID: ws[0].Revision,
-		ws[1].ID: ws[1].Notified + 1,
-		ws[2].ID: ws[2].Notified,
-		ws[3].ID: ws[3].Notified - 1,
-		ws[4].ID: ws[4].Revision + 1,
-	}}
-	want := slices.Clone(ws)
-	copy(want[1:], dueAt(due, ws[1:4]...))
-	want[0] = notified(ws[0], ws[0].Revision)
-	want[1].Notified++
-	want[4] = notified(ws[4], ws[4].Revision)
+	rows := d.save(r, 6, func(_ int, h *hints) { h.Notified = h.Revision - 10 })
+	p := d.marks(due, rows[:5], hintsOf(rows[0]).Revision, hintsOf(rows[1]).Notified+1, hintsOf(rows[2]).Notified,
+		hintsOf(rows[3]).Notified-1, hintsOf(rows[4]).Revision+1)
+	want := slices.Clone(rows)
+	copy(want[1:], dueAt(due, rows[1:4]...))
+	want[0] = notified(rows[0], hintsOf(rows[0]).Revision)
+	want[1] = notified(want[1], hintsOf(rows[1]).Notified+1)
+	want[4] = notified(rows[4], hintsOf(rows[4]).Revision)
 	for range 2 { // the second time it changes nothing
 		r.update(func(c change) {
 			c.mark(p)
-			sameSet(t, "a Tx sees what it has marked", want, c.workspaces(ws...))
+			d.requireKept(t, c.look, "a Tx sees what it has marked", want...)
 		})
 		r.read(func(l look) {
-			sameSet(t, "MarkNotified raises Notified where it is lower, and leaves other workspaces alone", want, l.workspaces(ws...))
+			d.requireKept(t, l, "MarkNotified raises Notified where it is lower, but not above Revision, and leaves other "+d.kind+" alone", want...)
 		})
 	}
 	r.update(func(c change) { c.mark(stacksync.MarkNotifiedParams{}) })
-	r.update(func(c change) {
-		c.mark(stacksync.MarkNotifiedParams{Due: r.time(), Notified: map[stacksync.WorkspaceID]int64{}})
-	})
-	r.view(func(l look) { sameSet(t, "a MarkNotified of nothing marks nothing", want, l.workspaces(ws...)) })
+	r.update(func(c change) { c.mark(d.marks(r.time(), nil)) })
+	r.view(func(l look) { d.requireKept(t, l, "a MarkNotified of nothing marks nothing", want...) })
 }
 
-func markDue(t T, s Suite) {
+// markRaisesUsers also marks a user and a workspace in one call.
+func markRaisesUsers(t T, s Suite) {
+	w, u := workspaceDebtor(), userDebtor()
+	u.markRaises(t, s)
+
+	r := newRig(t, s)
+	due := r.time()
+	workspace, user := only(t, w.owing(r, due)), only(t, u.owing(r, due))
+	both := u.marksUp(due, 0, user)
+	both.Notified = w.marksUp(due, 0, workspace).Notified
+	r.update(func(c change) { c.mark(both) })
+	r.read(func(l look) {
+		u.requireKept(t, l, "one MarkNotified marks workspaces and users", notified(user, user.Revision))
+		w.requireKept(t, l, "one MarkNotified marks workspaces and users", notified(workspace, workspace.Revision))
+	})
+}
+
+func (d debtor[ID, R]) markDue(t T, s Suite) {
 	r := newRig(t, s)
 	for _, due := range []time.Time{r.time(), r.time().In(time.FixedZone("somewhere", 5*3600+1800)), {}} {
-		ws := r.saveWorkspaces(4, func(i int, w *stacksync.Workspace) {
-			w.Notified = w.Revision - 2
+		rows := d.save(r, 4, func(i int, h *hints) {
+			h.Notified = h.Revision - 2
 			if i == 3 {
-				w.Notified = w.Revision
+				h.Notified = h.Revision
 			}
 		})
-		want := slices.Clone(ws)
-		want[0].Notified, want[0].HintDue = ws[0].Revision-1, due // still owed
-		want[1].HintDue = due                                     // still owed: the mark is too low
-		want[2] = notified(ws[2], ws[2].Revision)                 // paid now
-		r.update(func(c change) {
-			c.mark(stacksync.MarkNotifiedParams{Due: due, Notified: map[stacksync.WorkspaceID]int64{
-				ws[0].ID: ws[0].Revision - 1, ws[1].ID: 1, ws[2].ID: ws[2].Revision, ws[3].ID: 1,
-			}})
-		})
+		first, third := hintsOf(rows[0]), hintsOf(rows[2])
+		want := slices.Clone(rows)
+		want[0] = dueAt(due, notified(rows[0], first.Revision-1))[0] // still owed
+		want[1] = dueAt(due, rows[1])[0]                             // still owed: the mark is too low
+		want[2] = notified(rows[2], third.Revision)                  // paid now
+		r.update(func(c change) { c.mark(d.marks(due, rows, first.Revision-1, 1, third.Revision, 1)) })
 		r.read(func(l look) {
-			sameSet(t, "MarkNotified sets HintDue to Due where a hint is still owed afterwards, and nowhere else", want, l.workspaces(ws...))
-			requireTime(t, "HintDue", due, only(t, l.workspaces(ws[0])).HintDue)
+			d.requireKept(t, l, "MarkNotified sets HintDue to Due where a hint is still owed afterwards, and nowhere else", want...)
+			requireTime(t, "HintDue", due, hintsOf(only(t, d.read(l, rows[0]))).HintDue)
 		})
 		until := r.time().Add(time.Hour)
-		sameOnce(t, "what is marked in full can't be claimed, what is not can when it is due", dueAt(until, want[:2]...), r.claim(due, until, 10))
-		r.update(func(c change) {
-			c.mark(stacksync.MarkNotifiedParams{Notified: map[stacksync.WorkspaceID]int64{ws[0].ID: ws[0].Revision, ws[1].ID: ws[1].Revision}})
-		})
+		sameOnce(t, "what is marked in full can't be claimed, what is not can when it is due", dueAt(until, want[:2]...), d.claimAlone(r, due, until, 10))
+		r.update(func(c change) { c.mark(d.marksUp(time.Time{}, 0, rows[:2]...)) })
 	}
 }
 
-func markUnknown(t T, s Suite) {
+func (d debtor[ID, R]) markUnknown(t T, s Suite) {
 	r := newRig(t, s)
-	ws := r.owing(r.time())
-	unknown := r.workspace(ws[0].Owner)
-	want := []stacksync.Workspace{notified(ws[0], ws[0].Revision)}
-	r.update(func(c change) {
-		c.mark(stacksync.MarkNotifiedParams{Due: r.time(), Notified: map[stacksync.WorkspaceID]int64{unknown.ID: 7, ws[0].ID: ws[0].Revision}})
-	})
-	r.update(func(c change) {
-		c.mark(stacksync.MarkNotifiedParams{Due: r.time(), Notified: map[stacksync.WorkspaceID]int64{unknown.ID: 7}})
-	})
+	rows, with := d.fresh(r, 2)
+	known, unknown := rows[0], rows[1]
+	r.save(d.put(with, known))
+	r.update(func(c change) { c.mark(d.marksUp(r.time(), 0, unknown, known)) })
+	r.update(func(c change) { c.mark(d.marksUp(r.time(), 0, unknown)) })
+	want := []R{notified(known, hintsOf(known).Revision)}
 	r.read(func(l look) {
-		sameSet(t, "unknown workspaces are ignored, and not made", want, l.workspaces(ws[0], unknown))
+		sameOnce(t, "unknown "+d.kind+" are ignored, and not made", want, d.read(l, known, unknown))
 	})
 }
 
-func claimOwnRows(t T, s Suite) {
-	r := newRig(t, s)
-	now := r.time()
-	until := now.Add(time.Hour)
-	u := r.user()
-	w := r.workspace(u.ID)
-	w.Notified, w.HintDue = w.Revision-1, now
-	p := stacksync.ClaimHintsParams{Now: now, Until: until, Limit: 10}
-	next := w
-	next.Revision++
-	r.update(func(c change) {
-		c.lock(stacksync.LockParams{Workspaces: []stacksync.WorkspaceID{w.ID}, Users: []stacksync.UserID{u.ID}})
-		c.put(stacksync.PutParams{Users: []stacksync.User{u}, Workspaces: []stacksync.Workspace{w}})
-		sameOnce(t, "ClaimHints sees what its Tx has Put", dueAt(until, w), c.claim(p))
-		require.Empty(t, c.claim(p), "ClaimHints sees what its Tx has claimed")
-		c.mark(stacksync.MarkNotifiedParams{Notified: map[stacksync.WorkspaceID]int64{w.ID: w.Revision}})
-		c.put(stacksync.PutParams{Workspaces: []stacksync.Workspace{next}})
-		sameOnce(t, "Put replaces what ClaimHints and MarkNotified have set", dueAt(until, next), c.claim(p))
-		c.mark(stacksync.MarkNotifiedParams{Due: now, Notified: map[stacksync.WorkspaceID]int64{w.ID: w.Revision}})
-		sameOnce(t, "ClaimHints sees what its Tx has marked", dueAt(until, notified(next, w.Revision)), c.claim(p))
-	})
-	r.read(func(l look) {
-		sameSet(t, "the last of Put, ClaimHints and MarkNotified counts", dueAt(until, notified(next, w.Revision)), l.workspaces(w))
-	})
-}
-
-func noHintDue(t T, s Suite) {
+func (d debtor[ID, R]) noHintDue(t T, s Suite) {
 	r := newRig(t, s)
 	const promise = "where nothing is owed, a store keeps no HintDue"
-	u := r.user()
-	even, ahead, owes := r.workspace(u.ID), r.workspace(u.ID), r.workspace(u.ID)
-	even.Notified, ahead.Notified = even.Revision, ahead.Revision+1
-	p := stacksync.PutParams{Users: []stacksync.User{u}, Workspaces: []stacksync.Workspace{even, ahead, owes}}
-	r.saveAndRead(p, func(l look) {
-		for _, w := range l.workspaces(even, ahead) {
-			require.Zero(t, w.HintDue, promise)
+	rows, with := d.fresh(r, 3)
+	even := withHints(rows[0], func(h *hints) { h.Notified = h.Revision })
+	ahead := withHints(rows[1], func(h *hints) { h.Notified = h.Revision + 1 })
+	owes := rows[2]
+	r.saveAndRead(d.put(with, even, ahead, owes), func(l look) {
+		for _, row := range d.read(l, even, ahead) {
+			require.Zero(t, hintsOf(row).HintDue, promise)
 		}
-		sameSet(t, promise, []stacksync.Workspace{kept(even), kept(ahead), owes}, l.workspaces(even, ahead, owes))
+		d.requireKept(t, l, promise, kept(even), kept(ahead), owes)
 	})
-	paid := owes
-	paid.Notified = paid.Revision
-	r.saveAndRead(stacksync.PutParams{Workspaces: []stacksync.Workspace{paid}}, func(l look) {
-		sameSet(t, promise+", also where a row is replaced", []stacksync.Workspace{kept(paid)}, l.workspaces(paid))
+	paid := withHints(owes, func(h *hints) { h.Notified = h.Revision })
+	r.saveAndRead(d.putAlone(paid), func(l look) {
+		d.requireKept(t, l, promise+", also where a row is replaced", kept(paid))
 	})
-	r.saveAndRead(stacksync.PutParams{Workspaces: []stacksync.Workspace{owes}}, func(l look) {
-		sameSet(t, "where a hint is owed again, HintDue is kept", []stacksync.Workspace{owes}, l.workspaces(owes))
+	r.saveAndRead(d.putAlone(owes), func(l look) {
+		d.requireKept(t, l, "where a hint is owed again, HintDue is kept", owes)
 	})
 }
 
-func outboxRollback(t T, s Suite) {
+func (d debtor[ID, R]) claimOwn(t T, s Suite) {
 	r := newRig(t, s)
 	now := r.time()
 	until := now.Add(time.Hour)
-	ws := r.owing(now, now, until)
+	rows, with := d.fresh(r, 1)
+	row := withHints(rows[0], func(h *hints) { h.Notified, h.HintDue = h.Revision-1, now })
+	next := withHints(row, func(h *hints) { h.Revision++ })
+	last := notified(next, hintsOf(row).Revision)
+	p := stacksync.ClaimHintsParams{Now: now, Until: until, Limit: 10}
+	r.update(func(c change) {
+		first := d.put(with, row)
+		c.lock(locksOf(first))
+		c.put(first)
+		sameOnce(t, "ClaimHints sees what its Tx has Put", dueAt(until, row), d.claim(c, p))
+		require.Empty(t, d.claim(c, p), "ClaimHints sees what its Tx has claimed")
+		c.mark(d.marksUp(time.Time{}, 0, row))
+		c.put(d.putAlone(next))
+		sameOnce(t, "Put replaces what ClaimHints and MarkNotified have set", dueAt(until, next), d.claim(c, p))
+		c.mark(d.marksUp(now, 0, row))
+		sameOnce(t, "ClaimHints sees what its Tx has marked", dueAt(until, last), d.claim(c, p))
+	})
+	r.read(func(l look) {
+		d.requireKept(t, l, "the last of Put, ClaimHints and MarkNotified counts", dueAt(until, last)...)
+	})
+}
+
+func (d debtor[ID, R]) outboxRollback(t T, s Suite) {
+	r := newRig(t, s)
+	now := r.time()
+	until := now.Add(time.Hour)
+	rows := d.owing(r, now, now, until)
 	reason := errors.New("reason")
 	err := tryUpdate(r.ctx, r.store, func(c change) {
-		c.mark(stacksync.MarkNotifiedParams{Due: now, Notified: map[stacksync.WorkspaceID]int64{ws[1].ID: ws[1].Revision, ws[2].ID: 1}})
-		c.claim(stacksync.ClaimHintsParams{Now: now, Until: until, Limit: 10})
+		c.mark(d.marks(now, rows[1:], hintsOf(rows[1]).Revision, 1))
+		d.claim(c, stacksync.ClaimHintsParams{Now: now, Until: until, Limit: 10})
 		r.view(func(l look) {
-			sameSet(t, "nobody sees a ClaimHints or a MarkNotified before its transaction has committed", ws, l.workspaces(ws...))
+			d.requireKept(t, l, "nobody sees a ClaimHints or a MarkNotified before its transaction has committed", rows...)
 		})
 		panic(failure{reason})
 	})
 	require.ErrorIs(t, err, reason)
 	r.read(func(l look) {
-		sameSet(t, "when Update returns its closure's error, nothing is claimed or marked", ws, l.workspaces(ws...))
+		d.requireKept(t, l, "when Update returns its closure's error, nothing is claimed or marked", rows...)
 	})
-	sameOnce(t, "what a failed Update has claimed can be claimed at once", dueAt(until, ws[:2]...), r.claim(now, until, 10))
+	sameOnce(t, "what a failed Update has claimed can be claimed at once", dueAt(until, rows[:2]...), d.claimAlone(r, now, until, 10))
 }
 
-func outboxMany(t T, s Suite) {
+func (d debtor[ID, R]) outboxMany(t T, s Suite) {
 	r := newRig(t, s)
 	n := s.many(t)
 	now := r.time()
 	until := now.Add(time.Hour)
-	ws := r.saveWorkspaces(n, func(_ int, w *stacksync.Workspace) { w.Notified, w.HintDue = w.Revision-1, now })
-	sameOnce(t, "a ClaimHints may pick 10,000 workspaces", dueAt(until, ws...), r.claim(now, until, n))
-
-	p := stacksync.MarkNotifiedParams{Notified: map[stacksync.WorkspaceID]int64{}}
-	want := dueAt(until, ws...)
-	for i := range want {
-		want[i] = notified(want[i], want[i].Revision)
-		p.Notified[want[i].ID] = want[i].Revision
+	rows := d.owing(r, slices.Repeat([]time.Time{now}, n)...)
+	sameOnce(t, "a ClaimHints may pick 10,000 "+d.kind, dueAt(until, rows...), d.claimAlone(r, now, until, n))
+	want := slices.Clone(rows)
+	for i, row := range rows {
+		want[i] = notified(row, hintsOf(row).Revision)
 	}
-	r.update(func(c change) { c.mark(p) })
-	r.view(func(l look) { sameSet(t, "a MarkNotified may have 10,000 workspaces", want, l.workspaces(ws...)) })
+	r.update(func(c change) { c.mark(d.marksUp(time.Time{}, 0, rows...)) })
+	r.view(func(l look) { d.requireKept(t, l, "a MarkNotified may have 10,000 "+d.kind, want...) })
 }

@@ -235,9 +235,9 @@ func removedOwesNothing(t T, s Suite) {
 	now := r.time()
 	until := now.Add(time.Hour)
 	r.update(func(c change) {
-		got := must(c.tx.ClaimHints(c.ctx, stacksync.ClaimHintsParams{Now: now, Until: until, Limit: 10}))
+		got := c.claim(stacksync.ClaimHintsParams{Now: now, Until: until, Limit: 10})
 		sameOnce(t, "what was removed owes no hint", dueAt(until, stays.workspace), got.Workspaces)
-		sameOnce(t, "what was removed owes no hint", usersDueAt(until, stays.user), got.Users)
+		sameOnce(t, "what was removed owes no hint", dueAt(until, stays.user), got.Users)
 		require.Empty(t, c.claimOperations(stacksync.ClaimOperationsParams{Now: now, Until: until, Limit: 10}), "what was removed is not claimed")
 		c.mark(stacksync.MarkNotifiedParams{
 			Due: now, Notified: map[stacksync.WorkspaceID]int64{h.id(): h.workspace.Revision}, Users: map[stacksync.UserID]int64{h.user.ID: h.user.Revision},

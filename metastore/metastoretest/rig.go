@@ -171,12 +171,8 @@ func (c change) claimOperations(p stacksync.ClaimOperationsParams) []stacksync.O
 	return must(c.tx.ClaimOperations(c.ctx, p)).Operations
 }
 
-func (c change) claimUsers(p stacksync.ClaimHintsParams) []stacksync.User {
-	return must(c.tx.ClaimHints(c.ctx, p)).Users
-}
-
-func (c change) claim(p stacksync.ClaimHintsParams) []stacksync.Workspace {
-	return must(c.tx.ClaimHints(c.ctx, p)).Workspaces
+func (c change) claim(p stacksync.ClaimHintsParams) stacksync.ClaimHintsResult {
+	return must(c.tx.ClaimHints(c.ctx, p))
 }
 
 func (c change) mark(p stacksync.MarkNotifiedParams) { must(c.tx.MarkNotified(c.ctx, p)) }

@@ -78,22 +78,6 @@ func (r *rig) workspace(owner stacksync.UserID) stacksync.Workspace {
 	}
 }
 
-// kept returns w as a store keeps it, which has no HintDue where nothing is owed.
-func kept(w stacksync.Workspace) stacksync.Workspace {
-	if w.Notified >= w.Revision {
-		w.HintDue = time.Time{}
-	}
-	return w
-}
-
-// keptUser is kept of a user.
-func keptUser(u stacksync.User) stacksync.User {
-	if u.Notified >= u.Revision {
-		u.HintDue = time.Time{}
-	}
-	return u
-}
-
 func (r *rig) member(w stacksync.WorkspaceID, u stacksync.UserID, role stacksync.Role) stacksync.Member {
 	return stacksync.Member{
 		Workspace: w, User: u, Role: role,

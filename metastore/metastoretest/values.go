@@ -193,7 +193,7 @@ func intValues(t T, s Suite) {
 	for _, n := range []int64{0, 1, math.MaxInt32, math.MaxInt32 + 1, 1<<53 + 1, math.MaxInt64 - 1, math.MaxInt64} {
 		u := r.user()
 		u.QuotaLimit, u.QuotaUsed, u.Revision, u.Notified = n, n, n, n
-		u = keptUser(u)
+		u = kept(u)
 		w := r.workspace(u.ID)
 		w.Revision, w.Size, w.Floor, w.Notified, w.KeyGeneration, w.Epoch = n, n, n, n, n, -n-1 // an epoch is any number
 		w = kept(w)

@@ -17,9 +17,8 @@ import (
 // don't touch. Twice also shows that the closures of the checks can run again.
 func TestWrappersKeepTheContract(t *testing.T) {
 	touched := slices.Concat(accountChecks(), memberChecks(), accessChecks(), loadChecks(), pageChecks(), changesChecks(), changesAccessChecks(),
-		directChecks(), putChecks(), outboxChecks(), outboxLockChecks(), outboxUserChecks(), outboxUserLockChecks(), journalChecks(),
-		journalStoppedChecks(), journalClaimChecks(), journalLockChecks(), removeChecks(), purgeChecks(), txChecks(), lockChecks(), busyChecks(),
-		handleChecks(), gapChecks(), concurrencyChecks())
+		directChecks(), putChecks(), outboxChecks(), outboxLockChecks(), journalChecks(), journalStoppedChecks(), journalClaimChecks(),
+		journalLockChecks(), removeChecks(), purgeChecks(), txChecks(), lockChecks(), busyChecks(), handleChecks(), gapChecks(), concurrencyChecks())
 	const reason = "each handle is a store of its own"
 	skips := map[string]string{SecondHandle: reason, SecondHandleLocks: reason, Reopened: reason}
 	for name, wrap := range map[string]func(stacksync.MetadataStore) stacksync.MetadataStore{

@@ -90,9 +90,18 @@ func (l locker) lock(ctx context.Context, tx sqlstore.Conn, p stacksync.LockPara
 	return busy(rows.Err())
 }
 
-// busy turns a lock that could not be had into ErrBusy.
+// busy turns a lock that could not be had into ErrBusy. In a transaction of the host's the error may be of another driver: pgx's have a method.
 func busy(err error) error {
-	if pg, ok := errorOf(err); ok && pg.Field('C') == "55P03" {
+	code := ""
+	if pg, ok := errorOf(err); ok {
+		code = pg.Field('C')
+	} else if other, ok := errors.AsType[interface {
+		error
+		SQLState() string
+	}](err); ok {
+		code = other.SQLState()
+	}
+	if code == "55P03" {
 		return fmt.Errorf("%w: %w", stacksync.ErrBusy, err)
 	}
 	return err

@@ -119,8 +119,12 @@ func writers(conns int) int {
 }
 
 // Tx returns a transaction of the host's, on the same database, as one of the store: see service.Service.CommitIn. The host
-// begins and ends it. It must be READ COMMITTED, as PostgreSQL's are by default: its Lock returns ErrIsolation otherwise. A
-// bun.Tx has the *sql.Tx in its field Tx.
+// begins and ends it. It must be READ COMMITTED, as PostgreSQL's are by default: its Lock returns ErrIsolation otherwise. LockParams.Wait
+// is left to the host's lock_timeout.
+//
+// The transaction may be pgdriver's (a bun.Tx has the *sql.Tx in its field Tx) or, on the same database, that of pgx's package stdlib
+// (stdlib.OpenDB, or stdlib.OpenDBFromPool for a pgxpool), in each of its query modes: the suite of stores passes on such transactions. A pgx.Tx is
+// none. The store itself needs a DSN then, or a pool of pgdriver's beside pgx's. Other drivers are untested.
 //
 // After an error of the returned Tx the host must roll back. A COMMIT would be a rollback too, and the driver would not say so.
 // Statements are planned with the settings of the host's connection. Before the first one, in a round trip of its own, the Tx sets

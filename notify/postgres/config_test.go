@@ -50,7 +50,7 @@ func TestConfigIsChecked(t *testing.T) {
 		"ASCII letters":               {DSN: dsn, Channel: `a"; DROP TABLE users; --`},
 		"Channel \"ä\" may have":      {DSN: dsn, Channel: "ä"},
 	} {
-		n, err := New(t.Context(), c)
+		n, err := Open(t.Context(), c)
 		require.ErrorContains(t, err, want)
 		assert.Nil(t, n)
 	}
@@ -66,7 +66,7 @@ func TestErrorsDoNotTellThePassword(t *testing.T) {
 		"postgres://anna:" + secret + "@localhost/x?sslrootcert=nowhere.pem", "postgres://anna:" + secret + "@localhost/x?read_timeout=long",
 		"postgres://anna:" + secret + "@127.0.0.1:1/x", "postgres://anna:" + secret + "@127.0.0.1:1/x?sslmode=disable",
 	} {
-		_, err := New(t.Context(), Config{DSN: dsn})
+		_, err := Open(t.Context(), Config{DSN: dsn})
 		require.Error(t, err, dsn)
 		assert.NotContains(t, err.Error(), secret)
 	}
@@ -89,13 +89,13 @@ func TestTLSIsVerified(t *testing.T) {
 		require.NoError(t, publish(t.Context(), n, hint("a", 1)), c.DSN)
 	}
 	for _, query := range []string{"", "?sslmode=allow", "?sslmode=prefer", "?sslmode=require", "?sslmode=verify-ca", "?sslmode=verify-full"} {
-		_, err := New(t.Context(), Config{DSN: base + query})
+		_, err := Open(t.Context(), Config{DSN: base + query})
 		var unknown x509.UnknownAuthorityError
 		require.ErrorAs(t, err, &unknown, query)
 	}
-	_, err := New(t.Context(), Config{DSN: base + "?sslmode=disable"})
+	_, err := Open(t.Context(), Config{DSN: base + "?sslmode=disable"})
 	require.ErrorContains(t, err, "no pg_hba.conf entry")
-	_, err = New(t.Context(), Config{DSN: base, TLS: &tls.Config{RootCAs: server.CA(), ServerName: "other.example"}})
+	_, err = Open(t.Context(), Config{DSN: base, TLS: &tls.Config{RootCAs: server.CA(), ServerName: "other.example"}})
 	var mismatch x509.HostnameError
 	require.ErrorAs(t, err, &mismatch)
 }

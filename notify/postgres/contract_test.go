@@ -42,7 +42,7 @@ func TestContractWithCutConnections(t *testing.T) {
 // start opens a notifier that the suite closes.
 func start(ct notifytest.T, c Config) *Notifier {
 	ct.Helper()
-	n, err := New(ct.Context(), c)
+	n, err := Open(ct.Context(), c)
 	require.NoError(ct, err)
 	return n
 }

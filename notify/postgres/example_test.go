@@ -12,7 +12,7 @@ import (
 
 func Example() {
 	ctx := context.Background()
-	notifier, err := postgres.New(ctx, postgres.Config{
+	notifier, err := postgres.Open(ctx, postgres.Config{
 		DSN:    os.Getenv("DATABASE_URL"), // postgres://user:password@host/database: TLS is used, and verified
 		Logger: slog.Default(),
 	})

@@ -22,7 +22,7 @@ func TestListeningComesFirst(t *testing.T) {
 	arrive := holdListen(t, proxy)
 	opened := make(chan *Notifier, 1)
 	go func() {
-		n, err := New(testContext(t), Config{DSN: proxy.DSN(), Channel: channel})
+		n, err := Open(testContext(t), Config{DSN: proxy.DSN(), Channel: channel})
 		assert.NoError(t, err)
 		opened <- n
 	}()

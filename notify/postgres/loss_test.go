@@ -167,7 +167,7 @@ func TestServerDown(t *testing.T) {
 	require.Error(t, publishErr)
 	assert.Equal(t, int64(1), next(t, sub).Revision, "the hint is told in this process all the same")
 
-	_, err := New(t.Context(), Config{DSN: dsn})
+	_, err := Open(t.Context(), Config{DSN: dsn})
 	require.Error(t, err, "nobody answers")
 	for _, text := range []string{publishErr.Error(), err.Error(), log.await(t), log.await(t), log.await(t)} {
 		assert.NotContains(t, text, secret)
@@ -251,7 +251,7 @@ func TestNewEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	begin := time.Now()
-	_, err := New(ctx, Config{DSN: proxy.DSN()})
+	_, err := Open(ctx, Config{DSN: proxy.DSN()})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	assert.Less(t, time.Since(begin), promptly)
 }

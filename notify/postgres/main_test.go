@@ -46,7 +46,7 @@ func named(tb testing.TB, dsn, name string) string {
 
 func open(tb testing.TB, c Config) *Notifier {
 	tb.Helper()
-	n, err := New(testContext(tb), c)
+	n, err := Open(testContext(tb), c)
 	require.NoError(tb, err)
 	tb.Cleanup(func() { require.NoError(tb, n.Close()) })
 	return n

@@ -47,9 +47,9 @@ type Notifier struct {
 
 var _ stacksync.Notifier = (*Notifier)(nil)
 
-// New connects and returns a notifier that listens: it hears all that others publish from now on. It fails when ctx ends
+// Open connects and returns a notifier that listens: it hears all that others publish from now on. It fails when ctx ends
 // first, and when the server can't be reached or does not answer within some seconds.
-func New(ctx context.Context, config Config) (*Notifier, error) {
+func Open(ctx context.Context, config Config) (*Notifier, error) {
 	config, err := config.withDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("postgres notifier: %w", err)

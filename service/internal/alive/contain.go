@@ -6,8 +6,9 @@ import (
 	"sync"
 )
 
-// Persist runs f in a goroutine that wg counts. Should a host's function in it end the goroutine
-// (runtime.Goexit), f begins anew in another.
+// Persist runs f in a goroutine that wg counts. If a function of the host ends the goroutine while
+// f runs (runtime.Goexit), f begins anew in another goroutine. A panic in f is not contained: see
+// Contain.
 func Persist(wg *sync.WaitGroup, f func()) {
 	wg.Go(func() {
 		ended := false
@@ -21,8 +22,8 @@ func Persist(wg *sync.WaitGroup, f func()) {
 	})
 }
 
-// Contain makes an error of a panic in what the host has brought, for goroutines that belong to
-// nobody who could recover.
+// Contain runs f, and turns a panic in it into an ErrPanicked. It is for code of the host that runs
+// in goroutines of the service, where no caller could recover.
 func Contain(f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -32,6 +33,6 @@ func Contain(f func() error) (err error) {
 	return f()
 }
 
-// ErrPanicked is what an Observer sees of a call that a panic has ended, and what callers see whose
-// batch it has.
+// ErrPanicked is the error that an Observer sees of a call that ended in a panic, and that callers
+// get whose batch ended in a panic.
 var ErrPanicked = errors.New("panicked")

@@ -5,17 +5,17 @@ import (
 	"sync"
 )
 
-// Outage logs when something begins to fail, and when it works again, and nothing in between.
+// Outage logs when something begins to fail, and when it works again, and nothing in between. Its
+// methods may be called from many goroutines.
 type Outage struct {
 	Log  *slog.Logger
-	What string // begins the messages: "publishing hints"
+	What string // what may fail; it begins the messages: "publishing hints"
 
 	mu      sync.Mutex
 	failing bool
 }
 
-// Report notes how a try has ended. Tries that fail because the service closes are not to be
-// reported.
+// Report notes how a try has ended. Do not report a try that failed because the service closes.
 func (o *Outage) Report(err error) {
 	o.mu.Lock()
 	was := o.failing

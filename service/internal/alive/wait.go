@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// Spread returns an interval within ±20 % of d, so that those who wait do not march in step. d is
-// at most 50 years.
+// Spread returns a random interval within ±20 % of d, so that goroutines with the same interval do
+// not march in step. d is at most 50 years.
 func Spread(d time.Duration) time.Duration { return d/5*4 + rand.N(d/5*2+1) }
 
-// Sleep waits for d. It reports false, at once, when ctx ends.
+// Sleep waits for d and reports true. When ctx ends first, it reports false at once.
 func Sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -12,7 +12,7 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// Committer saves commits.
+// Committer saves commits. Its methods may be called from many goroutines.
 type Committer struct {
 	*session.Kernel
 	rules    stacksync.Rules
@@ -20,7 +20,7 @@ type Committer struct {
 	gatherer *gather.Gatherer[stacksync.WorkspaceID, *job]
 }
 
-// New makes a committer that saves up to writers batches at once. turn is that of gather.New.
+// New makes a committer that saves up to writers batches at once. For turn see gather.New.
 func New(k *session.Kernel, rules stacksync.Rules, desk *content.Desk, writers int, turn *sync.Mutex) *Committer {
 	return &Committer{Kernel: k, rules: rules, content: desk, gatherer: gather.New[stacksync.WorkspaceID, *job](writers, k.Running, turn)}
 }
@@ -32,13 +32,13 @@ type job struct {
 	result stacksync.CommitResult
 }
 
-// Commit checks and saves a commit, together with others that come at the same time.
+// Commit checks and saves a commit, together with other commits that come at the same time.
 func (c *Committer) Commit(ctx context.Context, r stacksync.CommitRequest) (stacksync.CommitResult, error) {
 	j, err := c.prepare(r)
 	if err != nil {
 		return stacksync.CommitResult{}, err
 	}
-	// The storage is asked before the workspace is locked: it may be slow.
+	// Ask the storage before the workspace is locked: the storage may be slow.
 	if err := c.content.FindChunks(ctx, j.Draft); err != nil {
 		return stacksync.CommitResult{}, err
 	}
@@ -48,14 +48,15 @@ func (c *Committer) Commit(ctx context.Context, r stacksync.CommitRequest) (stac
 	return j.result, nil
 }
 
-// CommitIn checks and saves a commit in a transaction of the host's. The hints are to be published
-// once that has committed.
+// CommitIn checks and saves a commit in a transaction of the host. The caller publishes the
+// returned hints once the transaction has committed.
 func (c *Committer) CommitIn(ctx context.Context, tx stacksync.Tx, r stacksync.CommitRequest) (stacksync.CommitResult, []session.Hint, error) {
 	j, err := c.prepare(r)
 	if err != nil {
 		return stacksync.CommitResult{}, nil, err
 	}
-	// All reads are of the transaction: it has a connection, and others may have none to spare.
+	// Read through the transaction, which has a connection: the store may have no other connection
+	// to spare.
 	if err := c.content.FindChunksIn(ctx, tx, j.Draft); err != nil {
 		return stacksync.CommitResult{}, nil, err
 	}
@@ -67,8 +68,8 @@ func (c *Committer) CommitIn(ctx context.Context, tx stacksync.Tx, r stacksync.C
 	return j.result, hints, err
 }
 
-// Together runs commits as one gathered batch, as happens by chance when they come at the same
-// moment. It is for tests.
+// Together runs commits as one gathered batch, as the gatherer does by chance when they come at the
+// same moment. It is for tests. It panics if a request does not pass the checks before the batch.
 func (c *Committer) Together(ctx context.Context, requests []stacksync.CommitRequest) (results []stacksync.CommitResult, errs []error) {
 	batch := make([]*job, len(requests))
 	for i, r := range requests {
@@ -93,10 +94,10 @@ func (c *Committer) Together(ctx context.Context, requests []stacksync.CommitReq
 	return results, errs
 }
 
-// Counts is that of the gatherer of commits. It is for tests.
+// Counts returns the counts of the gatherer of commits. It is for tests.
 func (c *Committer) Counts() (queued, busy int) { return c.gatherer.Counts() }
 
-// prepare checks all that needs no look at what is saved.
+// prepare makes the job of a commit, with all checks that need no saved data.
 func (c *Committer) prepare(r stacksync.CommitRequest) (*job, error) {
 	d, err := c.rules.Check(r)
 	if err != nil {
@@ -105,13 +106,14 @@ func (c *Committer) prepare(r stacksync.CommitRequest) (*job, error) {
 	return &job{Job: gather.Job[stacksync.WorkspaceID]{Key: r.Workspace, Weight: d.Weight()}, Draft: d}, nil
 }
 
-// patience is how long gathered commits wait for each of the locks that others have, before their
-// workspaces are tried apart.
+// patience is how long gathered commits wait for each lock that another transaction holds, before
+// their workspaces are tried apart.
 const patience = 100 * time.Millisecond
 
-// saveGathered saves gathered commits in one transaction. If that fails, those of each workspace
-// are tried apart, and if that fails too each commit alone, so that none can fail its neighbours.
-// One that others hold locked is waited for last, for as long as the store does.
+// saveGathered saves a batch of gathered commits in one transaction. If that fails, the commits of
+// each workspace are tried apart (again), and if that fails too, each commit alone: so no commit
+// can fail its neighbours. A workspace that others hold locked is tried last, and then waited for
+// as long as the store waits.
 func (c *Committer) saveGathered(ctx context.Context, batch []*job, stage gather.Stage) (again bool) {
 	wait := patience
 	if stage == gather.Waiting {
@@ -129,7 +131,9 @@ func (c *Committer) saveGathered(ctx context.Context, batch []*job, stage gather
 	case busy && stage < gather.Waiting, stage == gather.Together && len(batch) > 1:
 		return true
 	case busy || len(batch) == 1:
-		failAll(batch, err) // not tried alone: each would wait for the workspace as long as all of them have
+		// The commits are not tried alone: each would wait for the workspace as long as all of them
+		// have.
+		failAll(batch, err)
 		return false
 	}
 	for i := range batch {
@@ -151,6 +155,7 @@ func failAll(batch []*job, err error) {
 	}
 }
 
+// saveBatch saves a batch in a transaction of its own, and publishes its hints.
 func (c *Committer) saveBatch(ctx context.Context, batch []*job, wait time.Duration) (err error) {
 	ctx, end := c.Observe(ctx, "commit.batch")
 	defer func() {
@@ -172,8 +177,8 @@ func (c *Committer) saveBatch(ctx context.Context, batch []*job, wait time.Durat
 	return err
 }
 
-// commitIn is the whole commit of a batch: load, decide, save. It may run again. What it returns is
-// to be published once the transaction has committed.
+// commitIn does the whole commit of a batch in a transaction: load, decide, save. It may run again.
+// The caller publishes the returned hints once the transaction has committed.
 func (c *Committer) commitIn(ctx context.Context, tx stacksync.Tx, batch []*job, wait time.Duration) ([]session.Hint, error) {
 	if _, err := tx.Lock(ctx, lockParams(batch, wait)); err != nil {
 		return nil, err
@@ -209,7 +214,7 @@ func (c *Committer) commitIn(ctx context.Context, tx stacksync.Tx, batch []*job,
 	return c.saveLedgers(ctx, tx, ledgers)
 }
 
-// saveLedgers saves what a batch has changed, and returns the hints that are owed of it.
+// saveLedgers saves the changes of a batch, and returns the hints that are owed for them.
 func (c *Committer) saveLedgers(ctx context.Context, tx stacksync.Tx, ledgers map[stacksync.WorkspaceID]*stacksync.Ledger) ([]session.Hint, error) {
 	var put stacksync.PutParams
 	var hints []session.Hint

@@ -1,6 +1,6 @@
-// Package commit saves commits: it loads what the rules of the root package ask for, has them
-// decide, and saves what they decide, for many commits in one transaction.
+// Package commit saves commits: it loads the rows that the rules of the root package ask for, lets
+// the rules decide, and saves their decisions, for many commits in one transaction.
 //
-// It owns batches that fail and are tried apart, locks, and what is loaded (load.go). The rules
-// themselves are stacksync.Rules; it must not decide anything that they could.
+// It owns locks, the choice of rows to load (load.go), and batches that fail and are tried apart
+// (commit.go). It must not decide anything that stacksync.Rules could decide.
 package commit

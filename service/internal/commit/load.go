@@ -7,10 +7,11 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// What a batch of commits reads, known from its proposals alone, so that one Load brings it.
+// A batch of commits reads rows whose keys are known from its proposals alone, so one Load brings
+// them. Only few commits need a second Load: see loadMore.
 
-// lockParams locks the workspaces and, with their owners, the users who act: a revocation of one of
-// their devices then comes before the batch or after it.
+// lockParams locks the workspaces with their owners, and the acting users. So a revocation of a
+// user's device comes either before the batch or after it.
 func lockParams(batch []*job, wait time.Duration) stacksync.LockParams {
 	p := stacksync.LockParams{Wait: wait}
 	spaces, users := make(map[stacksync.WorkspaceID]bool), make(map[stacksync.UserID]bool)
@@ -57,9 +58,9 @@ func loadParams(batch []*job) stacksync.LoadParams {
 	return p
 }
 
-// loadMore reads what few commits need, and what nobody is to cause who may not commit: the old
-// versions that are proposed again, as a client does that lost an answer, and what lies below
-// folders that are deleted.
+// loadMore reads the rows that only few commits need: the old versions that are proposed again, as
+// by a client that has lost an answer, and the items below folders that are deleted. It does so
+// only for commits that are permitted, so that nobody else can cause these reads.
 func loadMore(ctx context.Context, tx stacksync.Tx, batch []*job, rows *stacksync.LoadResult) error {
 	current := make(map[stacksync.ItemKey]*stacksync.ItemRow, len(rows.Items))
 	for i := range rows.Items {
@@ -67,7 +68,7 @@ func loadMore(ctx context.Context, tx stacksync.Tx, batch []*job, rows *stacksyn
 		current[stacksync.ItemKey{Workspace: row.Workspace, Item: row.ID}] = row
 	}
 	var p stacksync.LoadParams
-	deletes := make(map[stacksync.WorkspaceID]bool) // where a folder may be deleted
+	deletes := make(map[stacksync.WorkspaceID]bool) // the workspaces where a proposal may delete a folder
 	each := func(f func(key stacksync.ItemKey, q *stacksync.Proposal, row *stacksync.ItemRow)) {
 		for _, j := range batch {
 			if j.Err != nil {
@@ -83,7 +84,7 @@ func loadMore(ctx context.Context, tx stacksync.Tx, batch []*job, rows *stacksyn
 		switch {
 		case row != nil && q.Version < row.Version:
 			p.Versions = append(p.Versions, stacksync.VersionKey{Workspace: key.Workspace, Item: key.Item, Version: q.Version})
-		case q.Delete && row == nil: // perhaps made by an earlier proposal
+		case q.Delete && row == nil: // the item may be made by an earlier proposal
 			deletes[key.Workspace] = true
 		case q.Delete && row.Kind == stacksync.Folder && q.Version > row.Version:
 			deletes[key.Workspace] = true
@@ -91,7 +92,7 @@ func loadMore(ctx context.Context, tx stacksync.Tx, batch []*job, rows *stacksyn
 		}
 	})
 	each(func(key stacksync.ItemKey, q *stacksync.Proposal, row *stacksync.ItemRow) {
-		// A folder may move into one that a later proposal deletes.
+		// The folder may move into a folder that a later proposal deletes.
 		if deletes[key.Workspace] && row != nil && !q.Delete && row.Kind == stacksync.Folder && row.Parent != q.Parent {
 			p.Subtrees = append(p.Subtrees, key)
 		}
@@ -105,8 +106,8 @@ func loadMore(ctx context.Context, tx stacksync.Tx, batch []*job, rows *stacksyn
 	return err
 }
 
-// makeLedgers arranges what was loaded for the rules. It copies what those count up, so that rows,
-// which may be shared, stay as they are.
+// makeLedgers arranges the loaded rows for the rules. It copies the workspaces and owners, which
+// the rules change, since loaded rows may be shared.
 func makeLedgers(rows *stacksync.LoadResult) map[stacksync.WorkspaceID]*stacksync.Ledger {
 	owners := make(map[stacksync.UserID]*stacksync.User, len(rows.Owners))
 	for i := range rows.Owners {

@@ -9,7 +9,7 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// lookup asks which chunks of a workspace are known to be stored.
+// lookup asks which chunks of a workspace are known to be stored, and what the actor may do there.
 type lookup struct {
 	gather.Job[stacksync.WorkspaceID]
 	actor stacksync.Actor
@@ -25,13 +25,13 @@ func newLookup(actor stacksync.Actor, w stacksync.WorkspaceID, n stacksync.Needs
 	return &lookup{Job: gather.Job[stacksync.WorkspaceID]{Key: w, Weight: len(names)}, actor: actor, needs: n, names: names}
 }
 
-// runLookups is lookUpBatch for the gatherer.
+// runLookups is lookUpBatch in the form that the gatherer runs.
 func (d *Desk) runLookups(ctx context.Context, batch []*lookup, _ gather.Stage) (again bool) {
 	d.lookUpBatch(ctx, d.Store, batch)
 	return false
 }
 
-// lookUpBatch answers gathered lookups with one read.
+// lookUpBatch answers gathered lookups with one read. It sets access, known and Err of each.
 func (d *Desk) lookUpBatch(ctx context.Context, from stacksync.Loader, batch []*lookup) {
 	var p stacksync.LoadParams
 	access := make(map[stacksync.AccessKey]bool)
@@ -49,7 +49,7 @@ func (d *Desk) lookUpBatch(ctx context.Context, from stacksync.Loader, batch []*
 	case err != nil && len(batch) == 1:
 		batch[0].Err = err
 		return
-	case err != nil: // none can fail its neighbours
+	case err != nil: // each lookup alone, so that none fails its neighbours
 		for i := range batch {
 			d.lookUpBatch(gather.Context(batch[i:i+1]), from, batch[i:i+1])
 		}
@@ -73,16 +73,18 @@ func (d *Desk) lookUpBatch(ctx context.Context, from stacksync.Loader, batch []*
 	}
 }
 
-// lookUp answers one lookup by itself: a read never waits for commits.
+// lookUp answers one lookup with a read of its own, without the gatherer: a lone read waits for no
+// commit.
 func (d *Desk) lookUp(ctx context.Context, l *lookup) error { return d.lookUpIn(ctx, d.Store, l) }
 
+// lookUpIn is lookUp that reads from the given Loader.
 func (d *Desk) lookUpIn(ctx context.Context, from stacksync.Loader, l *lookup) error {
 	d.lookUpBatch(ctx, from, []*lookup{l})
 	return l.Err
 }
 
-// stat asks the storage for those chunks of an answered lookup that the chunk table does not know.
-// See StatChunksParams for mayLag.
+// stat asks the storage for those chunks of an answered lookup that the chunk table does not know,
+// and returns the sizes of the stored ones by name. For mayLag see StatChunksParams.
 func (d *Desk) stat(ctx context.Context, l *lookup, mayLag bool) (stored map[string]int64, err error) {
 	var unknown []string
 	for _, name := range l.names {
@@ -104,14 +106,15 @@ func (d *Desk) stat(ctx context.Context, l *lookup, mayLag bool) (stored map[str
 	return stored, nil
 }
 
-// FindChunks fills in which of a commit's chunks are stored: the chunk table is asked together with
-// other commits, and the storage for the rest. They are not read again under the lock: whoever
-// removes chunks that nothing names must spare those that were stored or named a short while ago.
+// FindChunks fills in Known and Stored of a commit's draft. It asks the chunk table, together with
+// other commits that come at the same time, and the storage about the other chunks. The commit does
+// not read them again under its lock. So a collector of garbage must spare chunks that were stored
+// or named a short while ago.
 func (d *Desk) FindChunks(ctx context.Context, c *stacksync.Draft) error {
 	return d.findChunks(ctx, c, func(ctx context.Context, l *lookup) error { return d.lookups.Do(ctx, l, d.runLookups) })
 }
 
-// FindChunksIn is FindChunks that reads the chunk table by from, at once.
+// FindChunksIn is FindChunks that reads the chunk table from the given Loader, at once.
 func (d *Desk) FindChunksIn(ctx context.Context, from stacksync.Loader, c *stacksync.Draft) error {
 	return d.findChunks(ctx, c, func(ctx context.Context, l *lookup) error { return d.lookUpIn(ctx, from, l) })
 }
@@ -138,7 +141,7 @@ func (d *Desk) findChunks(ctx context.Context, c *stacksync.Draft, ask func(cont
 	return err
 }
 
-// unique returns the names without repetition, in order.
+// unique returns the names without repetition, in order. It reuses the memory of names.
 func unique(names []string) []string {
 	seen := make(map[string]bool, len(names))
 	kept := names[:0]

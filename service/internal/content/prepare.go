@@ -9,7 +9,7 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// PrepareUpload is Transfers.PrepareUpload.
+// PrepareUpload implements Transfers.PrepareUpload.
 func (d *Desk) PrepareUpload(ctx context.Context, r stacksync.PrepareUploadRequest) (stacksync.PrepareUploadResult, error) {
 	none := stacksync.PrepareUploadResult{}
 	via, err := d.Choose(r.Via)
@@ -70,7 +70,7 @@ func (d *Desk) PrepareUpload(ctx context.Context, r stacksync.PrepareUploadReque
 	if len(res.Missing) == 0 {
 		return res, nil
 	}
-	if via != stacksync.ViaHost { // UploadChunk sees to it by itself
+	if via != stacksync.ViaHost { // UploadChunk makes the container where it is missing
 		if err := d.Provisioned(ctx, l.access.Workspace); err != nil {
 			return none, err
 		}
@@ -84,7 +84,7 @@ func (d *Desk) PrepareUpload(ctx context.Context, r stacksync.PrepareUploadReque
 	return res, err
 }
 
-// PrepareDownload is Transfers.PrepareDownload.
+// PrepareDownload implements Transfers.PrepareDownload.
 func (d *Desk) PrepareDownload(ctx context.Context, r stacksync.PrepareDownloadRequest) (stacksync.PrepareDownloadResult, error) {
 	none := stacksync.PrepareDownloadResult{}
 	via, err := d.Choose(r.Via)

@@ -2,13 +2,15 @@ package content
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/internal/checked"
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// Upload is Transfers.UploadChunk.
+// Upload implements Transfers.UploadChunk.
 func (d *Desk) Upload(ctx context.Context, r stacksync.UploadChunkRequest) error {
 	if err := d.canHost(); err != nil {
 		return err
@@ -38,12 +40,13 @@ func (d *Desk) Upload(ctx context.Context, r stacksync.UploadChunkRequest) error
 	return err
 }
 
-// misnamed is the fault of whoever uploads.
+// misnamed makes the error for content whose hash is not the name that the uploading client gave
+// it.
 func misnamed(_ stacksync.Chunk, got string) error {
 	return &stacksync.FieldError{Field: "Chunk.Name", Reason: "is not the hash of the content, " + got}
 }
 
-// Download is Transfers.DownloadChunk.
+// Download implements Transfers.DownloadChunk.
 func (d *Desk) Download(ctx context.Context, r stacksync.DownloadChunkRequest) (stacksync.DownloadChunkResult, error) {
 	none := stacksync.DownloadChunkResult{}
 	if err := d.canHost(); err != nil {
@@ -60,15 +63,39 @@ func (d *Desk) Download(ctx context.Context, r stacksync.DownloadChunkRequest) (
 	if err != nil {
 		return none, err
 	}
-	res, err := d.ways.reader.ReadChunk(ctx, stacksync.ReadChunkParams{Container: container, Name: r.Name})
-	if err == nil && d.hash != nil {
-		chunk := stacksync.Chunk{Name: r.Name, Size: res.Size}
-		res.Content = checked.Content(res.Content, d.hash, chunk)
-	}
+	res, err := d.read(ctx, container, r.Name)
 	return stacksync.DownloadChunkResult(res), err
 }
 
-// canHost reports why content can't go through the host, if it can't.
+// Open implements HostContent.OpenChunk.
+func (d *Desk) Open(ctx context.Context, r stacksync.OpenChunkRequest) (stacksync.OpenChunkResult, error) {
+	if d.ways.reader == nil {
+		return stacksync.OpenChunkResult{}, fmt.Errorf("the storage (%T) lets the host read no chunks: %w", d.Storage, errors.ErrUnsupported)
+	}
+	if err := stacksync.CheckChunkName("Name", r.Name); err != nil {
+		return stacksync.OpenChunkResult{}, err
+	}
+	ws, err := d.Workspace(ctx, r.Workspace)
+	if err == nil && ws == nil {
+		err = stacksync.ErrWorkspaceNotFound
+	}
+	if err != nil {
+		return stacksync.OpenChunkResult{}, err
+	}
+	res, err := d.read(ctx, ws.Container, r.Name)
+	return stacksync.OpenChunkResult(res), err
+}
+
+// read opens a chunk, whose content is checked against its name where the service has a hash.
+func (d *Desk) read(ctx context.Context, container, name string) (stacksync.ReadChunkResult, error) {
+	res, err := d.ways.reader.ReadChunk(ctx, stacksync.ReadChunkParams{Container: container, Name: name})
+	if err == nil && d.hash != nil {
+		res.Content = checked.Content(res.Content, d.hash, stacksync.Chunk{Name: name, Size: res.Size})
+	}
+	return res, err
+}
+
+// canHost returns errors.ErrUnsupported if content can't go through the host.
 func (d *Desk) canHost() error {
 	_, err := d.Choose(stacksync.ViaHost)
 	return err

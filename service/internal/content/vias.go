@@ -18,10 +18,10 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// Ways are the ways by which content can go between clients and a storage.
+// Ways are the ways on which content travels between clients and a storage.
 type Ways struct {
-	Vias []stacksync.Via // the preferred one first; empty without a storage
-	// Accounts is nil where ViaAccount is not among Vias.
+	Vias []stacksync.Via // the preferred way first; empty without a storage
+	// Accounts is nil unless ViaAccount is among Vias.
 	Accounts stacksync.AccountProvisioner
 
 	writer stacksync.ChunkWriter
@@ -29,9 +29,10 @@ type Ways struct {
 	signer stacksync.ChunkSigner
 }
 
-// Offer finds out which ways there are: all that the storage can, or those that are wanted. keyed
-// says that accounts have a key. errors.ErrUnsupported for what the storage can't; a *FieldError
-// for a way that is unknown or wanted twice.
+// Offer returns the ways that a service offers: wanted, or for nil all ways that the storage can.
+// keyed says that the service has an AccountKey. errors.ErrUnsupported: the storage can't offer a
+// wanted way, or offers no way at all, or keyed is set and the storage has no accounts.
+// *FieldError: a wanted way is unknown or there twice.
 func Offer(storage stacksync.StorageProvisioner, wanted []stacksync.Via, keyed bool) (Ways, error) {
 	var w Ways
 	var canWrite, canRead, canSign bool
@@ -67,13 +68,14 @@ func Offer(storage stacksync.StorageProvisioner, wanted []stacksync.Via, keyed b
 	return w, nil
 }
 
-// Config is the part of a service's that is about content.
+// Config is the part of service.Config that is about content.
 type Config struct {
-	Lifetime time.Duration    // of signed requests
-	Hash     func() hash.Hash // of chunks; nil: names mean nothing
+	Lifetime time.Duration    // how long signed requests work
+	Hash     func() hash.Hash // hash of a chunk's content, which is the chunk's name; nil: names mean nothing
 }
 
-// Desk hands out ways to content, and knows which chunks are stored.
+// Desk hands out ways to content, and knows which chunks are stored. Its methods may be called from
+// many goroutines.
 type Desk struct {
 	*session.Kernel
 	ways     Ways
@@ -83,17 +85,18 @@ type Desk struct {
 	lookups  *gather.Gatherer[stacksync.WorkspaceID, *lookup]
 }
 
-// New makes a desk. turn is that of gather.New.
+// New makes a desk. For turn see gather.New.
 func New(k *session.Kernel, w Ways, cfg Config, turn *sync.Mutex) *Desk {
 	return &Desk{
 		Kernel: k, ways: w, lifetime: cfg.Lifetime, hash: cfg.Hash,
-		// What the hash of nothing is tells which one it is.
+		// The hash of empty content tells whether the hash is SHA-256.
 		sha256:  cfg.Hash != nil && bytes.Equal(cfg.Hash().Sum(nil), sha256.New().Sum(nil)),
 		lookups: gather.New[stacksync.WorkspaceID, *lookup](1, k.Running, turn),
 	}
 }
 
-// Choose settles how content goes, when the client wants via.
+// Choose returns the way on which content goes: via, or for "" the preferred way.
+// errors.ErrUnsupported: the service does not offer via.
 func (d *Desk) Choose(via stacksync.Via) (stacksync.Via, error) {
 	switch {
 	case d.Storage == nil:
@@ -106,8 +109,7 @@ func (d *Desk) Choose(via stacksync.Via) (stacksync.Via, error) {
 	return via, nil
 }
 
-// sign fills in the requests by which the chunks of a workspace can be transferred, and tells when
-// they expire.
+// sign fills in Request of transfers of a workspace's chunks, and returns when the requests expire.
 func (d *Desk) sign(ctx context.Context, method stacksync.Method, w *stacksync.Workspace, transfers []stacksync.Transfer) (time.Time, error) {
 	chunks := make([]stacksync.Chunk, len(transfers))
 	for i := range transfers {
@@ -125,7 +127,8 @@ func (d *Desk) sign(ctx context.Context, method stacksync.Method, w *stacksync.W
 	return res.Expires, nil
 }
 
-// locate fills in where the chunks of a workspace are for those who have an account.
+// locate fills in Object of transfers of a workspace's chunks, for clients with an account, and
+// returns where the container is.
 func (d *Desk) locate(ctx context.Context, w *stacksync.Workspace, transfers []stacksync.Transfer) (*stacksync.Location, error) {
 	names := make([]string, len(transfers))
 	for i := range transfers {
@@ -141,8 +144,7 @@ func (d *Desk) locate(ctx context.Context, w *stacksync.Workspace, transfers []s
 	return &res.Location, nil
 }
 
-// isSHA256 reports whether a name is the hash that Config.ChunkHash can stand for in signed
-// requests.
+// isSHA256 reports whether a name has the form of a SHA-256 in lower-case hexadecimal.
 func isSHA256(name string) bool {
 	return len(name) == hex.EncodedLen(sha256.Size) && strings.Trim(name, "0123456789abcdef") == ""
 }

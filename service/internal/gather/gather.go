@@ -10,8 +10,8 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/alive"
 )
 
-// Bounds of what is gathered into one transaction. They keep a transaction short; a single request
-// may be heavier than maxWeight.
+// Bounds of the jobs in one batch, so that a transaction stays short. A job that alone is heavier
+// than maxWeight makes a batch of its own.
 const (
 	maxJobs   = 512
 	maxWeight = 4096
@@ -22,44 +22,44 @@ type Gatherable[K comparable] interface {
 	base() *Job[K]
 }
 
-// Job is the part of a request that the Gatherer needs. Key and Weight are set by the caller of Do.
+// Job is the part of a request that the Gatherer needs. The caller of Do sets Key and Weight.
 type Job[K comparable] struct {
-	Key    K   // requests of one key run in order, in one batch at a time
+	Key    K   // jobs of one key run in order, in one batch at a time
 	Weight int // about how many rows the request reads and writes
-	// Ctx is that of the caller of Do.
+	// Ctx is the ctx of the call of Do.
 	Ctx context.Context
-	// Err is the answer. Run sets it.
+	// Err is the error that Do returns. Run sets it.
 	Err error
 
 	done    chan struct{}
-	dropped atomic.Bool // the caller waits no longer
+	dropped atomic.Bool // the caller has stopped waiting
 }
 
 func (j *Job[K]) base() *Job[K] { return j }
 
-// Run runs a batch. It sets Err of each job, or asks for the batch to run again at the next stage,
-// the jobs of each key by themselves.
+// Run runs a batch. It sets Err of each job. Or it returns true and sets none: then the jobs of
+// each key run again by themselves, at the next stage.
 type Run[J any] func(ctx context.Context, batch []J, s Stage) (again bool)
 
-// Gatherer runs requests that come while others run as one batch: none waits when a batch can
-// begin, and a busy key costs one transaction for many requests. Its goroutines live only while
-// there is work.
+// Gatherer runs requests that come while others run as one batch. So a request on an idle store
+// waits for nothing, and a busy key costs one transaction for many requests. Its goroutines live
+// only while there is work. Its methods may be called from many goroutines.
 type Gatherer[K comparable, J Gatherable[K]] struct {
 	writers int
 	wg      *sync.WaitGroup
 	turn    *sync.Mutex
 
 	mu      sync.Mutex
-	lanes   map[K]*lane[J]        // of the keys that have jobs
-	ready   []*lane[J]            // those that can run, the longest ready first
-	running int                   // loops
-	slots   [stages]chan struct{} // of the later stages: one for each batch that runs
+	lanes   map[K]*lane[J]        // the lanes of the keys that have jobs
+	ready   []*lane[J]            // the lanes that can run, the longest ready first
+	running int                   // how many loops run
+	slots   [stages]chan struct{} // of the later stages: each has a slot for each batch that runs
 }
 
-// New makes a gatherer that runs up to writers batches at once; wg counts its goroutines. turn, if
-// not nil, is shared by gatherers of which one is to gather while the other runs: a commit that
-// waits for the batch before it has time for its lookup. 64 callers on SQLite then need a tenth of
-// the reads.
+// New makes a gatherer that runs up to writers batches at once. wg counts its goroutines. turn may
+// be nil. Gatherers that share a turn run one batch at a time between them, and while one of them
+// runs, the requests of the other gather: a commit that waits for the batch before it has time for
+// its look-up of chunks. With 64 callers on SQLite that saves nine tenths of the reads.
 func New[K comparable, J Gatherable[K]](writers int, wg *sync.WaitGroup, turn *sync.Mutex) *Gatherer[K, J] {
 	g := &Gatherer[K, J]{writers: writers, wg: wg, turn: turn, lanes: make(map[K]*lane[J])}
 	for s := Apart; s < stages; s++ {
@@ -68,28 +68,31 @@ func New[K comparable, J Gatherable[K]](writers int, wg *sync.WaitGroup, turn *s
 	return g
 }
 
-// Stage is how a batch is run. Those of the later stages run beside the writers, as many at once at
-// each: what has to wait holds up no request of other keys, and takes no more than its share of the
-// store's connections.
+// Stage says how a batch is run. Batches of the later stages run beside the writers, at each stage
+// up to as many at once as there are writers. So a batch that has to wait holds up no request of
+// other keys, and takes no more than its share of the store's connections.
 type Stage int
 
 // The stages, in order.
 const (
+	// Together is the first try: a batch may have jobs of many keys.
 	Together Stage = iota
-	Apart          // a batch is of one key
-	Waiting        // it may have to wait for long
+	// Apart is the second try: a batch has jobs of one key.
+	Apart
+	// Waiting is the last try: a batch has jobs of one key, and may have to wait for long.
+	Waiting
 	stages
 )
 
-// lane is the queue of one key. While some of its jobs run the others wait and gather, rather than
-// for a lock that their own process holds.
+// lane is the queue of one key. While some of its jobs run, the others wait and gather here, rather
+// than for a lock that their own process holds.
 type lane[J any] struct {
 	queue []J
-	busy  bool // jobs of it are in a batch
+	busy  bool // jobs of the lane are in a batch
 }
 
-// Do runs j in a batch, by run, and returns its error. When ctx ends first, j may still run: the
-// error says so. All calls on one gatherer hand in the same run.
+// Do runs j in a batch, by run, and returns its Err. When ctx ends first, Do returns the error of
+// ctx; the job may run all the same. All calls on one gatherer must hand in the same run.
 func (g *Gatherer[K, J]) Do(ctx context.Context, j J, run Run[J]) error {
 	b := j.base()
 	b.Ctx, b.done = ctx, make(chan struct{})
@@ -130,7 +133,7 @@ func (g *Gatherer[K, J]) Counts() (queued, busy int) {
 	return queued, busy
 }
 
-// start makes sure that what is ready runs.
+// start starts a loop if a lane is ready and fewer loops than writers run. g.mu is held.
 func (g *Gatherer[K, J]) start(run Run[J]) {
 	if len(g.ready) > 0 && g.running < g.writers {
 		g.running++
@@ -143,7 +146,7 @@ func (g *Gatherer[K, J]) loop(run Run[J]) {
 	}
 }
 
-// runNext runs a batch. It reports false when there was none, and the loop has ended.
+// runNext runs a batch. It returns false when no lane is ready; then the caller's loop must end.
 func (g *Gatherer[K, J]) runNext(run Run[J]) (more bool) {
 	if g.turn != nil {
 		g.turn.Lock()
@@ -157,7 +160,7 @@ func (g *Gatherer[K, J]) runNext(run Run[J]) (more bool) {
 	return true
 }
 
-// takeBatch returns the next batch, or ends the loop with nil.
+// takeBatch returns the next batch, or nil: then it has counted the caller's loop out.
 func (g *Gatherer[K, J]) takeBatch() []J {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -200,8 +203,8 @@ func (g *Gatherer[K, J]) runBatch(batch []J, s Stage, run Run[J]) {
 			return
 		}
 		if !returned {
-			// What panicked belongs to the host (its store, its observer), and the goroutine to
-			// nobody who could recover.
+			// The code that panicked belongs to the host (its store, its observer), and this
+			// goroutine has no caller who could recover.
 			err := fmt.Errorf("%w: %v", alive.ErrPanicked, recover())
 			for _, j := range batch {
 				j.base().Err = err
@@ -219,7 +222,7 @@ func (g *Gatherer[K, J]) runBatch(batch []J, s Stage, run Run[J]) {
 	returned = true
 }
 
-// release lets what has waited for the keys of a batch run.
+// release makes the lanes of a batch ready again if jobs wait in them.
 func (g *Gatherer[K, J]) release(batch []J, run Run[J]) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -227,7 +230,7 @@ func (g *Gatherer[K, J]) release(batch []J, run Run[J]) {
 		key := j.base().Key
 		l := g.lanes[key]
 		if l == nil || !l.busy {
-			continue // an earlier job of the batch was of the same key
+			continue // an earlier job of the batch had the same key
 		}
 		if l.busy = false; len(l.queue) > 0 {
 			g.ready = append(g.ready, l)
@@ -238,7 +241,7 @@ func (g *Gatherer[K, J]) release(batch []J, run Run[J]) {
 	g.start(run)
 }
 
-// ByKey divides a batch. The jobs of each key stay in order.
+// ByKey divides a batch by keys. The jobs of each key stay in order.
 func ByKey[K comparable, J Gatherable[K]](batch []J) map[K][]J {
 	parts := make(map[K][]J)
 	for _, j := range batch {
@@ -248,8 +251,8 @@ func ByKey[K comparable, J Gatherable[K]](batch []J) map[K][]J {
 	return parts
 }
 
-// Context is what a batch runs under. It must not end because one of its callers went away, so only
-// a caller alone in its batch lends its values (a trace) and none its end.
+// Context returns the ctx for a batch. It does not end when a caller goes away, since a batch may
+// have other callers. A batch of one job has the values (a trace, say) of the ctx of its caller.
 func Context[K comparable, J Gatherable[K]](batch []J) context.Context {
 	if len(batch) == 1 {
 		return context.WithoutCancel(batch[0].base().Ctx)

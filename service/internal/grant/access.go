@@ -12,16 +12,17 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// AccessStep returns the step that tells the storage who reaches the containers of some workspaces,
-// until nobody has come or gone meanwhile: what the storage is told last is what is so. ending says
-// that the workspaces are deleted in the end: then a storage that refuses for good holds nothing
-// up.
+// AccessStep returns the step that tells the storage which accounts reach the containers of some
+// workspaces. The step is repeated until no member has come or gone meanwhile, so that the storage
+// is told last what is so at the end. ending says that the workspaces will be deleted: then a
+// storage that refuses for good does not stop the operation.
 func (g *Granter) AccessStep(of func(t *operation.Task) []stacksync.WorkspaceID, ending bool) operation.Step {
 	return operation.Step{Name: operation.AccessStep, Run: func(ctx context.Context, t *operation.Task) error {
 		return g.setAccess(ctx, of(t), ending)
 	}}
 }
 
+// setAccess is the work of AccessStep.
 func (g *Granter) setAccess(ctx context.Context, of []stacksync.WorkspaceID, ending bool) error {
 	if g.Accounts == nil {
 		return nil
@@ -35,7 +36,9 @@ func (g *Granter) setAccess(ctx context.Context, of []stacksync.WorkspaceID, end
 			continue
 		}
 		_, err = g.grant(ctx, ws)
-		if ending && operation.Final(err) { // the container is deleted in the end, which shuts everybody out
+		// A refusal for good is borne where the container is deleted in the end, which shuts
+		// everybody out.
+		if ending && operation.Final(err) {
 			g.Log.Error("the storage refuses to shut out those who have left a workspace, until that is deleted", "workspace", ws.ID, "error", err)
 			continue
 		}
@@ -46,8 +49,9 @@ func (g *Granter) setAccess(ctx context.Context, of []stacksync.WorkspaceID, end
 	return nil
 }
 
-// ListStep lets the account reach the containers of all workspaces its user is a member of. One
-// that the storage won't have on a list keeps it off no other.
+// ListStep gives the account of the operation's user access to the containers of all workspaces
+// that the user is a member of. A workspace whose list the storage refuses to write goes into
+// Unlisted, and keeps the account off no other list.
 func (g *Granter) ListStep(ctx context.Context, t *operation.Task) error {
 	if g.Accounts == nil {
 		return nil
@@ -61,7 +65,7 @@ func (g *Granter) ListStep(ctx context.Context, t *operation.Task) error {
 		return err
 	}
 	made, ok := t.Result.(*Account)
-	if !ok { // another process has made it
+	if !ok { // another process has made the account
 		made = new(Account)
 	}
 	made.Unlisted = nil
@@ -87,8 +91,8 @@ func (g *Granter) ListStep(ctx context.Context, t *operation.Task) error {
 	return again
 }
 
-// RecordAccess records that the storage has to be told who reaches the container of a workspace. It
-// returns no operation where users have no accounts.
+// RecordAccess records an operation that tells the storage which accounts reach the container of a
+// workspace. Where users have no accounts it records nothing and returns nil.
 func (g *Granter) RecordAccess(w *session.Write, ws *stacksync.Workspace) (*stacksync.Operation, error) {
 	if g.Accounts == nil {
 		return nil, nil
@@ -97,13 +101,14 @@ func (g *Granter) RecordAccess(w *session.Write, ws *stacksync.Workspace) (*stac
 	return &op, err
 }
 
-// maxAccessOperations bounds how many operations tell the storage who reaches a container: one that
-// is down lets them wait.
+// maxAccessOperations bounds how many operations of one workspace wait to tell the storage which
+// accounts reach its container: while the storage is down they pile up.
 const maxAccessOperations = 100
 
-// RecordAccessBounded is RecordAccess, but returns ErrBusy once 100 access operations of the
-// workspace wait for the storage. It is for what may be asked again and again. Removing a member
-// must never be refused, so that uses RecordAccess.
+// RecordAccessBounded is RecordAccess, but returns ErrBusy once 100 running operations of the
+// workspace wait. Calls that can be repeated without end (Invite, SetRole, TransferOwnership) use
+// it. Removing a member must never be refused, so takeOut uses RecordAccess, as does accepting an
+// invitation.
 func (g *Granter) RecordAccessBounded(ctx context.Context, w *session.Write, ws *stacksync.Workspace) (*stacksync.Operation, error) {
 	if g.Accounts == nil {
 		return nil, nil
@@ -118,9 +123,9 @@ func (g *Granter) RecordAccessBounded(ctx context.Context, w *session.Write, ws 
 	return g.RecordAccess(w, ws)
 }
 
-// grant tells the storage who reaches the container of a workspace. It returns the accounts of
-// members that the storage can't list. Only operations call it: when it fails the storage may still
-// do what it was told, and has to be told again.
+// grant tells the storage which accounts reach the container of a workspace. It returns the
+// accounts of members that the storage can't list. Only operations call it: when it fails the
+// storage may still do what it was told, and must be told again.
 func (g *Granter) grant(ctx context.Context, w *stacksync.Workspace) (omitted []string, err error) {
 	if err := g.Provisioned(ctx, w); err != nil {
 		return nil, err
@@ -134,7 +139,8 @@ func (g *Granter) grant(ctx context.Context, w *stacksync.Workspace) (omitted []
 		if err != nil {
 			return false, err
 		}
-		// Read once more afterwards: who tells the storage last must have told it what is so.
+		// Read the members again after each SetAccess, and repeat it if they have changed. So
+		// whichever of two processes tells the storage last has told it what is so.
 		if !first && slices.Equal(grants, told) {
 			return true, nil
 		}
@@ -155,8 +161,8 @@ func (g *Granter) grant(ctx context.Context, w *stacksync.Workspace) (omitted []
 	return omitted, nil
 }
 
-// grants are those of the members of a workspace: the owner first, and then who has been in it
-// longest.
+// grants returns the grants of a workspace's members: the owner first, then the others by JoinedAt,
+// the earliest first. Pending members get none.
 func (g *Granter) grants(ctx context.Context, id stacksync.WorkspaceID) (grants []stacksync.Grant, err error) {
 	err = g.Store.View(ctx, func(ctx context.Context, r stacksync.Reader) error {
 		res, err := r.Members(ctx, stacksync.MembersParams{Workspaces: []stacksync.WorkspaceID{id}})

@@ -18,29 +18,32 @@ import (
 )
 
 const (
-	// keyTimeout bounds what the storage takes to change a secret, or who reaches a container.
+	// keyTimeout bounds how long the storage may take to change a secret, or a list of access.
 	keyTimeout = time.Minute
-	// maxWaiting bounds how many operations make the account of one user, and how many give it a
-	// secret for revocations that are said again: a storage that is down lets them wait.
+	// maxWaiting bounds how many running operations make the account of one user, and how many give
+	// it a secret for repeated revocations: while the storage is down they pile up.
 	maxWaiting = 8
 )
 
-// Granter tells the storage who reaches a container, with which secrets.
+// Granter tells the storage which accounts reach which containers, and gives accounts their
+// secrets. Its methods may be called from many goroutines.
 type Granter struct {
 	*operation.Engine
 	key []byte // Config.AccountKey
 }
 
-// New makes a granter. Where the kernel has no Accounts it does nothing.
+// New makes a granter. key is Config.AccountKey. Where the kernel has no Accounts the granter does
+// nothing.
 func New(e *operation.Engine, key []byte) *Granter { return &Granter{Engine: e, key: key} }
 
-// account is what the operations about an account keep. Its user's id may belong to somebody else
-// by now: the default workspace tells.
+// account is the payload of the operations about a storage account. Home is the default workspace
+// of the account's user: the user's id may belong to another user by now, who has another default
+// workspace.
 type account struct {
 	Home stacksync.WorkspaceID `json:"home,omitzero"`
 }
 
-// Payload makes what the operations OperationKey and OperationAccount keep.
+// Payload makes the payload of the kinds OperationKey and OperationAccount.
 func Payload() any { return new(account) }
 
 // Home returns the default workspace of the user whose account an operation is about.
@@ -50,15 +53,16 @@ func Home(o *stacksync.Operation) (stacksync.WorkspaceID, error) {
 	return a.Home, err
 }
 
-// Account is what an OperationAccount has found out: its Task.Result.
+// Account is the Task.Result of an OperationAccount: what its steps have found out.
 type Account struct {
 	Login string
-	// Unlisted are workspaces of which the storage does not let the account in.
+	// Unlisted are the workspaces that the account does not reach.
 	Unlisted []stacksync.WorkspaceID
 }
 
-// RecordAccount records the operation that makes an actor's account. It takes the place of those
-// that have stopped. ErrBusy while 8 of them wait for the storage.
+// RecordAccount records the operation that makes an actor's account. It removes the user's
+// operations of that kind that have stopped, since the new one does all their work. ErrBusy while 8
+// of them are running. ErrUserNotFound, ErrDeviceNotFound, ErrDeviceRevoked.
 func (g *Granter) RecordAccount(ctx context.Context, actor stacksync.Actor) (op stacksync.Operation, err error) {
 	var stopped []stacksync.OperationID
 	err = g.Store.View(ctx, func(ctx context.Context, rd stacksync.Reader) error {
@@ -97,9 +101,10 @@ func (g *Granter) RecordAccount(ctx context.Context, actor stacksync.Actor) (op 
 	return op, err
 }
 
-// RecordKey records that a user's storage account is to get the secret that belongs to the devices
-// the user has, where accounts are offered. again says that it was recorded before: then ErrBusy
-// once 8 such operations wait.
+// RecordKey records the operation that gives a user's storage account the secret that belongs to
+// the user's devices. Where the service offers no accounts it records nothing and returns nil.
+// again says that the device was revoked before: then RecordKey returns ErrBusy once 8 such
+// operations are running.
 func (g *Granter) RecordKey(ctx context.Context, w *session.Write, user *stacksync.User, again bool) (*stacksync.Operation, error) {
 	if g.Accounts == nil {
 		return nil, nil
@@ -117,8 +122,8 @@ func (g *Granter) RecordKey(ctx context.Context, w *session.Write, user *stacksy
 	return &op, err
 }
 
-// KeyStep gives the account of the operation's user its secret. A revocation makes no account for a
-// user without one.
+// KeyStep gives the account of the operation's user its secret. In an OperationKey it makes no
+// account for a user without one.
 func (g *Granter) KeyStep(ctx context.Context, t *operation.Task) error {
 	if g.Accounts == nil {
 		return nil
@@ -131,13 +136,14 @@ func (g *Granter) KeyStep(ctx context.Context, t *operation.Task) error {
 	return err
 }
 
-// keyAccount gives the account of a user the secret that belongs to the devices the user has, and
-// returns its login. It looks at the devices again after that: if one was revoked meanwhile, the
-// secret that it knows may have been set last. Only operations call it, as grant.
+// keyAccount gives the account of a user the secret that belongs to the user's devices, and returns
+// the account's login. Afterwards it reads the devices again, and begins anew if one was revoked
+// meanwhile: the secret that was set last might be one that the revoked device knows. Only
+// operations call it: see grant.
 func (g *Granter) keyAccount(ctx context.Context, user stacksync.UserID, ifExists bool) (login string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, keyTimeout)
 	defer cancel()
-	var set []byte // what the secret was made of
+	var set []byte // the devices that the secret was made of, as secretOf gives them
 	err = session.Settle("put storage account: devices", func() (bool, error) {
 		var now []byte
 		err := g.Store.View(ctx, func(ctx context.Context, rd stacksync.Reader) error {
@@ -145,7 +151,9 @@ func (g *Granter) keyAccount(ctx context.Context, user stacksync.UserID, ifExist
 			now = secretOf(&u, devices)
 			return err
 		})
-		if errors.Is(err, stacksync.ErrUserNotFound) { // deleted meanwhile: the account may have been made after it had gone, by an earlier try too
+		// The user was deleted meanwhile. This try, or an earlier one, may have made the account
+		// after the deletion had removed it.
+		if errors.Is(err, stacksync.ErrUserNotFound) {
 			if _, gone := g.Accounts.DeleteAccount(ctx, stacksync.DeleteAccountParams{Account: AccountOf(user)}); gone != nil {
 				return false, fmt.Errorf("delete storage account: %w", gone)
 			}
@@ -179,14 +187,15 @@ func (g *Granter) DeleteStep(ctx context.Context, t *operation.Task) error {
 	return err
 }
 
-// AccountOf names a user's account at the storage: what every storage takes, and the same always.
+// AccountOf returns the name of a user's account at the storage: always the same, and a name that
+// every storage takes.
 func AccountOf(u stacksync.UserID) string {
 	sum := sha256.Sum256([]byte(u))
 	return "u-" + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:20]))
 }
 
-// secret derives the secret of a user's account, so that none is ever saved. It is another one
-// after a device was revoked, since that knows the former one.
+// secret derives the secret of a user's account, so that no secret is ever saved. After a device
+// was revoked the secret is another one, since that device knows the former secret.
 func (g *Granter) secret(u stacksync.UserID, of []byte) stacksync.Secret {
 	mac := hmac.New(sha256.New, g.key)
 	mac.Write(fmt.Appendf(nil, "stacksync storage account 1\x00%d\x00%s\x00", len(u), u))
@@ -194,13 +203,14 @@ func (g *Granter) secret(u stacksync.UserID, of []byte) stacksync.Secret {
 	return stacksync.Secret(base64.RawURLEncoding.EncodeToString(mac.Sum(nil)))
 }
 
-// SecretOf returns the secret of the account of a user who has some devices.
+// SecretOf returns the secret of a user's account. devices are all devices of the user.
 func (g *Granter) SecretOf(u *stacksync.User, devices []stacksync.Device) stacksync.Secret {
 	return g.secret(u.ID, secretOf(u, devices))
 }
 
-// secretOf returns what a user's secret is made of, beside the id: the default workspace, as who
-// has the id of a deleted user is another one, and the devices that were revoked. It is never nil.
+// secretOf returns the data that a user's secret is made of, beside the id: the default workspace,
+// since a new user may get the id of a deleted one; and the devices that were revoked. It is never
+// nil.
 func secretOf(u *stacksync.User, devices []stacksync.Device) []byte {
 	ids := []string{}
 	for i := range devices {

@@ -1,6 +1,7 @@
-// Package grant tells the storage who reaches a container, and gives users their accounts there.
+// Package grant tells the storage which accounts reach a container, and gives users their accounts
+// there.
 //
 // It owns the secrets of accounts, the lists of access, the steps that carry both to the storage,
-// and what has to be recorded so that a storage which is down hears of it later. It must not know
-// why somebody came or went, nor what lies in a workspace.
+// and the recording of operations, so that a storage which is down hears of a change later. It must
+// not know why a member came or went, nor what lies in a workspace.
 package grant

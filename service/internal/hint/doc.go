@@ -1,9 +1,9 @@
-// Package hint tells followers that something has changed, and sees to it that they are told.
+// Package hint sends hints: it tells followers that something has changed.
 //
-// The change log is the outbox: a workspace or a user whose revision is ahead of its Notified owes
-// a hint. Whoever commits publishes at once (publish.go) and notes what was sent (mark.go); the
-// relay of any process sends what a crash has left over (relay.go). Where a hint comes to be owed
-// stands in the room session.
+// The change log is the outbox: a workspace or a user whose Revision is ahead of its Notified owes
+// a hint. The committing process publishes the hint at once (publish.go) and notes that it was sent
+// (mark.go). The relay of any process sends the hints that a crash has left over (relay.go).
+// Package session decides when a hint is owed.
 //
 // It must not know what a commit or an operation is.
 package hint

@@ -6,15 +6,15 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// Sender sends the hints of one service.
+// Sender sends the hints of one service. Its methods may be called from many goroutines.
 type Sender struct {
 	kernel    *session.Kernel
 	publisher publisher
 	marker    marker
 }
 
-// New makes a sender. Without a notifier (nil) it sends nothing, and all hints stay owed to those
-// who poll.
+// New makes a sender. Without a notifier (nil) it sends nothing: all hints stay owed, and followers
+// poll.
 func New(k *session.Kernel, notifier stacksync.Notifier) *Sender {
 	s := &Sender{kernel: k}
 	s.marker = marker{kernel: k, trouble: alive.Outage{Log: k.Log, What: "noting which hints were sent"}}
@@ -22,13 +22,14 @@ func New(k *session.Kernel, notifier stacksync.Notifier) *Sender {
 	return s
 }
 
-// Start begins to look for hints that somebody owes for too long, until the service closes.
+// Start starts the relay, which looks for overdue hints until the service closes. Without a
+// notifier it does nothing.
 func (s *Sender) Start() {
 	if s.publisher.notifier != nil {
 		alive.Persist(s.kernel.Running, s.relay)
 	}
 }
 
-// Publish hands hints over and returns at once. Its caller is itself counted in what Close waits
-// for.
+// Publish hands hints over to be sent and returns at once. The caller must be counted in
+// Kernel.Running.
 func (s *Sender) Publish(hints ...session.Hint) { s.publisher.publish(hints...) }

@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	// patience is how long a page of marks waits for each of the locks that others have: then it is
-	// divided.
+	// patience is how long a page of marks waits for each lock that another transaction holds,
+	// before the page is divided.
 	patience = 100 * time.Millisecond
-	// markInterval is how long marks are gathered, as a transaction for each would cost about what
-	// the commit did. A crash meanwhile costs a second hint for each.
+	// markInterval is how long marks are gathered, since a transaction for each mark would cost
+	// about as much as its commit. A crash meanwhile costs a second hint for each mark.
 	markInterval = time.Second
-	markLimit    = 256              // workspaces and users a transaction
-	markTimeout  = 10 * time.Second // of one page, so that Close does not wait for ever
+	markLimit    = 256              // workspaces and users in a transaction
+	markTimeout  = 10 * time.Second // for one page, so that Close does not wait for ever
 )
 
 // marker notes in the store which hints were sent, so that they are no longer owed. Its goroutine
@@ -31,11 +31,11 @@ type marker struct {
 	trouble alive.Outage
 
 	mu      sync.Mutex
-	sent    map[session.Debtor]int64 // revisions
+	sent    map[session.Debtor]int64 // the revisions up to which hints were sent
 	running bool
 }
 
-// add hands over hints that were published. Its caller is counted in what Close waits for.
+// add hands over hints that were published. The caller must be counted in Kernel.Running.
 func (m *marker) add(hints []session.Hint) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -53,7 +53,8 @@ func (m *marker) add(hints []session.Hint) {
 
 func (m *marker) loop() {
 	for {
-		alive.Sleep(m.kernel.Closing, min(markInterval, m.kernel.RelayInterval)) // before a relay takes them for owed
+		// The wait is over before a relay takes the hints for owed.
+		alive.Sleep(m.kernel.Closing, min(markInterval, m.kernel.RelayInterval))
 		sent := m.takeAll()
 		if sent == nil {
 			return
@@ -64,7 +65,8 @@ func (m *marker) loop() {
 	}
 }
 
-// takeAll returns all that was added, or ends the goroutine with nil.
+// takeAll returns all marks that were added. If there are none it returns nil, and the caller's
+// goroutine must end.
 func (m *marker) takeAll() map[session.Debtor]int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -80,8 +82,8 @@ func (m *marker) markPage(ids []session.Debtor, sent map[session.Debtor]int64) {
 	m.mark(ctx, ids, sent)
 }
 
-// mark notes what was sent of some workspaces and users. What it can't note stays owed, and is sent
-// again by a relay.
+// mark notes which hints of some workspaces and users were sent. If others hold one of them locked,
+// it divides the page. A hint that it can't note stays owed, and a relay sends it again.
 func (m *marker) mark(ctx context.Context, ids []session.Debtor, sent map[session.Debtor]int64) {
 	err := alive.Contain(func() error { return m.note(ctx, ids, sent) })
 	if !errors.Is(err, stacksync.ErrBusy) {
@@ -98,7 +100,9 @@ func (m *marker) mark(ctx context.Context, ids []session.Debtor, sent map[sessio
 func (m *marker) note(ctx context.Context, ids []session.Debtor, sent map[session.Debtor]int64) (err error) {
 	ctx, end := m.kernel.Observe(ctx, "mark")
 	defer func() { end(session.Seen{Err: err, Items: len(ids)}) }()
-	lock := stacksync.LockParams{Wait: patience} // commits to the other workspaces are not to wait until one is free that somebody holds for long
+	// The wait is short: while this transaction waits for one lock, it holds other workspaces
+	// locked, and commits to these would wait, too.
+	lock := stacksync.LockParams{Wait: patience}
 	sets := stacksync.MarkNotifiedParams{Notified: make(map[stacksync.WorkspaceID]int64), Users: make(map[stacksync.UserID]int64), Due: m.kernel.HintDue()}
 	for _, id := range ids {
 		if id.User != "" {

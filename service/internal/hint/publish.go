@@ -10,17 +10,17 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// publishTimeout bounds one Publish, and all of them once Close was called: a notifier that hangs
-// can't keep it waiting for longer.
+// publishTimeout bounds one Publish. Once Close was called it bounds all of them together, so that
+// a notifier that hangs can't keep Close waiting for longer.
 const publishTimeout = 10 * time.Second
 
-// publisher hands hints to the notifier beside the calls that cause them: a slow broker delays
-// hints, never commits. What waits is merged by topic. Its goroutine lives only while there is
-// something to publish.
+// publisher hands hints to the notifier in a goroutine of its own, so that a slow broker delays
+// hints and never commits. Hints that wait are merged by topic. The goroutine lives only while
+// there is something to publish.
 type publisher struct {
 	notifier stacksync.Notifier
 	kernel   *session.Kernel
-	sent     func([]session.Hint) // is told what was published
+	sent     func([]session.Hint) // called with the hints that were published
 	trouble  alive.Outage
 
 	mu      sync.Mutex
@@ -28,7 +28,7 @@ type publisher struct {
 	running bool
 }
 
-// publish hands hints over and returns at once. Its caller is itself counted in wg.
+// publish hands hints over and returns at once. The caller must be counted in Kernel.Running.
 func (p *publisher) publish(hints ...session.Hint) {
 	if p.notifier == nil || len(hints) == 0 {
 		return
@@ -65,7 +65,8 @@ func (p *publisher) drain() {
 	}
 }
 
-// takeAll returns all that waits, or ends the goroutine with nil.
+// takeAll returns all hints that wait. If there are none it returns nil, and the caller's goroutine
+// must end.
 func (p *publisher) takeAll() []session.Hint {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -81,8 +82,7 @@ func (p *publisher) takeAll() []session.Hint {
 	return batch
 }
 
-// send publishes hints and reports, when that is done, whether it was. Those of workspaces
-// otherwise stay owed.
+// send publishes hints and reports whether they were published. Hints that were not stay owed.
 func (p *publisher) send(parent context.Context, batch []session.Hint) (ok bool) {
 	notes := make([]stacksync.Notification, len(batch))
 	for i := range batch {

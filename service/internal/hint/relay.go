@@ -8,12 +8,13 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// relayPage is how many owed hints are claimed in one transaction.
+// relayPage is how many workspaces, and how many users, with owed hints are claimed in one
+// transaction.
 const relayPage = 256
 
-// relay sends, once every RelayInterval, the hints that somebody owes for too long, until the
-// service closes. The relays of all processes on a store share the work: what one has claimed the
-// others leave alone, unless it takes too long as well.
+// relay sends, once every RelayInterval, the overdue hints of all processes on the store, until the
+// service closes. The relays of all processes share the work: a relay leaves alone the hints that
+// another relay has claimed, until that claim is overdue too.
 func (s *Sender) relay() {
 	claiming := alive.Outage{Log: s.kernel.Log, What: "looking for owed hints"}
 	for alive.Sleep(s.kernel.Closing, alive.Spread(s.kernel.RelayInterval)) {
@@ -24,7 +25,8 @@ func (s *Sender) relay() {
 	}
 }
 
-// payOwed sends all hints that are due, or those before the first that it can't send.
+// payOwed claims and sends page after page of overdue hints, until none is left or the notifier
+// fails.
 func (s *Sender) payOwed() error {
 	for {
 		claimed, err := s.claim(s.kernel.Closing)
@@ -38,10 +40,10 @@ func (s *Sender) payOwed() error {
 		for i := range claimed.Users {
 			hints = append(hints, session.UserHint(&claimed.Users[i]))
 		}
-		// Only what is committed was claimed, and the claim is too by now: no hint is ahead of what
-		// followers can read.
+		// The claim saw only committed rows, and is committed itself by now. So no hint is ahead of
+		// the rows that followers can read.
 		if len(hints) > 0 && !s.publisher.send(s.kernel.Closing, hints) {
-			return nil // the publisher has logged it; they are due again later
+			return nil // the publisher has logged it; the hints are due again later
 		}
 		if max(len(claimed.Workspaces), len(claimed.Users)) < relayPage {
 			return nil
@@ -49,7 +51,7 @@ func (s *Sender) payOwed() error {
 	}
 }
 
-// claim takes on a page of owed hints.
+// claim takes over a page of overdue hints: for two RelayIntervals no other relay sends them.
 func (s *Sender) claim(ctx context.Context) (claimed stacksync.ClaimHintsResult, err error) {
 	ctx, end := s.kernel.Observe(ctx, "relay")
 	defer func() { end(session.Seen{Err: err, Items: len(claimed.Workspaces) + len(claimed.Users)}) }()

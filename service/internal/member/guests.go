@@ -10,27 +10,28 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// Guests are the users of some invitees.
+// Guests are those invitees of a request who are users.
 type Guests struct {
-	Members []stacksync.Member // without workspace and time
-	// Homes are their default workspaces: a user who has another one later is somebody else.
+	Members []stacksync.Member // without Workspace, JoinedAt and mount
+	// Homes are the default workspaces of the guests, by user. If a user has another default
+	// workspace later, the id belongs to another user by then.
 	Homes map[stacksync.UserID]stacksync.WorkspaceID
 	// Unknown are the emails that belong to no user.
 	Unknown []string
 }
 
-// Inviter finds out who is invited.
+// Inviter finds the users whom invitations are for.
 type Inviter struct {
 	*session.Kernel
-	// FindUser is that of the service's Config; it may be nil.
+	// FindUser is service.Config.FindUser; it may be nil.
 	FindUser func(ctx context.Context, email string) (stacksync.UserID, error)
-	// Pending makes the guests members only once they have accepted.
+	// Pending makes the guests pending members, who have yet to accept.
 	Pending bool
 }
 
-// Find resolves invitees; whoever is not a user is passed over. field names the list in a
-// *FieldError. ErrNobodyInvited if none is left; errors.ErrUnsupported for an email where there is
-// no FindUser.
+// Find returns the guests of a list of invitees. It passes over invitees who are not users. field
+// names the list in a *FieldError. ErrNobodyInvited: no invitee is a user. errors.ErrUnsupported:
+// an invitee has an Email, and FindUser is nil.
 func (in Inviter) Find(ctx context.Context, actor stacksync.Actor, field string, invite []stacksync.Invitee) (Guests, error) {
 	var g Guests
 	if n := len(invite); n == 0 || n > in.Limits.Members {
@@ -80,11 +81,11 @@ func (in Inviter) Find(ctx context.Context, actor stacksync.Actor, field string,
 	return g, in.keepUsers(ctx, &g)
 }
 
-// maxEmail is the longest address that SMTP can carry (RFC 5321, 4.5.3.1.3: a path of 256 with its
-// brackets).
+// maxEmail is the length in bytes of the longest address that SMTP can carry (RFC 5321, 4.5.3.1.3:
+// a path of 256 with its brackets).
 const maxEmail = 254
 
-// keepUsers leaves those Guests who are users.
+// keepUsers drops the guests who are no users, or are being deleted, and fills in Homes.
 func (in Inviter) keepUsers(ctx context.Context, g *Guests) error {
 	ids := make([]stacksync.UserID, len(g.Members))
 	for i := range g.Members {

@@ -9,8 +9,9 @@ import (
 // MaxSealedKey bounds a sealed key, in bytes.
 const MaxSealedKey = 4096
 
-// CheckKey sees to it that a new member of an encrypted workspace gets its present key, and gives
-// no key to others.
+// CheckKey checks that a new member of an encrypted workspace has a sealed key, which it notes as a
+// key of the present generation, and that a member of another workspace has none. Its error is a
+// *FieldError.
 func CheckKey(ws *stacksync.Workspace, m *stacksync.Member) error {
 	switch {
 	case !ws.Encrypted && m.SealedKey != "":
@@ -23,7 +24,7 @@ func CheckKey(ws *stacksync.Workspace, m *stacksync.Member) error {
 	return nil
 }
 
-// Keyed reports whether some member has a key of the present generation.
+// Keyed reports whether some member has a key of the workspace's present generation.
 func (ro *Roster) Keyed() bool {
 	for _, m := range ro.Members {
 		if m.KeyGeneration == ro.Workspace.KeyGeneration {
@@ -33,7 +34,8 @@ func (ro *Roster) Keyed() bool {
 	return false
 }
 
-// CheckSealedKey applies the bounds of a sealed key: 1 to 4,096 bytes of UTF-8 without NUL.
+// CheckSealedKey checks a sealed key: 1 to 4,096 bytes of UTF-8 without NUL. Its error is a
+// *FieldError for field.
 func CheckSealedKey(field, key string) error {
 	if key == "" {
 		return &stacksync.FieldError{Field: field, Reason: "is empty"}

@@ -7,13 +7,13 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// Add makes a member, whose devices show the workspace under a free name in the root of the
-// member's default workspace. The caller has locked the user. home is the default workspace of the
-// user who was invited: who has another one has come to the id since, and is not found
-// (ErrUserNotFound).
+// Add makes m a member of ws. The member's devices show the workspace in the root of the member's
+// default workspace, under name, or name with a number where that is taken. The caller has locked
+// the user. home is the default workspace that the user had when invited. If the user has another
+// one now, the id belongs to another user: ErrUserNotFound.
 func Add(ctx context.Context, w *session.Write, ws *stacksync.Workspace, m *stacksync.Member, home stacksync.WorkspaceID, name string) error {
 	u, err := w.User(ctx, m.User)
-	if err == nil && u.DefaultWorkspace != home { // it is another one by now
+	if err == nil && u.DefaultWorkspace != home { // the id belongs to another user by now
 		err = stacksync.ErrUserNotFound
 	}
 	if err != nil {
@@ -27,8 +27,8 @@ func Add(ctx context.Context, w *session.Write, ws *stacksync.Workspace, m *stac
 	return nil
 }
 
-// Public returns what a user may see of a member: not another one's key, nor where that has the
-// mount.
+// Public returns the part of a member that the user to may see: no sealed key, and no mount of
+// another user.
 func Public(m *stacksync.Member, to stacksync.UserID) stacksync.Member {
 	shown := *m
 	shown.SealedKey = ""

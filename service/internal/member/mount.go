@@ -7,8 +7,9 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// Taken returns a function that tells whether a name is free in a folder of a user's default
-// workspace, of items and mounts but one.
+// Taken returns a function that reports whether a name is free in a folder of a user's default
+// workspace: no live item and no mount there has it. It ignores the user's mount of workspace but.
+// ErrUserNotFound: the user is being deleted, or does not exist.
 func Taken(ctx context.Context, w *session.Write, user stacksync.UserID, parent stacksync.ItemID, but stacksync.WorkspaceID) (func(ctx context.Context, name string) (free bool, err error), error) {
 	u, err := w.User(ctx, user)
 	if err != nil {
@@ -38,8 +39,8 @@ func Taken(ctx context.Context, w *session.Write, user stacksync.UserID, parent 
 	}, nil
 }
 
-// freeName returns name, with a number where an item in the root of the user's default workspace,
-// or a mount of another workspace there, has it.
+// freeName returns name, or name with a number if an item in the root of the user's default
+// workspace, or a mount of another workspace there, has that name.
 func freeName(ctx context.Context, w *session.Write, user stacksync.UserID, but stacksync.WorkspaceID, name string) (string, error) {
 	free, err := Taken(ctx, w, user, stacksync.ItemID{}, but)
 	if err != nil {

@@ -12,24 +12,25 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// ErrStale says that others have joined or left between a look at a roster and its lock: look
-// again.
+// ErrStale says that members have joined or left between a read of the roster and its lock: the
+// caller must read and lock again.
 var ErrStale = errors.New("members have changed")
 
-// Roster is a workspace with its members, under the lock of all of them.
+// Roster is a workspace with its members, under the lock of all of them. Changing Members changes
+// no saved row.
 type Roster struct {
 	Workspace *stacksync.Workspace
 	Owner     *stacksync.User
 	Members   map[stacksync.UserID]*stacksync.Member
 }
 
-// Others returns the members but the owner, by id.
+// Others returns all members except the owner, by id, pending members too.
 func (ro *Roster) Others() []stacksync.UserID {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(ro.Members)), func(u stacksync.UserID) bool { return u == ro.Workspace.Owner })
 }
 
-// Read reads the roster of a workspace. The workspace and all its members must be in lock: ErrStale
-// otherwise.
+// Read reads the roster of a workspace. The caller has locked lock, which must name the workspace
+// and all its members: ErrStale otherwise.
 func Read(ctx context.Context, w *session.Write, ws *stacksync.Workspace, lock stacksync.LockParams) (*Roster, error) {
 	if !slices.Contains(lock.Workspaces, ws.ID) {
 		return nil, ErrStale
@@ -55,12 +56,12 @@ func Read(ctx context.Context, w *session.Write, ws *stacksync.Workspace, lock s
 	return ro, nil
 }
 
-// Touch tells the devices of all members, as the roster was read and changed.
+// Touch counts up the revisions of all members, so that their devices are told.
 func (ro *Roster) Touch(ctx context.Context, w *session.Write) error {
 	return w.Touch(ctx, slices.Sorted(maps.Keys(ro.Members))...)
 }
 
-// CheckShared refuses a default workspace: ErrNotShared.
+// CheckShared returns ErrNotShared for a default workspace.
 func (ro *Roster) CheckShared() error {
 	if ro.Workspace.Folder.IsZero() {
 		return stacksync.ErrNotShared
@@ -68,8 +69,9 @@ func (ro *Roster) CheckShared() error {
 	return nil
 }
 
-// CheckStays refuses to change the owner of a workspace while items leave it or come to it:
-// ErrBusy. A share that only tells the storage yet who reaches the container is no such operation.
+// CheckStays returns ErrBusy while items leave the workspace or come to it: then its owner must not
+// change. A share whose items have moved, and which only tells the storage who reaches the
+// container, does not count.
 func (ro *Roster) CheckStays(ctx context.Context, w *session.Write) error {
 	unfinished, err := operation.Unfinished(ctx, w, ro.Workspace.ID)
 	if err != nil {
@@ -84,9 +86,10 @@ func (ro *Roster) CheckStays(ctx context.Context, w *session.Write) error {
 	return nil
 }
 
-// ReturnsTo says what the folder is called where it returns to: as before if it has left from
-// there. Elsewhere nobody may choose it: an owner who has come to it later may have an item with
-// the id that the first one gave it.
+// ReturnsTo returns the id that the folder gets when it returns to the owner's default workspace.
+// If it has left from there, that is the id it had. Otherwise the owner has changed since, and may
+// have an item of that id, which the first owner chose: then it is a new id, which nobody could
+// choose.
 func (ro *Roster) ReturnsTo(ctx context.Context, w *session.Write) (stacksync.ItemID, error) {
 	home, folder := ro.Owner.DefaultWorkspace, ro.Workspace.Folder
 	rows, err := w.Load(ctx, stacksync.LoadParams{Items: []stacksync.ItemKey{{Workspace: home, Item: folder}}})

@@ -10,16 +10,16 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// chunkPage is how many chunks the storage is asked for, and told to copy, at once.
+// chunkPage is how many chunks one call of the storage looks for or copies.
 const chunkPage = 1000
 
-// bringChunks has the chunks of some files, old versions too, in the new container, and noted in
-// the new workspace.
+// bringChunks copies the chunks of some files, old versions included, to the new container, and
+// notes them in the chunk table of the new workspace.
 func (m *run) bringChunks(ctx context.Context, files []stacksync.ItemRow) error {
 	if m.task.Storage == nil {
 		return nil
 	}
-	needed := make(map[stacksync.Chunk]bool) // of present versions
+	needed := make(map[stacksync.Chunk]bool) // the chunks of present versions
 	for i := range files {
 		if files[i].Deleted {
 			continue
@@ -34,7 +34,7 @@ func (m *run) bringChunks(ctx context.Context, files []stacksync.ItemRow) error 
 	return m.history(ctx, files, func(rows []stacksync.ItemRow) error { return m.bring(ctx, rows, needed) })
 }
 
-// bring copies what is not noted yet.
+// bring copies those chunks of rows that the new workspace's chunk table lacks.
 func (m *run) bring(ctx context.Context, rows []stacksync.ItemRow, needed map[stacksync.Chunk]bool) error {
 	seen := make(map[string]bool)
 	var chunks []stacksync.Chunk
@@ -83,7 +83,8 @@ func (m *run) bringPage(ctx context.Context, chunks []stacksync.Chunk, needed ma
 		isMissing := func(c stacksync.Chunk) bool { return slices.Contains(missing.Names, c.Name) }
 		switch {
 		case errors.As(err, &missing) && !slices.ContainsFunc(lacking, func(c stacksync.Chunk) bool { return needed[c] && isMissing(c) }):
-			// Of an old version: there is nothing that could move.
+			// The missing chunks are of old versions only: without them these versions have no
+			// content.
 			lacking = slices.DeleteFunc(lacking, isMissing)
 		case err != nil:
 			return fmt.Errorf("copy chunks: %w", err)
@@ -97,7 +98,7 @@ func (m *run) bringPage(ctx context.Context, chunks []stacksync.Chunk, needed ma
 	})
 }
 
-// stored returns the sizes of those chunks that the new container has.
+// stored returns the sizes, by name, of those chunks that the new container has.
 func (m *run) stored(ctx context.Context, chunks []stacksync.Chunk) (map[string]int64, error) {
 	there, err := m.task.Storage.StatChunks(ctx, stacksync.StatChunksParams{Container: m.to.Container, Names: chunkNames(chunks)})
 	if err != nil {
@@ -110,9 +111,9 @@ func (m *run) stored(ctx context.Context, chunks []stacksync.Chunk) (map[string]
 	return sizes, nil
 }
 
-// split tells the chunks that are there, as sizes says by their names, from those that are not. One
-// of another size is not the same: where a present version needs it, that is an ErrSize, and an old
-// one goes without.
+// split divides chunks into those that are there with the right size, as sizes says by name, and
+// those that are not there. A chunk that is there with another size is an ErrSize if a present
+// version needs it; if only old versions do, it is in neither list, and they go without it.
 func split(chunks []stacksync.Chunk, sizes map[string]int64, needed map[stacksync.Chunk]bool) (there, lacking []stacksync.Chunk, err error) {
 	for _, c := range chunks {
 		size, ok := sizes[c.Name]
@@ -136,10 +137,10 @@ func chunkNames(chunks []stacksync.Chunk) []string {
 	return names
 }
 
-// history calls each with the superseded versions of items, in pages.
+// history calls each with the superseded versions of items, in pages of at most moveBatch versions.
 func (m *run) history(ctx context.Context, items []stacksync.ItemRow, each func([]stacksync.ItemRow) error) error {
 	var keys []stacksync.VersionKey
-	chunks := 0 // about how many they have, to go by the present versions
+	chunks := 0 // about how many chunks the page has, judged by the present versions
 	flush := func() error {
 		if len(keys) == 0 {
 			return nil

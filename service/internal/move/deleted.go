@@ -8,8 +8,9 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// moveDeleted brings what was deleted in a folder that returns, with its history: the workspace
-// ends, and it could not be restored otherwise.
+// moveDeleted brings the tombstones of items that were deleted in a folder that returns, with their
+// histories, to the target. Otherwise these items could not be restored, since their workspace
+// ends.
 func (m *run) moveDeleted(ctx context.Context) error {
 	batch := batcher{most: m.task.Limits.PageChunks, take: func(rows []stacksync.ItemRow) error { return m.bury(ctx, rows) }}
 	bound := stacksync.PageBound{Limit: moveBatch, Chunks: m.task.Limits.PageChunks}
@@ -34,8 +35,8 @@ func (m *run) moveDeleted(ctx context.Context) error {
 	}
 }
 
-// unburied leaves those tombstones that another worker has not brought before a crash: their ids
-// would look as if others had them.
+// unburied drops the tombstones that another worker has brought to the target before a crash:
+// otherwise bury would take their ids for ids of other items.
 func (m *run) unburied(ctx context.Context, rows []stacksync.ItemRow) ([]stacksync.ItemRow, error) {
 	var p stacksync.LoadParams
 	for i := range rows {
@@ -52,7 +53,7 @@ func (m *run) unburied(ctx context.Context, rows []stacksync.ItemRow) ([]stacksy
 	}), nil
 }
 
-// bury leaves the tombstones of items in the target, unless they are there already.
+// bury puts the tombstones of items into the target, unless they are there already.
 func (m *run) bury(ctx context.Context, rows []stacksync.ItemRow) error {
 	rows, err := m.unburied(ctx, rows)
 	if err != nil || len(rows) == 0 {
@@ -72,11 +73,11 @@ func (m *run) bury(ctx context.Context, rows []stacksync.ItemRow) error {
 		for _, id := range ids {
 			row := tr.from[id]
 			if row == nil || !row.Deleted || !row.MovedTo.IsZero() {
-				continue // somebody has restored it
+				continue // a user has restored the item
 			}
 			was := tr.to[tr.target(id)]
 			if was != nil && (!was.Deleted || was.MovedTo.IsZero()) {
-				continue // it is there, or a folder lives on there
+				continue // the item is there, or a folder of that id lives on there
 			}
 			tomb := *row
 			tomb.ID, tomb.Workspace, tomb.Parent = tr.target(id), tr.dst.ID, tr.parent(row)

@@ -10,7 +10,7 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/operation"
 )
 
-// end ends the move if nothing is left to move.
+// end ends the move if nothing is left to move, and reports whether it has.
 func (v *Mover) end(ctx context.Context, m *run) (finished bool, err error) {
 	if m.task.Op.Kind == stacksync.OperationShare {
 		return v.endShare(ctx, m)
@@ -18,11 +18,11 @@ func (v *Mover) end(ctx context.Context, m *run) (finished bool, err error) {
 	return m.endReturn(ctx)
 }
 
-// errLeft says that somebody has added something.
+// errLeft says that somebody has added an item, or changed a folder, since the pass.
 var errLeft = errors.New("something is left to move")
 
-// settled fails with errLeft unless nothing live lies in the folder that moves, and nothing in the
-// source's log since a revision says that there is more to do.
+// settled returns errLeft if a live item lies in the folder that moves, or if the source's log
+// after the revision since shows that there is more to do.
 func (tr *transit) settled(ctx context.Context, since int64) error {
 	rows, err := tr.w.Children(ctx, stacksync.ChildrenParams{Workspace: tr.src.ID, Parent: tr.m.rootFrom, PageBound: stacksync.PageBound{Limit: 1}})
 	if err != nil {
@@ -38,9 +38,10 @@ func (tr *transit) settled(ctx context.Context, since int64) error {
 	return err
 }
 
-// strays looks at a page of the source's log. It fails with errLeft if a folder that has come over
-// was deleted since, or moved out, or if something was deleted that returns. Most changes are of
-// items elsewhere in the source, and may be many: so it reports how far it came.
+// strays reads a page of the source's log. It returns errLeft if a folder that lives in the target
+// was changed in the source since (deleted, say, or moved out of the folder), and in a return also
+// if an item was deleted. Most changes are of items elsewhere in the source, and there may be many
+// pages of them: so strays returns the revision that it has seen, and whether there is more.
 func (m *run) strays(ctx context.Context, r stacksync.Reader, since int64) (seen int64, more bool, err error) {
 	log, err := r.Changes(ctx, stacksync.ChangesParams{Workspace: m.from.ID, After: since, PageBound: stacksync.PageBound{Limit: moveBatch}})
 	if err != nil {
@@ -65,8 +66,8 @@ func (m *run) strays(ctx context.Context, r stacksync.Reader, since int64) (seen
 	return since, len(log.Items) == moveBatch, err
 }
 
-// catchUp looks at the source's log without a lock, so that little of it is left to look at under
-// one.
+// catchUp reads the source's log to its end without a lock, so that little of the log is left to
+// read under a lock. It returns the revision that it has seen.
 func (m *run) catchUp(ctx context.Context, since int64) (seen int64, err error) {
 	for more := true; more && err == nil; {
 		err = m.task.Store.View(ctx, func(ctx context.Context, r stacksync.Reader) (err error) {
@@ -78,7 +79,7 @@ func (m *run) catchUp(ctx context.Context, since int64) (seen int64, err error) 
 	return since, err
 }
 
-// endShare buries the folder itself, and gives the new workspace its members, in one transaction.
+// endShare buries the folder itself and makes the members of the new workspace, in one transaction.
 func (v *Mover) endShare(ctx context.Context, m *run) (finished bool, err error) {
 	seen, err := m.dropEmptied(ctx)
 	if err == nil {
@@ -103,7 +104,8 @@ func (v *Mover) endShare(ctx context.Context, m *run) (finished bool, err error)
 			return stacksync.ErrItemNotFound
 		}
 		gone := folder.Deleted && folder.MovedTo.IsZero()
-		if gone && tr.dst.Revision == 0 { // deleted before anything has moved
+		// The folder was deleted before anything had moved: undo the share.
+		if gone && tr.dst.Revision == 0 {
 			m.task.Op.Step, m.task.Op.Error, m.payload().Gone = operation.UndoStep, errFolderGone.Error(), true
 			return nil
 		}
@@ -133,9 +135,9 @@ func (v *Mover) endShare(ctx context.Context, m *run) (finished bool, err error)
 	return err == nil, err
 }
 
-// dropEmptied deletes those empty folders of the new workspace that were deleted in the old one, or
-// moved out of the folder there, after they had come over. It returns the revision of the old one
-// from before it looked.
+// dropEmptied deletes empty folders of the target which, after they had come over, were deleted in
+// the source or moved out of the folder there. It returns the source's revision as it was before
+// dropEmptied read.
 func (m *run) dropEmptied(ctx context.Context) (seen int64, err error) {
 	from, err := m.task.Engine.Workspace(ctx, m.from.ID)
 	if err != nil {
@@ -171,7 +173,7 @@ func (m *run) dropEmptied(ctx context.Context) (seen int64, err error) {
 	return from.Revision, nil
 }
 
-// drop deletes an empty folder of the target, unless it is about to come over again.
+// drop deletes an empty folder of the target, unless the folder is about to come over again.
 func (m *run) drop(ctx context.Context, id stacksync.ItemID) error {
 	return m.transit(ctx, nil, []stacksync.ItemID{id}, func(ctx context.Context, tr *transit) error {
 		if _, comes := tr.leaves(id); comes || tr.from[id] == nil || !tr.from[id].MovedTo.IsZero() {
@@ -182,13 +184,13 @@ func (m *run) drop(ctx context.Context, id stacksync.ItemID) error {
 		if err != nil || len(below.Items) > 0 || row == nil || row.Deleted {
 			return err
 		}
-		tr.came[id] = tr.from[id].Version // which moveDeleted need not bring
+		tr.came[id] = tr.from[id].Version // so moveDeleted need not bring it
 		dst := tr.w.Grow(tr.dst)
 		dst.Revision++
 		tomb := *row
 		tomb.Version++
 		tomb.Revision, tomb.Deleted, tomb.Status = dst.Revision, true, stacksync.StatusDeleted
-		from := tr.from[id] // as it was deleted, or moved out, there
+		from := tr.from[id] // as the folder was deleted or moved out in the source
 		tomb.User, tomb.Device, tomb.CommittedAt = from.User, from.Device, from.CommittedAt
 		tr.superseded = append(tr.superseded, *row)
 		tr.to[id] = &tomb
@@ -197,7 +199,8 @@ func (m *run) drop(ctx context.Context, id stacksync.ItemID) error {
 	})
 }
 
-// endReturn ends the workspace that the folder comes back from.
+// endReturn removes the members of the workspace that the folder comes back from. The next step
+// removes the workspace.
 func (m *run) endReturn(ctx context.Context) (finished bool, err error) {
 	seen, err := m.dropEmptied(ctx)
 	if err != nil {
@@ -238,8 +241,8 @@ func (m *run) endReturn(ctx context.Context) (finished bool, err error) {
 	return err == nil, err
 }
 
-// ensureRoot has the folder that everything returns to live in the target, where its owner has
-// mounted the workspace.
+// ensureRoot makes sure that the folder which all items return to is live in the target. If it is
+// not, ensureRoot puts it where the owner has mounted the workspace.
 func (tr *transit) ensureRoot(ctx context.Context) error {
 	if tr.m.rootTo.IsZero() {
 		return nil
@@ -268,7 +271,8 @@ func (tr *transit) ensureRoot(ctx context.Context) error {
 	return tr.place(ctx, was, root, parent)
 }
 
-// liveFolder returns a folder of the target if it is live, and the root otherwise.
+// liveFolder returns id if that is a live folder of the target and not the folder that returns, and
+// otherwise the root.
 func (tr *transit) liveFolder(ctx context.Context, id stacksync.ItemID) (stacksync.ItemID, error) {
 	rows, err := tr.w.Load(ctx, stacksync.LoadParams{Items: []stacksync.ItemKey{{Workspace: tr.dst.ID, Item: id}}})
 	if err != nil || len(rows.Items) == 0 || rows.Items[0].Deleted || rows.Items[0].Kind != stacksync.Folder || id == tr.m.rootTo {
@@ -277,7 +281,7 @@ func (tr *transit) liveFolder(ctx context.Context, id stacksync.ItemID) (stacksy
 	return id, nil
 }
 
-// mount makes a member of the new workspace.
+// mount makes a member of the new workspace. The owner's mount is in parent, where that is live.
 func (v *Mover) mount(ctx context.Context, tr *transit, m *stacksync.Member, parent stacksync.ItemID, name string) error {
 	if m.Role != stacksync.Owner {
 		return v.Join(ctx, tr.w, tr.dst, m, tr.m.payload().Homes[m.User], name)
@@ -291,7 +295,7 @@ func (v *Mover) mount(ctx context.Context, tr *transit, m *stacksync.Member, par
 	return nil
 }
 
-// homeFolder returns a folder of the source if it is live, and the root otherwise.
+// homeFolder returns id if that is a live item of the source, and otherwise the root.
 func (tr *transit) homeFolder(ctx context.Context, id stacksync.ItemID) (stacksync.ItemID, error) {
 	rows, err := tr.w.Load(ctx, stacksync.LoadParams{Items: []stacksync.ItemKey{{Workspace: tr.src.ID, Item: id}}})
 	if err != nil || len(rows.Items) == 0 || rows.Items[0].Deleted {

@@ -12,27 +12,28 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// Ids are chosen by devices: one that a member has given an item of a shared folder may be that of
-// another item of the owner's. When the folder returns, such an item gets another id, always the
-// same one, so that neither takes the other's place, or its history.
+// Devices choose ids. So a member may have given an item of a shared folder an id that another item
+// of the owner has. When the folder returns, the member's item gets another id, always the same
+// one, so that neither item takes the other's place or history.
 //
-// Those are the owner's own that have neither left for this workspace nor lie in the folder that
-// returns, where items come to lie by and by.
+// In the target, items of the owner's own are those that neither have left for the source nor lie
+// in the folder that returns, where items come to lie by and by.
 
-// otherID is what an item is called in the target where its own id is taken. Nobody else can tell
-// it before.
+// otherID returns the id of an item in the target where its own id is taken. It depends on the
+// operation's secret, so that no user can tell it before.
 func (m *run) otherID(id stacksync.ItemID) stacksync.ItemID {
 	mac := hmac.New(sha256.New, m.payload().Secret)
 	mac.Write(id.UUID[:])
 	other := uuid.UUID(mac.Sum(nil)[:16])
-	other[6], other[8] = other[6]&0x0f|0x80, other[8]&0x3f|0x80 // version 8, of one's own making (RFC 9562, 5.8)
+	other[6], other[8] = other[6]&0x0f|0x80, other[8]&0x3f|0x80 // version 8, for ids of one's own making (RFC 9562, 5.8)
 	return stacksync.ItemID{UUID: other}
 }
 
-// renamed returns how items of the source are called in the target, of those that have another id
-// there, and the target's rows of all.
+// renamed returns as, the ids in the target of those items of the source that have another id
+// there, and to, the target's rows of all items by their ids there. kinds are the source's items.
 func (m *run) renamed(ctx context.Context, r stacksync.Loader, kinds map[stacksync.ItemID]stacksync.Kind) (as map[stacksync.ItemID]stacksync.ItemID, to map[stacksync.ItemID]*stacksync.ItemRow, err error) {
-	returns := m.task.Op.Kind == stacksync.OperationReturn // else the workspace is new, and nobody else writes to it
+	// A share's target is new, and nobody else writes to it.
+	returns := m.task.Op.Kind == stacksync.OperationReturn
 	var p stacksync.LoadParams
 	for id := range kinds {
 		p.Items = append(p.Items, stacksync.ItemKey{Workspace: m.to.ID, Item: id})
@@ -65,8 +66,8 @@ func (m *run) renamed(ctx context.Context, r stacksync.Loader, kinds map[stacksy
 	return as, to, nil
 }
 
-// inside tells which folders live in the folder that everything returns to: only folders arrive
-// before they leave.
+// inside returns which of the folders live in the folder that everything returns to. It looks at
+// folders only: files leave the source in the transaction in which they arrive.
 func (m *run) inside(ctx context.Context, r stacksync.Loader, kinds map[stacksync.ItemID]stacksync.Kind, to map[stacksync.ItemID]*stacksync.ItemRow) (map[stacksync.ItemID]bool, error) {
 	var p stacksync.LoadParams
 	for id, kind := range kinds {
@@ -93,7 +94,7 @@ func (m *run) inside(ctx context.Context, r stacksync.Loader, kinds map[stacksyn
 	return inside, nil
 }
 
-// target returns what an item of the source is called in the target.
+// target returns the id of an item of the source in the target.
 func (tr *transit) target(id stacksync.ItemID) stacksync.ItemID {
 	if other, ok := tr.as[id]; ok {
 		return other
@@ -101,7 +102,8 @@ func (tr *transit) target(id stacksync.ItemID) stacksync.ItemID {
 	return id
 }
 
-// NewSecret makes what an operation derives ids from that nobody is to foretell.
+// NewSecret makes the secret of an operation, 32 random bytes: run.otherID derives ids from it that
+// nobody can foretell.
 func NewSecret() ([]byte, error) {
 	secret := make([]byte, 32)
 	if _, err := rand.Read(secret); err != nil {

@@ -9,7 +9,8 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// moveFiles moves files that have not changed since they were listed. Others are for the next pass.
+// moveFiles moves files that have not changed since they were listed. Changed files are left to the
+// next pass.
 func (m *run) moveFiles(ctx context.Context, files []stacksync.ItemRow) error {
 	if err := m.bringChunks(ctx, files); err != nil {
 		return err
@@ -50,8 +51,8 @@ func (m *run) moveFiles(ctx context.Context, files []stacksync.ItemRow) error {
 	return err
 }
 
-// copyHistory gives the target the superseded versions of some items. There may be many: they go
-// ahead, in transactions of their own.
+// copyHistory copies the superseded versions of items to the target. There may be many: so they go
+// ahead of the items, in transactions of their own.
 func (m *run) copyHistory(ctx context.Context, items []stacksync.ItemRow) error {
 	err := m.history(ctx, items, func(rows []stacksync.ItemRow) error {
 		return m.task.Change(ctx, stacksync.LockParams{Workspaces: []stacksync.WorkspaceID{m.to.ID}}, func(ctx context.Context, w *session.Write) error {
@@ -86,7 +87,7 @@ func (m *run) copyHistory(ctx context.Context, items []stacksync.ItemRow) error 
 	return nil
 }
 
-// moveFolders moves folders of one level that have become empty.
+// moveFolders moves those folders of one level that are empty by now.
 func (m *run) moveFolders(ctx context.Context, ids []stacksync.ItemID) error {
 	var p stacksync.LoadParams
 	for _, id := range ids {

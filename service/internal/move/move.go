@@ -12,32 +12,34 @@ import (
 )
 
 const (
-	// moveBatch bounds the items of a transaction that moves them: others wait for the workspace
+	// moveBatch bounds the items that one transaction moves, since others wait for the workspace
 	// meanwhile.
 	moveBatch = 500
-	// movePasses is after how many passes over a folder that others keep adding to commits are held
-	// off.
+	// movePasses is the number of passes after which commits to the source are held off, because
+	// others keep adding items to the folder.
 	movePasses = 3
-	// freezeTime is for how long. It ends with the last pass, or by itself.
+	// freezeTime is how long commits are held off. The last pass ends that, or it ends by itself.
 	freezeTime = 10 * time.Second
 )
 
-// run moves the items of a folder to another workspace. Everything in both workspaces obeys the
-// rules at every moment, and is open to commits: a folder comes to the target before what lies in
-// it, files move one by one, and a folder leaves the source when it is empty. So it can break off
-// anywhere, and begin again from what it finds.
+// run moves the items of a folder to another workspace. At every moment both workspaces obey the
+// rules and are open to commits: a folder arrives in the target before the items in it, files move
+// one by one, and a folder leaves the source when it is empty. So a run can break off anywhere, and
+// another run goes on from the rows that it finds.
 type run struct {
 	task     *operation.Task
 	from, to *stacksync.Workspace
-	// The items in rootFrom come to lie in rootTo. One of them is the root of its workspace.
+	// The items in rootFrom come to lie in rootTo. One of the two is the root of its workspace.
 	rootFrom, rootTo stacksync.ItemID
-	// arrived are the versions of the source's folders and tombstones that this worker has brought.
+	// arrived has those of the source's folders and tombstones that this worker has brought, with
+	// their versions in the source.
 	arrived map[stacksync.ItemID]int64
 }
 
 func (m *run) payload() *Payload { return payload(m.task) }
 
-// newRun reads the workspaces anew: names of containers do not change, but whether they are there.
+// newRun makes a run, and reads the workspaces: names of containers never change, but whether
+// containers are provisioned does.
 func newRun(ctx context.Context, t *operation.Task) (*run, error) {
 	m := &run{task: t, arrived: make(map[stacksync.ItemID]int64)}
 	var err error
@@ -58,8 +60,7 @@ func newRun(ctx context.Context, t *operation.Task) (*run, error) {
 	return m, nil
 }
 
-// copyChunks brings most chunks to the new container, while nothing has moved yet: it may take
-// hours.
+// copyChunks brings most chunks to the new container before any item moves: that may take hours.
 func copyChunks(ctx context.Context, t *operation.Task) error {
 	m, err := newRun(ctx, t)
 	if err != nil {
@@ -84,7 +85,7 @@ func copyChunks(ctx context.Context, t *operation.Task) error {
 	})
 }
 
-// moveItems moves pass by pass, until nothing is left.
+// moveItems moves items pass by pass, until nothing is left.
 func (v *Mover) moveItems(ctx context.Context, t *operation.Task) error {
 	if !payload(t).Moving {
 		err := t.Change(ctx, stacksync.LockParams{}, func(context.Context, *session.Write) error {
@@ -124,7 +125,7 @@ func (v *Mover) moveItems(ctx context.Context, t *operation.Task) error {
 	}
 }
 
-// freeze holds off commits to the source for a while.
+// freeze holds off commits to the source for freezeTime.
 func (m *run) freeze(ctx context.Context) error {
 	return m.task.Change(ctx, stacksync.LockParams{Workspaces: []stacksync.WorkspaceID{m.from.ID}}, func(ctx context.Context, w *session.Write) error {
 		ws, err := session.Workspace(ctx, w, m.from.ID)
@@ -135,11 +136,12 @@ func (m *run) freeze(ctx context.Context) error {
 	})
 }
 
-// walk goes through the folder, hands its files over in batches, and returns the folders in it by
-// level. It holds no lock: what is added behind its back is for the next pass.
+// walk goes through the folder that moves. It calls files with the files in it, in batches, and
+// returns the folders in it by level, the topmost first. It holds no lock: items that are added
+// meanwhile are left to the next pass.
 func (m *run) walk(ctx context.Context, files func([]stacksync.ItemRow) error) (levels [][]stacksync.ItemID, err error) {
 	batch := batcher{most: m.task.Limits.PageChunks, take: files}
-	seen := make(map[stacksync.ItemID]bool) // a folder that moves while we look may show twice
+	seen := make(map[stacksync.ItemID]bool) // a folder that moves meanwhile may show twice
 	for level := []stacksync.ItemID{m.rootFrom}; len(level) > 0; {
 		var below []stacksync.ItemID
 		for _, folder := range level {
@@ -165,7 +167,7 @@ func (m *run) walk(ctx context.Context, files func([]stacksync.ItemRow) error) (
 	return levels, batch.flush()
 }
 
-// batcher hands items over, moveBatch at a time, or fewer that have many chunks.
+// batcher calls take with items, moveBatch at a time, or fewer if they have most chunks or more.
 type batcher struct {
 	most, chunks int
 	items        []stacksync.ItemRow
@@ -189,7 +191,7 @@ func (b *batcher) flush() error {
 	return b.take(full)
 }
 
-// children calls each with the items of a folder.
+// children calls each with the live items of a folder of the source.
 func (m *run) children(ctx context.Context, folder stacksync.ItemID, each func(stacksync.ItemRow) error) error {
 	bound := stacksync.PageBound{Limit: moveBatch, Chunks: m.task.Limits.PageChunks}
 	for after := ""; ; {

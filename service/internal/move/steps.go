@@ -10,47 +10,54 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// The names of the steps. They are stored.
+// The names of the steps of a plan. They are stored: never rename one.
 const (
 	containerStep = "container"
 	copyStep      = "copy"
-	moveStep      = "move" // the one in which items move
+	moveStep      = "move" // the step in which items move
 	purgeStep     = "purge"
 )
 
-// dropTimeout bounds what the storage takes to delete the container of a share that was cancelled.
+// dropTimeout bounds how long the storage may take to delete the container of a share that was
+// cancelled.
 const dropTimeout = time.Minute
 
-// Payload is what an operation that moves a folder keeps: OperationShare and OperationReturn.
+// Payload is the payload of an operation that moves a folder: OperationShare or OperationReturn.
 type Payload struct {
-	Folder  stacksync.ItemID   `json:"folder,omitzero"`   // the one that is shared, or returns
-	Members []stacksync.Member `json:"members,omitempty"` // whom to invite; the owner is the first
-	// Homes are the default workspaces of those: who has one of their ids later is somebody else.
-	Homes  map[stacksync.UserID]stacksync.WorkspaceID `json:"homes,omitempty"`
-	Moving bool                                       `json:"moving,omitempty"` // items may have moved: there is no way back
-	Items  int64                                      `json:"items,omitempty"`  // how many there were to move
-	Secret []byte                                     `json:"secret,omitempty"` // see run.otherID
-	// Gone says that the operation was undone since the folder was deleted before anything had
-	// moved.
+	// Folder is the folder that is shared, or its id where it returns to.
+	Folder stacksync.ItemID `json:"folder,omitzero"`
+	// Members are the members to make; the owner is the first.
+	Members []stacksync.Member `json:"members,omitempty"`
+	// Homes are the default workspaces of the members, by user. If a user has another one later,
+	// the id belongs to another user by then.
+	Homes map[stacksync.UserID]stacksync.WorkspaceID `json:"homes,omitempty"`
+	// Moving says that items may have moved. Then the share can't be cancelled, and TurnBack makes
+	// a return of it.
+	Moving bool `json:"moving,omitempty"`
+	// Items is how many items there were to move.
+	Items int64 `json:"items,omitempty"`
+	// Secret is what run.otherID derives ids from.
+	Secret []byte `json:"secret,omitempty"`
+	// Gone says that the share was undone because the folder was deleted before anything had moved.
 	Gone bool `json:"gone,omitempty"`
 }
 
-// errFolderGone is why a share is undone whose folder was deleted.
+// errFolderGone is the reason why a share is undone whose folder was deleted.
 var errFolderGone = fmt.Errorf("the folder was deleted: %w", stacksync.ErrItemNotFound)
 
 // Mover makes the plans of the operations that move a folder.
 type Mover struct {
-	// Join makes a user who was invited a member of a workspace, under a free name that begins as
-	// name does. home is the default workspace that the user had when invited; ErrUserNotFound for
-	// a user who has another one by now.
+	// Join makes an invited user a member of workspace ws, with name, or name with a number, as the
+	// name of the mount. home is the default workspace that the user had when invited;
+	// ErrUserNotFound for a user who has another one by now.
 	Join func(ctx context.Context, w *session.Write, ws *stacksync.Workspace, m *stacksync.Member, home stacksync.WorkspaceID, name string) error
-	// Access makes the step that tells the storage who reaches some workspaces; ending says that
-	// they are deleted in the end.
+	// Access makes the step that tells the storage which accounts reach some workspaces. ending
+	// says that these workspaces will be deleted.
 	Access func(of func(t *operation.Task) []stacksync.WorkspaceID, ending bool) operation.Step
 }
 
-// Share returns the plan of OperationShare: a container, the chunks, the items with the members,
-// and then their access.
+// Share returns the plan of OperationShare: make the container, copy chunks, move items and make
+// the members, give the members' accounts access.
 func (v *Mover) Share() operation.Plan {
 	p := v.plan(
 		operation.Step{Name: containerStep, Run: dropping(makeContainer)},
@@ -68,8 +75,8 @@ func (v *Mover) Share() operation.Plan {
 	return p
 }
 
-// Return returns the plan of OperationReturn: those who have left lose their access first, and the
-// workspace ends last.
+// Return returns the plan of OperationReturn: take access from the accounts of members who have
+// left, make the container, copy chunks, move items, remove the workspace.
 func (v *Mover) Return() operation.Plan {
 	return v.plan(
 		v.Access(source, true),
@@ -84,20 +91,22 @@ func (v *Mover) plan(steps ...operation.Step) operation.Plan {
 	return operation.Plan{
 		Steps:   steps,
 		Payload: func() any { return new(Payload) },
-		Forget: func(payload any) { // the members come with sealed keys, which need not be kept twice
+		// The members come with sealed keys, which the member rows have too.
+		Forget: func(payload any) {
 			p := payload.(*Payload)
 			p.Members, p.Homes = nil, nil
 		},
 	}
 }
 
+// target returns the workspace that items move to.
 func target(t *operation.Task) []stacksync.WorkspaceID {
 	return []stacksync.WorkspaceID{t.Op.Workspace}
 }
 func source(t *operation.Task) []stacksync.WorkspaceID { return []stacksync.WorkspaceID{t.Op.Source} }
 
-// payload returns what the task's operation keeps. It is another one after each transaction that
-// has failed.
+// payload returns the payload of the task's operation. After a transaction that has failed it is
+// another value, so callers must not keep it.
 func payload(t *operation.Task) *Payload { return t.Payload.(*Payload) }
 
 func read(o *stacksync.Operation) (data Payload, err error) {
@@ -105,28 +114,34 @@ func read(o *stacksync.Operation) (data Payload, err error) {
 	return data, err
 }
 
-// Folders returns the folders that leave a workspace, or return to it, and what operations move
-// them.
-func Folders(ctx context.Context, r stacksync.JournalReader, id stacksync.WorkspaceID) (map[stacksync.ItemID]stacksync.OperationID, error) {
+// Folders returns the folders of a workspace that are on their way out of it, or back to it, each
+// with the operation that moves it.
+func Folders(ctx context.Context, r stacksync.JournalReader, id stacksync.WorkspaceID) (map[stacksync.ItemID]stacksync.Operation, error) {
 	unfinished, err := operation.Unfinished(ctx, r, id)
 	if err != nil {
 		return nil, err
 	}
-	folders := make(map[stacksync.ItemID]stacksync.OperationID)
+	folders := make(map[stacksync.ItemID]stacksync.Operation)
 	for i := range unfinished {
 		data, err := read(&unfinished[i])
 		if err != nil {
 			return nil, err
 		}
 		if !data.Folder.IsZero() {
-			folders[data.Folder] = unfinished[i].ID
+			folders[data.Folder] = unfinished[i]
 		}
 	}
 	return folders, nil
 }
 
-// CheckCancel reports whether an operation can still be cancelled by whoever asked for it: a share
-// of which no item has moved.
+// Busy returns the error for a call about a folder that an operation moves: an ErrBusy that names
+// the operation.
+func Busy(o stacksync.Operation) error {
+	return &stacksync.OperationError{Operation: o, Err: fmt.Errorf("%w: it moves the folder", stacksync.ErrBusy)}
+}
+
+// CheckCancel reports whether an operation can still be cancelled: it is a share, and no item has
+// moved.
 func CheckCancel(o *stacksync.Operation) (ok bool, err error) {
 	if o.Kind != stacksync.OperationShare {
 		return false, nil
@@ -135,9 +150,9 @@ func CheckCancel(o *stacksync.Operation) (ok bool, err error) {
 	return err == nil && !data.Moving, err
 }
 
-// TurnBack makes a share one that takes itself back: before items have moved by undoing it,
-// afterwards by bringing the items home, for which it becomes an OperationReturn. ErrConflict where
-// there is no way back.
+// TurnBack changes a share so that its worker takes it back. Before items have moved, its step
+// becomes UndoStep. While items move, it becomes an OperationReturn, which brings them home.
+// ErrConflict: the members are made, or the operation is of another kind.
 func TurnBack(e *operation.Engine, o *stacksync.Operation) error {
 	if o.Kind != stacksync.OperationShare {
 		return fmt.Errorf("%w: operations of kind %q only go forward", stacksync.ErrConflict, o.Kind)
@@ -163,7 +178,7 @@ func TurnBack(e *operation.Engine, o *stacksync.Operation) error {
 	return nil
 }
 
-// makeContainer makes the container that items move to.
+// makeContainer is the step that makes the container which chunks are copied to.
 func makeContainer(ctx context.Context, t *operation.Task) error {
 	ws, err := t.Workspace(ctx, t.Op.Workspace)
 	if err != nil || ws == nil || t.Storage == nil {
@@ -173,8 +188,8 @@ func makeContainer(ctx context.Context, t *operation.Task) error {
 }
 
 // dropping wraps a step that makes something at the storage. If the operation was cancelled
-// meanwhile, it deletes the container again: the cancellation may have deleted the container before
-// the step made it, or put a chunk into it. It does so after an error of the step too, since the
+// meanwhile, it deletes the container: the cancellation may have deleted the container before the
+// step made it again, or put a chunk into it. It does so after an error of the step too, since the
 // storage may still do what seems to have failed.
 func dropping(step func(context.Context, *operation.Task) error) func(context.Context, *operation.Task) error {
 	return func(ctx context.Context, t *operation.Task) error {
@@ -210,7 +225,7 @@ func dropCancelled(ctx context.Context, t *operation.Task, ws *stacksync.Workspa
 	return err
 }
 
-// undo takes back what a share has made, before any item has moved.
+// undo takes back the workspace and the container that a share has made, before any item has moved.
 func undo(ctx context.Context, t *operation.Task) error {
 	if err := removeWorkspace(ctx, t, t.Op.Workspace); err != nil {
 		return fmt.Errorf("undo: %w", err)
@@ -221,11 +236,11 @@ func undo(ctx context.Context, t *operation.Task) error {
 	})
 }
 
-// purgePage is how many rows a transaction deletes.
+// purgePage is how many rows one transaction deletes.
 const purgePage = 2000
 
-// PurgeStep returns the step that removes workspaces which nobody is a member of any more, with all
-// they had.
+// PurgeStep returns the step that removes workspaces without members, with their items, chunks and
+// containers.
 func PurgeStep(of func(t *operation.Task) []stacksync.WorkspaceID) operation.Step {
 	return operation.Step{Name: purgeStep, Run: func(ctx context.Context, t *operation.Task) error {
 		for _, id := range of(t) {
@@ -237,6 +252,8 @@ func PurgeStep(of func(t *operation.Task) []stacksync.WorkspaceID) operation.Ste
 	}}
 }
 
+// removeWorkspace removes a workspace, its rows first, then its container, then the workspace's own
+// row. So after a crash the row still names the container.
 func removeWorkspace(ctx context.Context, t *operation.Task, id stacksync.WorkspaceID) error {
 	ws, err := t.Workspace(ctx, id)
 	if err != nil || ws == nil {

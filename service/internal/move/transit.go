@@ -10,27 +10,34 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// transit is one transaction of a mover.
+// transit is one transaction of a run.
 type transit struct {
-	m          *run
-	w          *session.Write
-	src, dst   *stacksync.Workspace
-	from, to   map[stacksync.ItemID]*stacksync.ItemRow // loaded, and as changed; by what they are called there
-	as         map[stacksync.ItemID]stacksync.ItemID   // see run.renamed
-	named      map[slot]stacksync.ItemID               // who has a name that an arrival may want; zero: nobody
-	came       map[stacksync.ItemID]int64              // folders and tombstones that arrive, with their versions in the source
+	m        *run
+	w        *session.Write
+	src, dst *stacksync.Workspace
+	// from and to are rows of the source and of the target, as loaded and then as changed, by their
+	// id in that workspace.
+	from, to map[stacksync.ItemID]*stacksync.ItemRow
+	as       map[stacksync.ItemID]stacksync.ItemID // see run.renamed
+	// named has the target's item that has a name which an arrival may want; zero: none.
+	named map[slot]stacksync.ItemID
+	// came has the folders and tombstones that arrive, by their id in the source, with their
+	// versions there.
+	came       map[stacksync.ItemID]int64
 	superseded []stacksync.ItemRow
-	changed    map[stacksync.VersionKey]bool // keys of rows that are put: workspace and item, version 0
+	// changed has the keys of rows that are put, with version 0.
+	changed map[stacksync.VersionKey]bool
 }
 
-// slot is a place in a folder of the target.
+// slot is a name in a folder of the target.
 type slot struct {
 	parent stacksync.ItemID
 	key    string // an ItemRow.NameKey
 }
 
-// transit runs f in a transaction that holds both workspaces, with some items and what lies above
-// them loaded of both.
+// transit runs f in a transaction that holds both workspaces locked, and users. It has loaded the
+// items ids of the source with all folders above them, and the target's rows of the same items.
+// Rows that f marks in changed are saved.
 func (m *run) transit(ctx context.Context, users []stacksync.UserID, ids []stacksync.ItemID, f func(ctx context.Context, tr *transit) error) error {
 	lock := stacksync.LockParams{Workspaces: []stacksync.WorkspaceID{m.from.ID, m.to.ID}, Users: users}
 	var came map[stacksync.ItemID]int64
@@ -125,7 +132,7 @@ func byID(rows []stacksync.ItemRow) map[stacksync.ItemID]*stacksync.ItemRow {
 	return m
 }
 
-// parent is where an item of the source comes to lie.
+// parent returns the id of the folder in the target that an item of the source comes to lie in.
 func (tr *transit) parent(row *stacksync.ItemRow) stacksync.ItemID {
 	if row.Parent == tr.m.rootFrom {
 		return tr.m.rootTo
@@ -134,7 +141,7 @@ func (tr *transit) parent(row *stacksync.ItemRow) stacksync.ItemID {
 }
 
 // leaves reports whether an item is live and lies in the folder that moves, and returns the folders
-// above it, topmost first.
+// between the two, topmost first.
 func (tr *transit) leaves(id stacksync.ItemID) (line []*stacksync.ItemRow, ok bool) {
 	row := tr.from[id]
 	if row == nil || row.Deleted {
@@ -150,8 +157,8 @@ func (tr *transit) leaves(id stacksync.ItemID) (line []*stacksync.ItemRow, ok bo
 	return line, true
 }
 
-// arrive makes an item of the source live in the target, unless it is there already. It keeps its
-// version where that is free.
+// arrive makes an item of the source live in the target, unless it is there already. The item keeps
+// its version where that is free.
 func (tr *transit) arrive(ctx context.Context, row *stacksync.ItemRow) error {
 	there := *row
 	there.ID = tr.target(row.ID)
@@ -163,16 +170,18 @@ func (tr *transit) arrive(ctx context.Context, row *stacksync.ItemRow) error {
 		tr.came[row.ID] = row.Version
 		if was != nil && !was.Deleted {
 			if above, err := tr.above(ctx, there.ID, tr.parent(row)); above || err != nil {
-				return err // somebody has moved that into it in the target: it stays where it is
+				// A member has moved the folder's new parent into the folder, in the target. So the
+				// folder stays where it is.
+				return err
 			}
 		}
 	}
 	return tr.place(ctx, was, there, tr.parent(row))
 }
 
-// above reports whether an item of the target is a folder, or lies above it.
+// above reports whether item id of the target is folder, or lies above it.
 func (tr *transit) above(ctx context.Context, id, folder stacksync.ItemID) (bool, error) {
-	line := make(map[stacksync.ItemID]*stacksync.ItemRow) // as it was before this transaction
+	line := make(map[stacksync.ItemID]*stacksync.ItemRow) // rows as they were before this transaction
 	for at, n := folder, 0; !at.IsZero(); n++ {
 		if at == id {
 			return true, nil
@@ -200,8 +209,8 @@ func (tr *transit) above(ctx context.Context, id, folder stacksync.ItemID) (bool
 	return false, nil
 }
 
-// isAsIn reports whether a folder that lives in both workspaces came over as it is in the source
-// now. What somebody has made of it in the target since then stays.
+// isAsIn reports whether a folder that lives in both workspaces has arrived in the version that the
+// source has now. Then changes that users have made to it in the target since stay.
 func (tr *transit) isAsIn(row, was *stacksync.ItemRow) bool {
 	if v, ok := tr.came[row.ID]; ok {
 		return v >= row.Version
@@ -209,15 +218,18 @@ func (tr *transit) isAsIn(row, was *stacksync.ItemRow) bool {
 	if v, ok := tr.m.arrived[row.ID]; ok {
 		return v >= row.Version
 	}
-	if tr.m.task.Op.Kind == stacksync.OperationShare { // nobody else writes there, so that versions are those of the source
+	// Nobody else writes to the target of a share, so its folders have the versions of the source.
+	if tr.m.task.Op.Kind == stacksync.OperationShare {
 		return was.Version >= row.Version
 	}
-	// Another worker has moved it, before a crash: of two changes beside each other the later one
-	// stays.
+	// Another worker has brought the folder, before a crash. If it was changed in both workspaces
+	// since, the later change stays.
 	return !row.CommittedAt.After(was.CommittedAt)
 }
 
-// place makes row live below parent in the target, instead of was.
+// place makes row live below parent in the target. was is the target's current row of that item,
+// nil for none; if was has the version of row or a later one, row gets the version after that of
+// was. If row's name is taken there, it gets a number.
 func (tr *transit) place(ctx context.Context, was *stacksync.ItemRow, row stacksync.ItemRow, parent stacksync.ItemID) error {
 	version := row.Version
 	if was != nil && was.Version >= version {
@@ -245,7 +257,7 @@ func (tr *transit) place(ctx context.Context, was *stacksync.ItemRow, row stacks
 	return nil
 }
 
-// free reports whether an arrival may have a name.
+// free reports whether an arrival may have a name in the target.
 func (tr *transit) free(ctx context.Context, id, parent stacksync.ItemID, key string) (bool, error) {
 	at := slot{parent, key}
 	holder, known := tr.named[at]
@@ -265,7 +277,7 @@ func (tr *transit) free(ctx context.Context, id, parent stacksync.ItemID, key st
 	return holder == id || row == nil || row.Deleted || row.Parent != parent || row.NameKey != key, nil
 }
 
-// depart buries an item of the source, with the word where it has gone.
+// depart turns an item of the source into a tombstone with MovedTo.
 func (tr *transit) depart(row *stacksync.ItemRow) {
 	src := tr.w.Grow(tr.src)
 	src.Revision++

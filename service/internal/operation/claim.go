@@ -8,11 +8,11 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// atOnce bounds how many operations a process takes on that others have left.
+// atOnce bounds how many claimed operations of other processes a process works on at once.
 const atOnce = 4
 
-// Work takes on, once every RelayInterval, the operations that a crash has left, until the service
-// closes.
+// Work claims, once every RelayInterval, running operations whose worker has gone, and works on
+// them, until the service closes.
 func (e *Engine) Work() {
 	claiming := alive.Outage{Log: e.Log, What: "looking for operations to resume"}
 	slots := make(chan struct{}, atOnce)

@@ -13,80 +13,85 @@ import (
 )
 
 const (
-	// lease is how long nobody else takes on an operation whose worker does not report. The worker
-	// reports each beat.
+	// lease is how long no other worker claims an operation whose worker does not report. The
+	// worker reports every beat.
 	lease = 30 * time.Second
 	beat  = 2 * time.Second
-	// look is how often a caller looks how far another process's worker is.
+	// look is how often a caller reads how far the worker of another process is.
 	look = 500 * time.Millisecond
-	// longestWait is the longest wait between two tries of a step, which doubles from a second on.
+	// longestWait is the longest wait between two tries of a step. The wait begins at one second
+	// and doubles.
 	longestWait = 5 * time.Minute
-	// noteTimeout bounds what a worker still notes when it ends.
+	// noteTimeout bounds the last transaction of a worker that ends.
 	noteTimeout = 10 * time.Second
-	// maxData and maxError are what stores promise to keep of an operation, in bytes.
+	// maxData and maxError bound Operation.Data and Operation.Error, in bytes: stores promise to
+	// keep that much.
 	maxData  = 1 << 20
 	maxError = 4 << 10
 )
 
-// Most is how many operations of a workspace or of a user are looked at: more never run at once.
+// Most is how many operations of a workspace or of a user the service looks at: more never run at
+// once.
 const Most = 1000
 
 var (
-	// errFenced ends the work of a worker that has lost its operation to another one.
+	// errFenced ends the work of a worker whose operation another worker has claimed.
 	errFenced = errors.New("another worker goes on with the operation")
-	// errAdvanced says that the operation is further than its worker knew: a transaction that
+	// errAdvanced says that the saved operation is further than its worker knew: a transaction that
 	// seemed to have failed was saved.
 	errAdvanced = errors.New("the operation is further")
 )
 
 // Plan says how operations of a kind are done.
 type Plan struct {
-	// Steps in order; at least one.
+	// Steps are done in order; there is at least one.
 	Steps []Step
-	// Payload makes the zero value of what an operation of the kind keeps in its Data, as JSON: a
-	// pointer. nil: nothing.
+	// Payload makes the zero value of the data that operations of the kind keep in Operation.Data,
+	// as JSON: a pointer. nil if they keep nothing.
 	Payload func() any
-	// Forget is called once an operation is done or undone, and drops from its payload what need
-	// not be kept. May be nil.
+	// Forget drops from the payload the parts that need not be kept once an operation is done or
+	// undone. May be nil.
 	Forget func(payload any)
-	// Undo takes the place of all steps when an operation is turned back. nil for kinds that only
+	// Undo is done in place of all steps when an operation is turned back. nil for kinds that only
 	// go forward.
 	Undo func(ctx context.Context, t *Task) error
-	// Undone says why an operation was undone, where there is more to say than ErrUndone. May be
-	// nil.
+	// Undone returns the reason why an operation was undone, or nil if there is none beside
+	// ErrUndone. May be nil.
 	Undone func(o *stacksync.Operation) error
-	// Vanishes says that nothing is kept of an operation that is done: of such there are many, and
-	// nothing to see.
+	// Vanishes says that the row of an operation is removed once it is done: of such kinds there
+	// are many operations, and nothing is worth showing.
 	Vanishes bool
-	// Replaces asks for operations among which are those that this one does all the work of, once
-	// it has stopped: those of its kind that have stopped before. May be nil.
+	// Replaces asks for the operations that a stopped operation replaces. If the operation stops,
+	// those of the answer that are of its kind and have stopped before are removed, since resuming
+	// this one does all their work. May be nil.
 	Replaces func(o *stacksync.Operation) stacksync.OperationsParams
 }
 
-// Step is one step of an operation. Run may be called again after it has failed, or after it has
-// succeeded and the process crashed. It either leaves it to the task to go on to the next step, or
-// does so in a transaction of its own, by Task.Next.
+// Step is one step of an operation. Run may be called again after it has failed, and after it has
+// succeeded if the process crashed. When Run returns nil, the engine goes on to the next step,
+// unless Run has done so by Task.Next in a transaction of its own.
 type Step struct {
 	Name string
 	Run  func(ctx context.Context, t *Task) error
 }
 
-// Names of steps that more than one room knows. They are stored.
+// Names of steps that more than one room knows. They are stored: never rename one.
 const (
-	// UndoStep is the one in which Plan.Undo runs.
+	// UndoStep is the step in which Plan.Undo runs.
 	UndoStep = "undo"
-	// AccessStep is the one that tells the storage who reaches containers.
+	// AccessStep is the step that tells the storage which accounts reach containers.
 	AccessStep = "access"
 )
 
-// Engine records operations and works on them.
+// Engine records operations and works on them. Its methods may be called from many goroutines.
 type Engine struct {
 	*session.Kernel
 	Plans map[stacksync.OperationKind]Plan
 }
 
-// Record saves a new operation with the transaction. Once that is committed, Start runs it. payload
-// is what the kind's Plan makes, nil for nothing.
+// Record saves a new operation with the transaction w. Once that is committed, the caller calls
+// Start. payload is of the type that the kind's Plan.Payload makes; nil for none. ErrLimit: the
+// payload takes more than 1 MiB.
 func (e *Engine) Record(w *session.Write, kind stacksync.OperationKind, user stacksync.UserID, workspace, source stacksync.WorkspaceID, payload any) (stacksync.Operation, error) {
 	id, err := e.NewID()
 	if err != nil {
@@ -109,8 +114,8 @@ func (e *Engine) Record(w *session.Write, kind stacksync.OperationKind, user sta
 // FirstStep returns the name of the first step of a kind.
 func (e *Engine) FirstStep(kind stacksync.OperationKind) string { return e.Plans[kind].Steps[0].Name }
 
-// TakeUp makes an operation that has stopped, or that another worker has, this process's own in the
-// transaction. Once that is committed, Start runs it.
+// TakeUp saves with the transaction w that this process has the operation, whether it had stopped
+// or another worker had it. Once that is committed, the caller calls Start.
 func (e *Engine) TakeUp(w *session.Write, op *stacksync.Operation) {
 	now := e.Now()
 	op.State, op.Tries, op.Error = stacksync.OperationRunning, 0, ""
@@ -118,8 +123,8 @@ func (e *Engine) TakeUp(w *session.Write, op *stacksync.Operation) {
 	w.Rows.Operations = append(w.Rows.Operations, *op)
 }
 
-// Finish works on operations that this process has recorded, until they are done or ctx ends. It
-// returns the first error.
+// Finish works on operations that this process has recorded, and waits until they are done or ctx
+// ends. It returns the first error, an *OperationError. All of them go on whatever it returns.
 func (e *Engine) Finish(ctx context.Context, ops ...stacksync.Operation) error {
 	tasks := make([]*Task, len(ops))
 	for i := range ops {
@@ -133,7 +138,7 @@ func (e *Engine) Finish(ctx context.Context, ops ...stacksync.Operation) error {
 	return nil
 }
 
-// FinishIf is Finish for what a transaction has recorded, if anything.
+// FinishIf is Finish for an operation that may be nil.
 func (e *Engine) FinishIf(ctx context.Context, op *stacksync.Operation) error {
 	if op == nil {
 		return nil
@@ -141,7 +146,8 @@ func (e *Engine) FinishIf(ctx context.Context, op *stacksync.Operation) error {
 	return e.Finish(ctx, *op)
 }
 
-// Start works on an operation beside the caller, who is counted in what Close waits for.
+// Start works on an operation in a goroutine of its own. The caller must be counted in
+// Kernel.Running.
 func (e *Engine) Start(op stacksync.Operation) *Task {
 	t := &Task{Engine: e, Op: op, ended: make(chan struct{})}
 	e.Running.Go(func() {
@@ -151,7 +157,8 @@ func (e *Engine) Start(op stacksync.Operation) *Task {
 	return t
 }
 
-// watch waits until an operation that another worker goes on with has ended, or ctx has.
+// watch waits until an operation that another worker has claimed is no longer running, or ctx ends,
+// or the service closes. It returns the operation as last read.
 func (e *Engine) watch(ctx context.Context, op stacksync.Operation) (stacksync.Operation, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -174,7 +181,7 @@ func (e *Engine) watch(ctx context.Context, op stacksync.Operation) (stacksync.O
 			return op, &stacksync.OperationError{Operation: op, Err: context.Cause(ctx)}
 		case err != nil:
 			return op, &stacksync.OperationError{Operation: op, Err: err}
-		case op.State == stacksync.OperationDone && op.Kind != kind: // it was turned back
+		case op.State == stacksync.OperationDone && op.Kind != kind: // the share was turned back, and has become a return
 			return op, &stacksync.OperationError{Operation: op, Err: stacksync.ErrUndone}
 		case op.State != stacksync.OperationRunning:
 			return op, e.ending(&op)
@@ -186,7 +193,8 @@ func (e *Engine) watch(ctx context.Context, op stacksync.Operation) (stacksync.O
 	}
 }
 
-// ending is what the caller who has asked for an operation that has ended is told.
+// ending returns the error for the caller who has asked for an operation that is no longer running:
+// nil if it is done.
 func (e *Engine) ending(o *stacksync.Operation) error {
 	var err error
 	switch o.State {
@@ -205,7 +213,7 @@ func (e *Engine) ending(o *stacksync.Operation) error {
 	return &stacksync.OperationError{Operation: *o, Err: err}
 }
 
-// Encode returns a payload as Operation.Data keeps it.
+// Encode returns a payload in the form of Operation.Data. ErrLimit: it takes more than 1 MiB.
 func Encode(payload any) (string, error) {
 	if payload == nil {
 		return "{}", nil
@@ -220,7 +228,7 @@ func Encode(payload any) (string, error) {
 	return string(text), nil
 }
 
-// Decode reads what an operation keeps.
+// Decode reads the payload of an operation from its Data.
 func Decode(o *stacksync.Operation, payload any) error {
 	if payload == nil {
 		return nil
@@ -243,8 +251,8 @@ func Read(ctx context.Context, r stacksync.JournalReader, id stacksync.Operation
 	return res.Operations[0], nil
 }
 
-// Unfinished returns the operations about some workspaces that run, or have stopped. They may be
-// all there are to tell of a workspace that has no members yet.
+// Unfinished returns the operations about some workspaces, or whose items leave them, that are
+// running or have stopped. A workspace that has no members yet shows in its operation alone.
 func Unfinished(ctx context.Context, r stacksync.JournalReader, ids ...stacksync.WorkspaceID) ([]stacksync.Operation, error) {
 	var all []stacksync.Operation
 	for _, state := range []stacksync.OperationState{stacksync.OperationRunning, stacksync.OperationStopped} {
@@ -257,7 +265,7 @@ func Unfinished(ctx context.Context, r stacksync.JournalReader, ids ...stacksync
 	return all, nil
 }
 
-// OfUser returns the ids of a user's operations of a kind that are in a state.
+// OfUser returns the ids of a user's operations of one kind in one state, at most Most.
 func OfUser(ctx context.Context, r stacksync.JournalReader, user stacksync.UserID, kind stacksync.OperationKind, state stacksync.OperationState) ([]stacksync.OperationID, error) {
 	res, err := r.Operations(ctx, stacksync.OperationsParams{Users: []stacksync.UserID{user}, State: state, Limit: Most})
 	var ids []stacksync.OperationID

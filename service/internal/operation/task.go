@@ -19,23 +19,27 @@ import (
 // goroutine.
 type Task struct {
 	*Engine
-	// Op is the operation as it was last saved; within Change, as it will be.
+	// Op is the operation as it was last saved; inside a Change, as it will be saved.
 	Op stacksync.Operation
-	// Payload is what Op.Data keeps, of the type that the kind's Plan makes. Change saves it.
+	// Payload is the decoded Op.Data, of the type that Plan.Payload makes. Change saves it.
 	Payload any
-	// Result is what a step has found out for the caller: read after Await. It is not saved.
+	// Result is what a step has found out for the caller, who reads it after Await. It is not
+	// saved.
 	Result any
-	// Done and Total are the progress: items that were dealt with, and that there were.
+	// Done and Total are the progress: how many items were dealt with, and how many there are.
 	Done, Total atomic.Int64
 
-	unread bool       // Data could not be read: it stays as it is
-	mu     sync.Mutex // held by the transactions of the worker and of its beat, and where others read Op
-	ended  chan struct{}
-	err    error // why it is not done; read after ended
+	unread bool // Data could not be read: it stays as it is
+	// mu is held by the transactions of the worker and of its beat, and by others while they read
+	// Op.
+	mu    sync.Mutex
+	ended chan struct{}
+	err   error // why the operation is not done; read after ended
 }
 
-// Await waits until the operation is done, has stopped, or ctx ends. Its error is an
-// *OperationError.
+// Await waits until the operation is done, undone or stopped, or ctx ends. Unless it is done, the
+// error is an *OperationError. If another worker has claimed the operation, Await waits for that
+// worker.
 func (t *Task) Await(ctx context.Context) error {
 	select {
 	case <-t.ended:
@@ -54,7 +58,7 @@ func (t *Task) Await(ctx context.Context) error {
 	}
 }
 
-// Undone reports whether the task has ended by being taken back.
+// Undone reports whether the task has ended and the operation is undone.
 func (t *Task) Undone() bool {
 	select {
 	case <-t.ended:
@@ -73,14 +77,14 @@ func (t *Task) load() error {
 	return Decode(&t.Op, t.Payload)
 }
 
-// work does step after step. A step that fails is tried again after a while, unless it can't ever
-// succeed.
+// work does step after step. A step that fails is tried again after a wait, unless the failure is
+// Final.
 func (t *Task) work() error {
 	if err := t.load(); err != nil {
 		t.unread = true
 		return t.stop(err)
 	}
-	t.Done.Store(t.Op.Done) // by others before
+	t.Done.Store(t.Op.Done) // the progress of an earlier worker
 	ctx, cancel := context.WithCancelCause(t.Closing)
 	defer cancel(nil)
 	var beating sync.WaitGroup
@@ -110,7 +114,7 @@ func (t *Task) work() error {
 	return nil
 }
 
-// do does the present step, and notes what comes next.
+// do does the present step, and saves that the next step comes.
 func (t *Task) do(ctx context.Context) error {
 	plan := t.Plans[t.Op.Kind]
 	if t.Op.Step == UndoStep && plan.Undo != nil {
@@ -124,7 +128,7 @@ func (t *Task) do(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", st.Name, err)
 		}
 		if t.Op.Step != st.Name || t.Op.State != stacksync.OperationRunning {
-			return nil // it has gone on by itself
+			return nil // the step has gone on by itself
 		}
 		return t.Change(ctx, stacksync.LockParams{}, func(context.Context, *session.Write) error {
 			t.Next()
@@ -134,8 +138,8 @@ func (t *Task) do(ctx context.Context) error {
 	return fmt.Errorf("%w: operation has an unknown step %q", stacksync.ErrInvalid, t.Op.Step)
 }
 
-// Next goes on to the next step. It is called in the closure of a Change, whose transaction saves
-// what has changed.
+// Next goes on to the next step, or makes the operation done after the last. It must be called in
+// the closure of a Change, which saves it.
 func (t *Task) Next() {
 	steps := t.Plans[t.Op.Kind].Steps
 	at := slices.IndexFunc(steps, func(s Step) bool { return s.Name == t.Op.Step })
@@ -152,7 +156,7 @@ func (t *Task) Next() {
 	t.Op.Step = steps[at+1].Name
 }
 
-// Undo ends the operation as undone. It is called in the closure of a Change.
+// Undo makes the operation undone. It must be called in the closure of a Change, which saves it.
 func (t *Task) Undo() { t.end(stacksync.OperationUndone) }
 
 func (t *Task) end(state stacksync.OperationState) {
@@ -162,15 +166,18 @@ func (t *Task) end(state stacksync.OperationState) {
 	}
 }
 
-// Change runs a transaction of the operation. f may change the task's Op and Payload too, which are
-// saved with it, or stay as they were if the transaction fails. f may run again.
+// Change runs f in a transaction of the operation, under lock and the lock of the operation. f may
+// also change Op and Payload of the task, which are saved with the transaction; if it fails they
+// are as before. f may run again. errFenced: another worker has claimed the operation. errAdvanced:
+// the saved operation is further, and the task now has that.
 func (t *Task) Change(ctx context.Context, lock stacksync.LockParams, f func(ctx context.Context, w *session.Write) error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	before, dirty := t.Op, false
 	var further *stacksync.Operation
 	lock.Operations = append(slices.Clone(lock.Operations), t.Op.ID)
-	restore := func() error { // what the closure has made of it before
+	// restore takes back what an earlier run of the closure has changed.
+	restore := func() error {
 		t.Op = before
 		if !dirty || t.unread {
 			return nil
@@ -224,7 +231,8 @@ func (t *Task) Change(ctx context.Context, lock stacksync.LockParams, f func(ctx
 	return err
 }
 
-// beat keeps the lease, and shows the progress.
+// beat renews the lease and saves the progress, every 2 seconds. If another worker has claimed the
+// operation, it calls lost and ends.
 func (t *Task) beat(ctx context.Context, lost context.CancelCauseFunc) {
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
@@ -244,12 +252,13 @@ func (t *Task) beat(ctx context.Context, lost context.CancelCauseFunc) {
 	}
 }
 
-// Final reports whether a step that has failed so can't succeed as things are.
+// Final reports whether an error says that the step can't succeed as things are: ErrInvalid,
+// ErrForbidden or errors.ErrUnsupported.
 func Final(err error) bool {
 	return errors.Is(err, stacksync.ErrInvalid) || errors.Is(err, stacksync.ErrForbidden) || errors.Is(err, errors.ErrUnsupported)
 }
 
-// wait notes why a step has failed, and waits before the next try.
+// wait saves why a step has failed, and waits before the next try.
 func (t *Task) wait(ctx context.Context, why error) error {
 	d := longestWait
 	if t.Op.Tries < 8 {
@@ -269,7 +278,7 @@ func (t *Task) wait(ctx context.Context, why error) error {
 	return nil
 }
 
-// stop notes why the operation can't go on.
+// stop saves that the operation has stopped, and why. It returns that reason.
 func (t *Task) stop(why error) error {
 	t.Log.Error("an operation has stopped: it needs somebody to resume or to cancel it", "operation", t.Op.ID, "kind", t.Op.Kind, "step", t.Op.Step, "error", why)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Closing), noteTimeout)
@@ -292,8 +301,8 @@ func (t *Task) stop(why error) error {
 	return why
 }
 
-// replaces returns the operations that have stopped before this one, and that it does all the work
-// of: many calls may come to nothing while the storage refuses.
+// replaces returns the operations that have stopped before this one and whose work this one does:
+// while the storage refuses, many calls may leave a stopped operation.
 func (t *Task) replaces(ctx context.Context) (ids []stacksync.OperationID, err error) {
 	asks := t.Plans[t.Op.Kind].Replaces
 	if asks == nil {
@@ -316,7 +325,8 @@ func idsOf(ops []stacksync.Operation) (ids []stacksync.OperationID) {
 	return ids
 }
 
-// textOf is what an error says, as every store can keep it: a server may answer anything.
+// textOf returns the text of an error in a form that every store can keep: a server may answer with
+// any bytes.
 func textOf(err error) string {
 	text := strings.ReplaceAll(strings.ToValidUTF8(err.Error(), "�"), "\x00", "�")
 	if len(text) > maxError {
@@ -325,14 +335,14 @@ func textOf(err error) string {
 	return text
 }
 
-// release lets others take the operation on at once.
+// release ends the lease now, so that another worker can claim the operation at once.
 func (t *Task) release() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Closing), noteTimeout)
 	defer cancel()
-	_ = t.report(ctx, t.Now()) // where this fails, the lease ends by itself
+	_ = t.report(ctx, t.Now()) // if this fails, the lease ends by itself
 }
 
-// report saves the progress, and until when the operation is this worker's.
+// report saves the progress, and due as the end of the lease.
 func (t *Task) report(ctx context.Context, due time.Time) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -347,14 +357,16 @@ func (t *Task) report(ctx context.Context, due time.Time) error {
 	})
 }
 
-// stored reads the operation, and finds out whether it is still this worker's.
+// stored reads the saved operation. errFenced: another worker has claimed it, or its row is gone.
+// The row of an operation whose kind vanishes is gone because the operation is done.
 func (t *Task) stored(ctx context.Context, w *session.Write) (stacksync.Operation, error) {
 	res, err := w.Operations(ctx, stacksync.OperationsParams{IDs: []stacksync.OperationID{t.Op.ID}, Limit: 1})
 	if err != nil {
 		return stacksync.Operation{}, err
 	}
 	switch {
-	case len(res.Operations) == 0 && t.Plans[t.Op.Kind].Vanishes: // as it does when it is done
+	// The row of a kind that vanishes is gone once the operation is done.
+	case len(res.Operations) == 0 && t.Plans[t.Op.Kind].Vanishes:
 		done := t.Op
 		done.State = stacksync.OperationDone
 		return done, nil

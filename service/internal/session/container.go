@@ -11,12 +11,12 @@ import (
 )
 
 // NewContainerName makes a name that nobody can guess (130 random bits), and that every storage
-// takes.
+// accepts.
 func NewContainerName() string { return "ws-" + strings.ToLower(rand.Text()) }
 
-// Provisioned has the container of a workspace there. The container may be missing: the workspace
-// was made while the service had no storage, or while the storage was down. ErrWorkspaceNotFound
-// for a workspace that was removed meanwhile.
+// Provisioned makes sure that the container of a workspace exists. It may be missing: the workspace
+// was made while the service had no storage, or while the storage was down. ErrWorkspaceNotFound:
+// the workspace was removed meanwhile.
 func (k *Kernel) Provisioned(ctx context.Context, w *stacksync.Workspace) error {
 	if w.Provisioned {
 		return nil
@@ -24,7 +24,7 @@ func (k *Kernel) Provisioned(ctx context.Context, w *stacksync.Workspace) error 
 	return k.provision(ctx, w)
 }
 
-// provision makes the container of a workspace, and notes that it is there.
+// provision makes the container of a workspace, and notes that it exists.
 func (k *Kernel) provision(ctx context.Context, w *stacksync.Workspace) error {
 	if _, err := k.Storage.CreateContainer(ctx, stacksync.CreateContainerParams{Container: w.Container}); err != nil {
 		return fmt.Errorf("create container of workspace %v: %w", w.ID, err)
@@ -45,7 +45,9 @@ func (k *Kernel) provision(ctx context.Context, w *stacksync.Workspace) error {
 		_, err = tx.Put(ctx, stacksync.PutParams{Workspaces: []stacksync.Workspace{now}})
 		return err
 	})
-	if errors.Is(err, stacksync.ErrWorkspaceNotFound) { // removed meanwhile, perhaps before its container was there
+	// The workspace was removed meanwhile, perhaps before this call has made the container: nobody
+	// else would delete it.
+	if errors.Is(err, stacksync.ErrWorkspaceNotFound) {
 		if _, gone := k.Storage.DeleteContainer(ctx, stacksync.DeleteContainerParams{Container: w.Container}); gone != nil {
 			err = fmt.Errorf("%w; delete its container: %w", err, gone)
 		}

@@ -11,10 +11,11 @@ var (
 	ToRead     = stacksync.Needs{Role: stacksync.Viewer}
 	ToDownload = stacksync.Needs{Role: stacksync.Viewer, Device: true}
 	ToWrite    = stacksync.Needs{Role: stacksync.Editor, Device: true}
-	ToManage   = stacksync.Needs{Role: stacksync.Owner} // the members of a workspace
+	ToManage   = stacksync.Needs{Role: stacksync.Owner} // to change the members of a workspace
 )
 
-// View runs f on a reader for which the actor has what n asks in workspace w.
+// View runs f on a Reader if the actor has the rights n in workspace w. Errors are those of
+// CheckActor and AccessRows.Permit, of f, and of the store. f may run again.
 func (k *Kernel) View(ctx context.Context, actor stacksync.Actor, w stacksync.WorkspaceID, n stacksync.Needs, f func(ctx context.Context, r stacksync.Reader, acc stacksync.Access) error) error {
 	if err := stacksync.CheckActor(actor, n); err != nil {
 		return err
@@ -28,7 +29,8 @@ func (k *Kernel) View(ctx context.Context, actor stacksync.Actor, w stacksync.Wo
 	})
 }
 
-// Permit reads what an actor may do in a workspace, and refuses who may not do what n asks.
+// Permit reads an actor's rights in a workspace, and returns an error if they are less than n: see
+// AccessRows.Permit.
 func Permit(ctx context.Context, r stacksync.Loader, actor stacksync.Actor, w stacksync.WorkspaceID, n stacksync.Needs) (stacksync.Access, error) {
 	rows, err := r.Load(ctx, stacksync.LoadParams{Access: []stacksync.AccessKey{stacksync.NewAccessKey(actor, w)}})
 	if err != nil {
@@ -37,8 +39,9 @@ func Permit(ctx context.Context, r stacksync.Loader, actor stacksync.Actor, w st
 	return rows.Permit(actor, w, n)
 }
 
-// Devices reads a user and the user's devices. ErrUserNotFound; the actor's own device, where one
-// is named, must be one that may ask.
+// Devices reads a user and all devices of the user. ErrUserNotFound: there is no such user, or the
+// user is being deleted. ErrDeviceNotFound, ErrDeviceRevoked: the actor's own device may not call;
+// without a device the actor passes.
 func Devices(ctx context.Context, r stacksync.Reader, actor stacksync.Actor) (stacksync.User, []stacksync.Device, error) {
 	users, err := r.Users(ctx, stacksync.UsersParams{IDs: []stacksync.UserID{actor.User}})
 	if err != nil {
@@ -55,7 +58,7 @@ func Devices(ctx context.Context, r stacksync.Reader, actor stacksync.Actor) (st
 	return users.Users[0], res.Devices, rows.PermitDevice(actor)
 }
 
-// Workspace reads a workspace, whoever asks; nil if there is none.
+// Workspace reads a workspace without regard to rights; nil if there is none.
 func Workspace(ctx context.Context, r stacksync.Loader, id stacksync.WorkspaceID) (*stacksync.Workspace, error) {
 	rows, err := r.Load(ctx, stacksync.LoadParams{Access: []stacksync.AccessKey{{Workspace: id}}})
 	if err != nil || len(rows.Workspaces) == 0 {

@@ -9,23 +9,25 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// Write is a locked transaction that is not a commit of items by a device. What it changes collects
-// in it and is saved together at its end. It belongs to the function that Kernel.Write calls with
-// it.
+// Write is a locked transaction that changes users, workspaces, members, items or operations, other
+// than a commit of a device. The changes collect in it, and Kernel.Write saves them together at its
+// end. A Write belongs to the function that Kernel.Write calls with it.
 type Write struct {
 	stacksync.Tx
 	Kernel *Kernel
-	// Rows are saved at the end, beside the users and workspaces that User and Workspace hand out.
+	// Rows are saved at the end, with the users and workspaces that User and Workspace have
+	// returned.
 	Rows stacksync.PutParams
 
-	users   map[stacksync.UserID]*stacksync.User
+	users map[stacksync.UserID]*stacksync.User
+	// touched are the users whose revision has grown.
 	touched map[stacksync.UserID]bool
 	spaces  map[stacksync.WorkspaceID]*stacksync.Workspace
-	grown   map[stacksync.WorkspaceID]bool // of spaces, those whose change log grows
+	grown   map[stacksync.WorkspaceID]bool // those of spaces whose change log grows
 }
 
-// Write runs f in a transaction that has locked lock, saves what f has changed, and publishes the
-// hints that result. f may run again.
+// Write runs f in a transaction that has locked lock, saves the changes that f has made in w, and
+// publishes the hints that they owe. f may run again, each time with a new Write.
 func (k *Kernel) Write(ctx context.Context, lock stacksync.LockParams, f func(ctx context.Context, w *Write) error) error {
 	var hints []Hint
 	err := k.Store.Update(ctx, func(ctx context.Context, tx stacksync.Tx) error {
@@ -50,7 +52,8 @@ func (k *Kernel) Write(ctx context.Context, lock stacksync.LockParams, f func(ct
 	return err
 }
 
-// User returns a user that the transaction has locked, to be changed. ErrUserNotFound.
+// User returns a user that the transaction has locked, for the caller to change. All calls for one
+// user return the same pointer. ErrUserNotFound.
 func (w *Write) User(ctx context.Context, id stacksync.UserID) (*stacksync.User, error) {
 	if u := w.users[id]; u != nil {
 		return u, nil
@@ -67,8 +70,8 @@ func (w *Write) User(ctx context.Context, id stacksync.UserID) (*stacksync.User,
 	return &u, nil
 }
 
-// Touch counts up the revisions of users, whose devices are told of it. Unknown users are passed
-// over.
+// Touch counts up the revisions of users, each once in a transaction, and owes them a hint. Unknown
+// users are passed over.
 func (w *Write) Touch(ctx context.Context, ids ...stacksync.UserID) error {
 	for _, id := range ids {
 		u, err := w.User(ctx, id)
@@ -85,8 +88,8 @@ func (w *Write) Touch(ctx context.Context, ids ...stacksync.UserID) error {
 	return nil
 }
 
-// Workspace returns a workspace that the transaction has locked, to be changed: the same one for
-// all calls about it.
+// Workspace returns a copy of a workspace that the transaction has locked, for the caller to
+// change. All calls for one workspace return the same pointer.
 func (w *Write) Workspace(of *stacksync.Workspace) *stacksync.Workspace {
 	ws := w.spaces[of.ID]
 	if ws == nil {
@@ -97,7 +100,7 @@ func (w *Write) Workspace(of *stacksync.Workspace) *stacksync.Workspace {
 	return ws
 }
 
-// Owner returns the owner of a workspace as the transaction leaves it.
+// Owner returns the owner that a workspace has at the end of the transaction.
 func (w *Write) Owner(of *stacksync.Workspace) stacksync.UserID {
 	if ws := w.spaces[of.ID]; ws != nil {
 		return ws.Owner
@@ -105,10 +108,10 @@ func (w *Write) Owner(of *stacksync.Workspace) stacksync.UserID {
 	return of.Owner
 }
 
-// Changed returns a user that User has handed out, nil for another.
+// Changed returns a user that User has returned before; nil for any other user.
 func (w *Write) Changed(id stacksync.UserID) *stacksync.User { return w.users[id] }
 
-// Grow is Workspace for a workspace whose change log grows: its followers are told of it.
+// Grow is Workspace for a workspace whose change log grows, and owes its followers a hint.
 func (w *Write) Grow(of *stacksync.Workspace) *stacksync.Workspace {
 	ws := w.Workspace(of)
 	if !w.grown[of.ID] {
