@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/internal/testsize"
 	"github.com/stacksync/stacksync-go/metastore/sqlite"
 	"github.com/stacksync/stacksync-go/service"
 )
@@ -69,7 +70,7 @@ func (h *hollow) CopyChunks(_ context.Context, p stacksync.CopyChunksParams) (st
 // A move takes no more memory for more items: what it needs at once is a batch of them, and the ids of the folders. (SQLite, since the memory
 // store has the items itself.)
 func TestShareMemory(t *testing.T) {
-	less, more := sized(2_000, 10_000), sized(8_000, 50_000)
+	less, more := testsize.Measured(1_500, 10_000), testsize.Measured(6_000, 50_000)
 	few, many := memoryOfShare(t, stores["sqlite"](t), less), memoryOfShare(t, stores["sqlite"](t), more)
 	t.Logf("%d KiB for %d items, %d KiB for %d", few>>10, less, many>>10, more)
 	// One item in 25 is a folder, whose id is kept a few times; the row of an item would take more than half a KiB.

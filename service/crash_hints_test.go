@@ -17,6 +17,7 @@ import (
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/internal/pgtest"
+	"github.com/stacksync/stacksync-go/internal/testsize"
 	"github.com/stacksync/stacksync-go/metastore/metastoretest"
 	"github.com/stacksync/stacksync-go/metastore/postgres"
 	notify "github.com/stacksync/stacksync-go/notify/postgres"
@@ -237,10 +238,7 @@ func TestHintsSurviveKills(t *testing.T) {
 	t.Parallel()
 	// Lanes kill beside each other. Their workspaces are so many that most owe nothing when they are committed to, and some still do.
 	const lanes, workspaces = 5, 10
-	kills := 5 // of a lane, with one relay and with two
-	if testing.Short() {
-		kills = 1
-	}
+	kills := testsize.Of(1, 5) // of a lane, with one relay and with two
 	for processes := 1; processes <= 2; processes++ {
 		t.Run(fmt.Sprint("relays: ", processes), func(t *testing.T) {
 			t.Parallel()

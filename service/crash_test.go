@@ -20,6 +20,7 @@ import (
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/backend/dir"
+	"github.com/stacksync/stacksync-go/internal/testsize"
 	"github.com/stacksync/stacksync-go/metastore/sqlite"
 	"github.com/stacksync/stacksync-go/notify/local"
 	"github.com/stacksync/stacksync-go/service"
@@ -135,10 +136,7 @@ func crashWriter(svc *service.Service, out *sync.Mutex) error {
 // version is there, no commit is there by half, the feed is dense, the charge is right and every chunk of a live item is stored.
 func TestCrash(t *testing.T) {
 	t.Parallel()
-	kills := 50
-	if testing.Short() {
-		kills = 5
-	}
+	kills := testsize.Of(10, 50)
 	root := t.TempDir()
 	acked := map[stacksync.VersionKey]int64{}
 	for n := range kills {

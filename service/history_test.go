@@ -11,16 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/internal/testsize"
 )
 
 // TestHistory has many goroutines commit to the same few items while followers page. Afterwards each version has exactly one winner,
 // revisions are dense, the charge is right, and every follower has exactly the final tree, having seen folders first throughout.
 func TestHistory(t *testing.T) {
-	const (
-		writers = 16
-		rounds  = 30
-		items   = 5
-	)
+	const writers, items = 16, 5
+	rounds := testsize.Of(10, 30)
 	onEachStore(t, func(t *testing.T, open func(testing.TB) stacksync.MetadataStore) {
 		w := newWorld(t, open(t))
 		folder := w.folder(stacksync.ItemID{}, "folder")

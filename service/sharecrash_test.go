@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/internal/testsize"
 	"github.com/stacksync/stacksync-go/metastore/memory"
 	"github.com/stacksync/stacksync-go/service"
 )
@@ -292,14 +293,15 @@ func (c *crashWorld) look(svc *service.Service) {
 }
 
 // Whatever call is the last of a process, or fails, or gives no answer: the operation ends as it should, nothing that anybody sees can't
-// be read meanwhile, everybody learns of it, and nothing is left over.
+// be read meanwhile, everybody learns of it, and nothing is left over. Where tests are small each mode begins at another call, and goes on
+// with every fourth: each call has its turn in one mode.
 func TestOperationsBreakOffAnywhere(t *testing.T) {
 	for i := range stories {
 		s := &stories[i]
-		for _, mode := range []powerMode{cut, late, fail, lost} {
+		for n, mode := range []powerMode{cut, late, fail, lost} {
 			t.Run(s.name+"/"+string(mode), func(t *testing.T) {
 				t.Parallel()
-				breakOffAnywhere(t, s, mode, 1, func(testing.TB) stacksync.MetadataStore { return memory.New(memory.Config{}) })
+				breakOffAnywhere(t, s, mode, testsize.Of(1+n, 1), testsize.Of(4, 1), func(testing.TB) stacksync.MetadataStore { return memory.New(memory.Config{}) })
 			})
 		}
 	}
@@ -311,15 +313,15 @@ func TestOperationsBreakOffOnSQLite(t *testing.T) {
 		s := &stories[i]
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			breakOffAnywhere(t, s, late, 7, stores["sqlite"])
+			breakOffAnywhere(t, s, late, 1, testsize.Of(21, 7), stores["sqlite"])
 		})
 	}
 }
 
-// breakOffAnywhere has a story break off at its first call, and every so many calls after it.
-func breakOffAnywhere(t *testing.T, s *story, mode powerMode, stride int, open func(testing.TB) stacksync.MetadataStore) {
+// breakOffAnywhere has a story break off at a call, and every so many calls after it.
+func breakOffAnywhere(t *testing.T, s *story, mode powerMode, first, stride int, open func(testing.TB) stacksync.MetadataStore) {
 	const most = 200
-	for at := 1; ; at += stride {
+	for at := first; ; at += stride {
 		require.Less(t, at, most)
 		hit := ""
 		synctest.Test(t, func(t *testing.T) { hit = breakOff(t, s, mode, at, open) })

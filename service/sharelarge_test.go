@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -16,21 +15,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/internal/testsize"
 )
 
-// testLarge is the environment variable with which the tests below share larger folders, of 100,000 items, as the step "large" of .ci/run has them do.
-// Otherwise they share smaller ones, for which the same must hold.
-const testLarge = "STACKSYNC_TEST_LARGE"
-
-// bigBatch is how many items the commits have that a move is compared with: as many as a commit may.
-const bigBatch = 10_000
-
-func sized(small, large int) int {
-	if os.Getenv(testLarge) != "" {
-		return large
-	}
-	return small
-}
+// bigBatch is how many items the commits have that a move is compared with: at full size as many as a commit may.
+var bigBatch = testsize.Measured(2_500, 10_000)
 
 // gauge measures the transactions of a store that hold a workspace.
 type gauge struct {
@@ -258,7 +247,7 @@ func TestShareLargeFolder(t *testing.T) {
 		most = 1100 // items a transaction of the move may write: 500 that leave, as many that arrive, and the folders above them
 		page = 2500 // rows a read may have: 500 items, and for each those few above it
 	)
-	total := sized(12_000, 100_000)
+	total := testsize.Measured(5_000, 100_000)
 	for name, open := range stores { // one after the other: they are measured
 		t.Run(name, func(t *testing.T) {
 			g := newGauge(open(t))

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/internal/testsize"
 	"github.com/stacksync/stacksync-go/metastore/memory"
 	"github.com/stacksync/stacksync-go/service"
 )
@@ -136,9 +137,9 @@ func (a *arena) invitees(users ...string) (invite []stacksync.Invitee) {
 	return invite
 }
 
-const (
-	memoryRuns = 15 // of each race, in a bubble, with other delays each
-	otherRuns  = 3  // on a store that others' transactions really run beside
+var (
+	memoryRuns = testsize.Of(5, 15) // of each race, in a bubble, with other delays each
+	otherRuns  = testsize.Of(1, 3)  // on a store that others' transactions really run beside
 )
 
 // onRaces runs a race many times, and wants everything to be sound throughout, and finished at the end.

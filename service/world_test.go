@@ -18,6 +18,7 @@ import (
 	storage "github.com/stacksync/stacksync-go/backend/memory"
 	"github.com/stacksync/stacksync-go/internal/pgtest"
 	"github.com/stacksync/stacksync-go/internal/rulestest"
+	"github.com/stacksync/stacksync-go/internal/testsize"
 	"github.com/stacksync/stacksync-go/metastore/memory"
 	"github.com/stacksync/stacksync-go/metastore/postgres"
 	"github.com/stacksync/stacksync-go/metastore/sqlite"
@@ -32,6 +33,7 @@ func TestMain(m *testing.M) {
 	if order := os.Getenv(hintsOrder); order != "" {
 		hintsChild(order)
 	}
+	testsize.Rapid()
 	pgtest.Main(m)
 }
 
@@ -45,7 +47,7 @@ var stores = map[string]func(t testing.TB) stacksync.MetadataStore{
 	},
 	"postgres": func(t testing.TB) stacksync.MetadataStore {
 		server := pgtest.Shared(t)
-		return openPostgres(t, postgres.Config{DSN: server.DSN(), Schema: server.Schema(t)})
+		return openPostgres(t, postgres.Config{DSN: server.DSN(), Schema: server.Emptied(t)})
 	},
 }
 

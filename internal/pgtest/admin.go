@@ -2,7 +2,6 @@ package pgtest
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"strings"
 	"testing"
@@ -113,21 +112,4 @@ func (s *Server) Terminate(t testing.TB, where string) int {
 		}
 	}
 	return len(ended)
-}
-
-// Schema returns a name, unique on the server and in need of no quotes, for the test to create a schema by. At the
-// test's end the schema is dropped, if there is one, with all that is in it.
-func (s *Server) Schema(t testing.TB) string {
-	t.Helper()
-	name := "test_" + strings.ToLower(rand.Text())
-	t.Cleanup(func() {
-		if s.cluster != nil && !s.cluster.isRunning() {
-			return
-		}
-		// Who left a transaction open is told so, instead of a test that never ends.
-		if _, err := s.exec("SET lock_timeout = '20s'; SET client_min_messages = 'warning'; DROP SCHEMA IF EXISTS " + name + " CASCADE"); err != nil {
-			t.Errorf("pgtest: drop the test's schema: %v", err)
-		}
-	})
-	return name
 }

@@ -67,8 +67,8 @@ func newKeeper(parent string) (*keeper, error) {
 	if err := os.Unsetenv(envKeeper); err != nil { // the programs it starts are none
 		return nil, err
 	}
-	// Many packages may run at once.
-	s, err := start(Options{Settings: map[string]string{"max_connections": "500"}})
+	// Many packages may run at once. Nothing is to run beside the tests, nor to change their plans.
+	s, err := start(Options{Settings: map[string]string{"max_connections": "500", "autovacuum": "off"}})
 	if err != nil {
 		return nil, err
 	}

@@ -51,6 +51,7 @@ type Server struct {
 	shared  bool
 	// membership is the connection to the keeper of the shared server; nil without one.
 	membership net.Conn
+	emptied    emptied
 	ca         *x509.CertPool
 	caFile     string
 }
@@ -123,7 +124,7 @@ func (s *Server) leave() error {
 	case s.cluster != nil:
 		return s.cluster.remove()
 	}
-	return nil
+	return s.drop(s.emptied.names...)
 }
 
 // Start starts a server of the test's own from the installed binaries, and stops it at the test's end. Without binaries

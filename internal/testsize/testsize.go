@@ -20,6 +20,16 @@ func Of[V any](small, full V) V {
 	return small
 }
 
+// Measured is Of for a test that measures, or has 100,000 items: under the race detector it is small at full size too. With
+// that it would take many times as long, and measure the detector. The step large of .ci/run runs such tests without it,
+// and with nothing beside them.
+func Measured[V any](small, full V) V {
+	if race {
+		return small
+	}
+	return Of(small, full)
+}
+
 // NeedsFull skips what has no small instance, unless tests run at full size. t is the test that runs.
 func NeedsFull(t interface {
 	Helper()

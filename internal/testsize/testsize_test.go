@@ -32,6 +32,9 @@ func TestSizes(t *testing.T) {
 		t.Setenv(testsize.Env, value)
 		require.Equal(t, full, testsize.Full())
 		require.Equal(t, full, testsize.Of("small", "full") == "full")
+		if measured := testsize.Measured("small", "full"); measured != "small" { // else with the race detector, perhaps
+			require.True(t, full)
+		}
 		var s skip
 		testsize.NeedsFull(&s)
 		require.Equal(t, full, s.why == nil)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/internal/pgtest"
+	"github.com/stacksync/stacksync-go/internal/testsize"
 	"github.com/stacksync/stacksync-go/metastore/metastoretest"
 )
 
@@ -26,7 +27,9 @@ func opener(config Config) metastoretest.Opener {
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Shared(t)
-	metastoretest.Run(t, metastoretest.Suite{New: func(metastoretest.T) metastoretest.Opener { return opener(fresh(t, server)) }})
+	metastoretest.Run(t, metastoretest.Suite{Many: testsize.Of(2_000, 0), New: func(ct metastoretest.T) metastoretest.Opener {
+		return opener(Config{DSN: server.DSN(), Schema: server.Emptied(ct)})
+	}})
 }
 
 // hostPool is a pool as a host makes it: nothing in it is for the store.
@@ -40,11 +43,11 @@ func hostPool(dsn string) *sql.DB {
 func TestConformanceOfHostPool(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Shared(t)
-	metastoretest.Run(t, metastoretest.Suite{New: func(ct metastoretest.T) metastoretest.Opener {
+	metastoretest.Run(t, metastoretest.Suite{Many: testsize.Of(2_000, 0), New: func(ct metastoretest.T) metastoretest.Opener {
 		db := hostPool(server.DSN())
 		ct.Cleanup(func() { require.NoError(ct, db.Close()) })
 		// A busy machine may take longer than the default for the checks with thousands of rows.
-		return opener(Config{DB: db, Schema: server.Schema(t), StatementTimeout: 50 * time.Second, LockTimeout: hostLockTimeout})
+		return opener(Config{DB: db, Schema: server.Emptied(ct), StatementTimeout: 50 * time.Second, LockTimeout: hostLockTimeout})
 	}})
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/internal/pgtest"
+	"github.com/stacksync/stacksync-go/internal/testsize"
 	"github.com/stacksync/stacksync-go/metastore/internal/sqlstore"
 )
 
@@ -90,7 +91,7 @@ func (c *cutter) done(writer int) bool {
 	return c.left == 0
 }
 
-// TestCutConnections cuts connections 200 times under concurrent commits. No cut reaches a caller: what was not saved is run
+// TestCutConnections cuts connections many times under concurrent commits. No cut reaches a caller: what was not saved is run
 // again, and what was is found out.
 func TestCutConnections(t *testing.T) {
 	t.Parallel()
@@ -99,7 +100,7 @@ func TestCutConnections(t *testing.T) {
 	config := fresh(t, server)
 	config.DSN = proxy.DSN()
 	w := newWorld(t, openStore(t, config))
-	cut := newCutter(t, 200)
+	cut := newCutter(t, testsize.Of(80, 200))
 	proxy.OnMessage(cut.decide)
 	j := w.storm(4, cut.done)
 	require.NoError(t, errorsOf(j.failed), "errors reached the caller")
@@ -148,7 +149,7 @@ func TestTerminatedConnections(t *testing.T) {
 	w := newWorld(t, openStore(t, config))
 	var ended atomic.Int64
 	j := w.storm(4, func(int) bool {
-		return ended.Add(int64(server.Terminate(t, fmt.Sprintf("application_name = '%s' AND random() < 0.5", config.Schema)))) > 50
+		return ended.Add(int64(server.Terminate(t, fmt.Sprintf("application_name = '%s' AND random() < 0.5", config.Schema)))) > testsize.Of[int64](20, 50)
 	})
 	require.NoError(t, errorsOf(j.failed), "errors reached the caller")
 	require.NotEmpty(t, j.saved)
@@ -165,12 +166,12 @@ func TestCrashedServer(t *testing.T) {
 	j := w.storm(4, func(int) bool {
 		crash.Lock()
 		defer crash.Unlock()
-		if calls++; calls%40 == 0 {
+		if calls++; calls%testsize.Of(15, 40) == 0 {
 			server.Kill(t)
 			server.Restart(t)
 			crashes++
 		}
-		return crashes == 4
+		return crashes == testsize.Of(2, 4)
 	})
 	t.Logf("%d saved, %d failed: %v", len(j.saved), len(j.failed), errorsOf(j.failed))
 	require.NotEmpty(t, j.saved)

@@ -4,6 +4,10 @@ import (
 	"testing"
 
 	"github.com/stacksync/stacksync-go/internal/pgtest"
+	"github.com/stacksync/stacksync-go/internal/testsize"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
+func TestMain(m *testing.M) {
+	testsize.Rapid()
+	pgtest.Main(m)
+}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/internal/pgtest"
+	"github.com/stacksync/stacksync-go/internal/testsize"
 )
 
 // recorder notes the texts that a store prepares.
@@ -32,10 +33,9 @@ func (r *recorder) decide(m pgtest.Message) pgtest.Action {
 	return pgtest.Pass
 }
 
-const (
-	manyItems  = 200_000
-	workspaces = 2_000
-)
+const workspaces = 2_000
+
+var manyItems = testsize.Of(50_000, 200_000)
 
 // fill makes one workspace with many items, in folders of 1,000, with a tenth as many old versions and chunks, and many
 // workspaces with one item or two. A tenth of the operations are about the large one; one of fifty runs, and one of fifty has stopped.
