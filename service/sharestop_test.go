@@ -306,3 +306,26 @@ func TestNoWayBack(t *testing.T) {
 		require.ErrorIs(t, err, stacksync.ErrOperationNotFound)
 	})
 }
+
+// A kind of operation that a later version has recorded is left to it: the row stays as it is, but for the lease.
+func TestOperationsOfAnUnknownKindAreLeftAlone(t *testing.T) {
+	w := newWorld(t, memory.New(memory.Config{}), func(c *service.Config) { c.RelayInterval = 10 * time.Millisecond })
+	later := stacksync.Operation{
+		ID: stacksync.OperationID{UUID: uuid.New()}, Kind: "later", User: w.actor.User, Workspace: w.ws, State: stacksync.OperationRunning, Step: "one",
+		CreatedAt: time.Unix(1, 0).UTC(), UpdatedAt: time.Unix(1, 0).UTC(), Due: time.Unix(1, 0).UTC(), Data: `{"precious":1}`, Fence: 1,
+	}
+	w.put(stacksync.PutParams{Operations: []stacksync.Operation{later}})
+	read := func() stacksync.Operation {
+		res, err := w.svc.GetOperation(t.Context(), stacksync.GetOperationRequest{Operation: later.ID})
+		require.NoError(t, err)
+		return res.Operation
+	}
+	require.Eventually(t, func() bool { return read().Fence > 1 }, 10*time.Second, time.Millisecond, "it is claimed")
+	require.NoError(t, w.svc.Close())
+	w.each[0], _ = service.New(w.store, service.Config{})
+	w.svc = w.each[0]
+	now := read()
+	require.Equal(t, later.Data, now.Data)
+	require.Equal(t, stacksync.OperationRunning, now.State)
+	require.Equal(t, "one", now.Step)
+}

@@ -206,6 +206,7 @@ var checks = []check{
 
 	{Name: "WriteAgain", Run: writeAgain},
 	{Name: "WriteOther", Run: writeOther},
+	{Name: "WriteLate", Run: writeLate},
 	{Name: "WriteManyAtOnce", Run: writeManyAtOnce},
 	{Name: "WriteSameAtOnce", Run: writeSameAtOnce},
 
