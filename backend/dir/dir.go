@@ -1,6 +1,7 @@
-// Package dir keeps chunks in a folder of a local disk. It imports only the standard library.
+// Package dir keeps chunks in a folder of a local disk. It needs no module that the root package
+// does without.
 //
-//	storage, err := dir.Open("/var/lib/sync/chunks", dir.Config{})
+//	storage, err := dir.Open(ctx, "/var/lib/sync/chunks", dir.Config{})
 //	if err != nil { … }
 //	defer storage.Close()
 //
