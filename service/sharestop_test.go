@@ -169,9 +169,12 @@ func TestStoppedShareIsUndone(t *testing.T) {
 				s := w.shelf()
 				before := w.tree()
 				op, back := w.losing(a, "first", func() error { _, err := w.shareErr(s.folder.Item, stacksync.Invitee{User: "bob"}); return err })
+				require.Positive(t, op.Done, "files of the step copy")
 				undone, err := undo(w, op.ID)
 				require.NoError(t, err)
 				require.Equal(t, stacksync.OperationUndone, undone.State)
+				require.Zero(t, undone.Done, "there is no progress in other steps than copy and move")
+				require.Zero(t, undone.Total)
 				require.Empty(t, w.stopped())
 				back()
 				require.Equal(t, before, w.tree())
@@ -211,6 +214,15 @@ func TestShareIsUndoneHalfWay(t *testing.T) {
 		_, err = w.svc.CancelOperation(t.Context(), stacksync.CancelOperationRequest{Actor: w.actor, Operation: op.ID})
 		require.ErrorIs(t, err, stacksync.ErrConflict)
 
+		require.Positive(t, op.Done)
+		c.setAccess = func(string) error {
+			now, err := w.svc.GetOperation(context.Background(), stacksync.GetOperationRequest{Operation: op.ID})
+			if err == nil && now.Operation.Kind == stacksync.OperationReturn && now.Operation.Step == "access" && now.Operation.Done+now.Operation.Total > 0 {
+				err = fmt.Errorf("%w: the progress of the share shows in the return", stacksync.ErrForbidden)
+				t.Error(err)
+			}
+			return err
+		}
 		home, err := w.settle(op.ID, true)
 		require.NoError(t, err)
 		require.Equal(t, []any{stacksync.OperationReturn, stacksync.OperationDone}, []any{home.Kind, home.State})
