@@ -82,7 +82,8 @@ type Sharing interface {
 	//
 	// ErrNameTaken: an item or another mount has the name there. ErrName. ErrParentNotFound,
 	// ErrParentDeleted, ErrParentNotFolder, *MovedError: Parent is no live folder of the default
-	// workspace. ErrBusy: Parent, or a folder above it, is being shared. ErrNotShared.
+	// workspace. ErrBusy in an *OperationError: that operation moves Parent, or a folder above it.
+	// ErrNotShared.
 	UpdateMount(ctx context.Context, r UpdateMountRequest) (UpdateMountResult, error)
 	// SetKeys hands out a new key of an encrypted workspace, sealed for each member, pending
 	// members too. Needs role Editor. If Keys lacks a member, the error is a *FieldError that names

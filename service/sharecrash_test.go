@@ -45,6 +45,9 @@ const (
 	rerun powerMode = "transaction runs again" // after it was rolled back, as stores do after a conflict
 )
 
+// update is the name of a call that is a transaction.
+const update = "Update"
+
 // do runs a call under the power.
 func (p *power) do(name string, f func() error) error {
 	return p.strike(name, func(bool) error { return f() })
@@ -53,7 +56,7 @@ func (p *power) do(name string, f func() error) error {
 // strike is do for a call that is told whether it is the one that fails.
 func (p *power) strike(name string, f func(now bool) error) error {
 	p.mu.Lock()
-	if p.armed {
+	if p.armed && (name == update || p.mode != back && p.mode != rerun) {
 		p.calls++
 	}
 	now := p.armed && p.calls == p.at
@@ -83,7 +86,7 @@ type powered struct {
 }
 
 func (s powered) Update(ctx context.Context, fn func(context.Context, stacksync.Tx) error) error {
-	return s.strike("Update", func(now bool) error {
+	return s.strike(update, func(now bool) error {
 		if now && (s.mode == back || s.mode == rerun) {
 			err := s.MetadataStore.Update(ctx, func(ctx context.Context, tx stacksync.Tx) error {
 				return cmp.Or(fn(ctx, tx), errPower)

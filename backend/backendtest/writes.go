@@ -206,7 +206,7 @@ func writeLate(t T, s Suite) {
 			}
 			got, err := f.read(c, "late")
 			require.NoError(f, err)
-			require.True(f, got == stored, "a late upload of %d bytes replaced %d bytes", other, size)
+			require.Equal(f, digest(stored), digest(got), "a late upload of %d bytes replaced %d bytes", other, size)
 		}
 	}
 }

@@ -19,7 +19,7 @@ func TestHomeIsReadAsStored(t *testing.T) {
 	require.Equal(t, home, got)
 	text, err := operation.Encode(&account{Home: home})
 	require.NoError(t, err)
-	require.Equal(t, stored, text)
+	require.JSONEq(t, stored, text)
 	_, err = Home(&stacksync.Operation{Data: "?"})
 	require.Error(t, err)
 }
