@@ -115,7 +115,7 @@ func (s *Service) dissolve(ctx context.Context, w *session.Write, r stacksync.De
 			return nil, fmt.Errorf("transfer of workspace %v: %w", ws.ID, stacksync.ErrMemberNotFound)
 		case named:
 			used[ws.ID] = true
-			if err := s.transfer(ctx, w, ro, to); err != nil {
+			if err := ro.Transfer(ctx, w, to); err != nil {
 				return nil, fmt.Errorf("transfer workspace %v: %w", ws.ID, err)
 			}
 			w.Rows.Members = slices.DeleteFunc(w.Rows.Members, func(m stacksync.Member) bool { return m.User == r.User })

@@ -205,7 +205,7 @@ func (s *Service) TransferOwnership(ctx context.Context, r stacksync.TransferOwn
 			if r.To == ro.Workspace.Owner {
 				return nil
 			}
-			if err := s.transfer(ctx, w, ro, r.To); err != nil {
+			if err := ro.Transfer(ctx, w, r.To); err != nil {
 				return err
 			}
 			op, err = s.granter.RecordAccessBounded(ctx, w, ro.Workspace)
@@ -216,33 +216,6 @@ func (s *Service) TransferOwnership(ctx context.Context, r stacksync.TransferOwn
 		}
 		return stacksync.TransferOwnershipResult{}, 1, err
 	})
-}
-
-// transfer makes another member the owner. ErrBusy: items are moving. *QuotaError: the workspace
-// does not fit the new owner's quota.
-func (s *Service) transfer(ctx context.Context, w *session.Write, ro *member.Roster, to stacksync.UserID) error {
-	if err := ro.CheckStays(ctx, w); err != nil {
-		return err
-	}
-	bytes := ro.Workspace.Size
-	was, err := w.User(ctx, ro.Workspace.Owner)
-	if err != nil {
-		return err
-	}
-	is, err := w.User(ctx, to)
-	if err != nil {
-		return err
-	}
-	if err := is.CheckQuota(bytes); err != nil {
-		return err
-	}
-	was.QuotaUsed -= bytes
-	is.QuotaUsed += bytes
-	old, next := ro.Members[was.ID], ro.Members[is.ID]
-	old.Role, next.Role = stacksync.Editor, stacksync.Owner
-	w.Rows.Members = append(w.Rows.Members, *old, *next)
-	w.Workspace(ro.Workspace).Owner = is.ID
-	return ro.Touch(ctx, w)
 }
 
 // ListMembers implements Sharing.

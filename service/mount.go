@@ -64,7 +64,7 @@ func (s *Service) updateMount(ctx context.Context, r stacksync.UpdateMountReques
 				return err
 			}
 		}
-		if err := s.checkMoving(ctx, w, home, r.Parent); err != nil {
+		if err := move.CheckMoving(ctx, w, stacksync.ItemKey{Workspace: home, Item: r.Parent}); err != nil {
 			return err
 		}
 		free, err := member.Taken(ctx, w, r.User, r.Parent, r.Workspace)
@@ -82,26 +82,4 @@ func (s *Service) updateMount(ctx context.Context, r stacksync.UpdateMountReques
 		return w.Touch(ctx, r.User)
 	})
 	return res, err
-}
-
-// checkMoving returns ErrBusy if an operation moves the folder, or a folder above it.
-func (s *Service) checkMoving(ctx context.Context, w *session.Write, home stacksync.WorkspaceID, folder stacksync.ItemID) error {
-	if folder.IsZero() {
-		return nil
-	}
-	moving, err := move.Folders(ctx, w, home)
-	if err != nil || len(moving) == 0 {
-		return err
-	}
-	key := stacksync.ItemKey{Workspace: home, Item: folder}
-	rows, err := w.Load(ctx, stacksync.LoadParams{Items: []stacksync.ItemKey{key}, Ancestors: []stacksync.ItemKey{key}})
-	if err != nil {
-		return err
-	}
-	for i := range rows.Items {
-		if op, ok := moving[rows.Items[i].ID]; ok {
-			return move.Busy(op)
-		}
-	}
-	return nil
 }

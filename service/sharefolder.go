@@ -3,16 +3,12 @@ package service
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/service/internal/member"
 	"github.com/stacksync/stacksync-go/service/internal/move"
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
-
-// maxMoving bounds how many folders of one default workspace are shared, or return, at once.
-const maxMoving = 100
 
 // ShareFolder implements Sharing.
 func (s *Service) ShareFolder(ctx context.Context, r stacksync.ShareFolderRequest) (stacksync.ShareFolderResult, error) {
@@ -126,56 +122,8 @@ func (s *Service) shareable(ctx context.Context, w *session.Write, r stacksync.S
 	case folder.Deleted || folder.Kind != stacksync.Folder:
 		return nil, stacksync.Access{}, stacksync.ErrItemNotFound
 	}
-	if err := s.checkNesting(ctx, w, r, above); err != nil {
+	if err := move.CheckNesting(ctx, w, r.User, key, above); err != nil {
 		return nil, stacksync.Access{}, err
 	}
 	return folder, acc, nil
-}
-
-// checkNesting refuses to share a folder if a shared folder is mounted in it (ErrNested), or if an
-// operation moves that folder, a folder above it or a folder in it (ErrBusy).
-func (s *Service) checkNesting(ctx context.Context, w *session.Write, r stacksync.ShareFolderRequest, above map[stacksync.ItemID]bool) error {
-	var below []stacksync.ItemID // folders that must not lie below the folder
-	mounts, err := w.Memberships(ctx, stacksync.MembershipsParams{User: r.User})
-	if err != nil {
-		return err
-	}
-	for i := range mounts.Members {
-		if at := mounts.Members[i].MountParent; !at.IsZero() {
-			below = append(below, at)
-		}
-	}
-	moving, err := move.Folders(ctx, w, r.Workspace)
-	if err != nil {
-		return err
-	}
-	if op, ok := moving[r.Folder]; ok { // the call may be repeated, since its answer was lost
-		return move.Busy(op)
-	}
-	if len(moving) >= maxMoving {
-		return fmt.Errorf("%w: %d operations move folders", stacksync.ErrBusy, len(moving))
-	}
-	for folder, op := range moving {
-		if above[folder] {
-			return move.Busy(op)
-		}
-		below = append(below, folder)
-	}
-	for _, id := range below {
-		if id == r.Folder {
-			return fmt.Errorf("%w: one is mounted in it", stacksync.ErrNested)
-		}
-		rows, err := w.Load(ctx, stacksync.LoadParams{Ancestors: []stacksync.ItemKey{{Workspace: r.Workspace, Item: id}}})
-		if err != nil {
-			return err
-		}
-		if !slices.ContainsFunc(rows.Items, func(row stacksync.ItemRow) bool { return row.ID == r.Folder }) {
-			continue
-		}
-		if op, ok := moving[id]; ok {
-			return move.Busy(op)
-		}
-		return fmt.Errorf("%w: one is mounted in folder %v", stacksync.ErrNested, id)
-	}
-	return nil
 }

@@ -86,6 +86,33 @@ func (ro *Roster) CheckStays(ctx context.Context, w *session.Write) error {
 	return nil
 }
 
+// Transfer makes another member the owner. ErrBusy: items are moving. *QuotaError: the workspace
+// does not fit the new owner's quota.
+func (ro *Roster) Transfer(ctx context.Context, w *session.Write, to stacksync.UserID) error {
+	if err := ro.CheckStays(ctx, w); err != nil {
+		return err
+	}
+	bytes := ro.Workspace.Size
+	was, err := w.User(ctx, ro.Workspace.Owner)
+	if err != nil {
+		return err
+	}
+	is, err := w.User(ctx, to)
+	if err != nil {
+		return err
+	}
+	if err := is.CheckQuota(bytes); err != nil {
+		return err
+	}
+	was.QuotaUsed -= bytes
+	is.QuotaUsed += bytes
+	old, next := ro.Members[was.ID], ro.Members[is.ID]
+	old.Role, next.Role = stacksync.Editor, stacksync.Owner
+	w.Rows.Members = append(w.Rows.Members, *old, *next)
+	w.Workspace(ro.Workspace).Owner = is.ID
+	return ro.Touch(ctx, w)
+}
+
 // ReturnsTo returns the id that the folder gets when it returns to the owner's default workspace.
 // If it has left from there, that is the id it had. Otherwise the owner has changed since, and may
 // have an item of that id, which the first owner chose: then it is a new id, which nobody could

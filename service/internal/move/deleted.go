@@ -69,7 +69,7 @@ func (m *run) bury(ctx context.Context, rows []stacksync.ItemRow) error {
 	for i := range rows {
 		ids[i] = rows[i].ID
 	}
-	return m.transit(ctx, nil, ids, func(_ context.Context, tr *transit) error {
+	return m.transaction(ctx, nil, ids, func(_ context.Context, tr *transit) error {
 		for _, id := range ids {
 			row := tr.from[id]
 			if row == nil || !row.Deleted || !row.MovedTo.IsZero() {

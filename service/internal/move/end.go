@@ -95,7 +95,7 @@ func (v *Mover) endShare(ctx context.Context, m *run) (finished bool, err error)
 	for i := range m.payload().Members {
 		users = append(users, m.payload().Members[i].User)
 	}
-	err = m.transit(ctx, users, []stacksync.ItemID{m.rootFrom}, func(ctx context.Context, tr *transit) error {
+	err = m.transaction(ctx, users, []stacksync.ItemID{m.rootFrom}, func(ctx context.Context, tr *transit) error {
 		if err := tr.settled(ctx, seen); err != nil {
 			return err
 		}
@@ -175,7 +175,7 @@ func (m *run) dropEmptied(ctx context.Context) (seen int64, err error) {
 
 // drop deletes an empty folder of the target, unless the folder is about to come over again.
 func (m *run) drop(ctx context.Context, id stacksync.ItemID) error {
-	return m.transit(ctx, nil, []stacksync.ItemID{id}, func(ctx context.Context, tr *transit) error {
+	return m.transaction(ctx, nil, []stacksync.ItemID{id}, func(ctx context.Context, tr *transit) error {
 		if _, comes := tr.leaves(id); comes || tr.from[id] == nil || !tr.from[id].MovedTo.IsZero() {
 			return nil
 		}
@@ -214,7 +214,7 @@ func (m *run) endReturn(ctx context.Context) (finished bool, err error) {
 	} else if err != nil {
 		return false, err
 	}
-	err = m.transit(ctx, []stacksync.UserID{m.from.Owner}, nil, func(ctx context.Context, tr *transit) error {
+	err = m.transaction(ctx, []stacksync.UserID{m.from.Owner}, nil, func(ctx context.Context, tr *transit) error {
 		if err := tr.settled(ctx, seen); err != nil {
 			return err
 		}

@@ -23,7 +23,7 @@ func (m *run) moveFiles(ctx context.Context, files []stacksync.ItemRow) error {
 		ids[i] = files[i].ID
 	}
 	moved := 0
-	err := m.transit(ctx, nil, ids, func(ctx context.Context, tr *transit) error {
+	err := m.transaction(ctx, nil, ids, func(ctx context.Context, tr *transit) error {
 		if err := tr.ensureRoot(ctx); err != nil {
 			return err
 		}
@@ -101,7 +101,7 @@ func (m *run) moveFolders(ctx context.Context, ids []stacksync.ItemID) error {
 		return err
 	}
 	moved := 0
-	err = m.transit(ctx, nil, ids, func(ctx context.Context, tr *transit) error {
+	err = m.transaction(ctx, nil, ids, func(ctx context.Context, tr *transit) error {
 		if err := tr.ensureRoot(ctx); err != nil {
 			return err
 		}

@@ -114,32 +114,6 @@ func read(o *stacksync.Operation) (data Payload, err error) {
 	return data, err
 }
 
-// Folders returns the folders of a workspace that are on their way out of it, or back to it, each
-// with the operation that moves it.
-func Folders(ctx context.Context, r stacksync.JournalReader, id stacksync.WorkspaceID) (map[stacksync.ItemID]stacksync.Operation, error) {
-	unfinished, err := operation.Unfinished(ctx, r, id)
-	if err != nil {
-		return nil, err
-	}
-	folders := make(map[stacksync.ItemID]stacksync.Operation)
-	for i := range unfinished {
-		data, err := read(&unfinished[i])
-		if err != nil {
-			return nil, err
-		}
-		if !data.Folder.IsZero() {
-			folders[data.Folder] = unfinished[i]
-		}
-	}
-	return folders, nil
-}
-
-// Busy returns the error for a call about a folder that an operation moves: an ErrBusy that names
-// the operation.
-func Busy(o stacksync.Operation) error {
-	return &stacksync.OperationError{Operation: o, Err: fmt.Errorf("%w: it moves the folder", stacksync.ErrBusy)}
-}
-
 // CheckCancel reports whether an operation can still be cancelled: it is a share, and no item has
 // moved.
 func CheckCancel(o *stacksync.Operation) (ok bool, err error) {

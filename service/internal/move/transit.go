@@ -35,10 +35,10 @@ type slot struct {
 	key    string // an ItemRow.NameKey
 }
 
-// transit runs f in a transaction that holds both workspaces locked, and users. It has loaded the
+// transaction runs f in a transaction that holds both workspaces locked, and users. It has loaded the
 // items ids of the source with all folders above them, and the target's rows of the same items.
 // Rows that f marks in changed are saved.
-func (m *run) transit(ctx context.Context, users []stacksync.UserID, ids []stacksync.ItemID, f func(ctx context.Context, tr *transit) error) error {
+func (m *run) transaction(ctx context.Context, users []stacksync.UserID, ids []stacksync.ItemID, f func(ctx context.Context, tr *transit) error) error {
 	lock := stacksync.LockParams{Workspaces: []stacksync.WorkspaceID{m.from.ID, m.to.ID}, Users: users}
 	var came map[stacksync.ItemID]int64
 	err := m.task.Change(ctx, lock, func(ctx context.Context, w *session.Write) error {
