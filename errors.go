@@ -270,7 +270,8 @@ func (e *SharedWorkspacesError) Unwrap() error { return ErrSharedWorkspaces }
 type OperationError struct {
 	Operation Operation // as the service last saw it
 	// Err is the error of ctx if the operation goes on without its caller, ErrUndone if it was
-	// undone, and otherwise the reason why it has stopped.
+	// undone, and ErrBusy if it is the operation of an earlier call, for which this call was refused
+	// (ShareFolder, UpdateMount). Otherwise Err is the reason why the operation has stopped.
 	Err error
 }
 

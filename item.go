@@ -210,7 +210,9 @@ type Workspace struct {
 	// Floor is the revision up to which tombstones may be gone from the change log. A cursor that
 	// has seen less has expired, unless it began to page at Floor or later.
 	Floor int64 `json:"floor"`
-	// Epoch is a random number. It changes when the database is restored from a backup.
+	// Epoch is a random number, which tells a cursor of another history. Whoever restores the
+	// database from a backup gives each workspace another one: docs/sqlite.md and docs/scaling.md
+	// say how.
 	Epoch int64 `json:"epoch"`
 	// Provisioned says that the container was made.
 	Provisioned bool `json:"provisioned"`

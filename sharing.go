@@ -22,10 +22,11 @@ import (
 // signed before work until they expire (service.Config.SignedLifetime).
 type Sharing interface {
 	// ShareFolder turns a folder of the actor's default workspace into a workspace of its own, and
-	// invites users to it. The items in the folder move there with their ids, versions and content;
-	// in the feed of the old workspace they end as tombstones with MovedTo. Others may commit to
-	// the folder meanwhile: what they commit moves too, and a commit to an item that has moved
-	// already is a conflict with a *MovedError. Needs role Owner.
+	// invites users to it. The items in the folder move there with their ids, versions and content.
+	// The folder itself becomes the root of the new workspace, and is no item there: Parent of what
+	// lay in it is zero. In the feed of the old workspace all of them end as tombstones with
+	// MovedTo. Others may commit to the folder meanwhile: what they commit moves too, and a commit
+	// to an item that has moved already is a conflict with a *MovedError. Needs role Owner.
 	//
 	// The owner's own devices meet the folder again in the new workspace: a client that only follows
 	// the old one sees it vanish. A tombstone with MovedTo is no deletion. The client lists the
@@ -37,10 +38,10 @@ type Sharing interface {
 	// ErrBusy in an *OperationError: that operation moves the folder, or a folder above or below
 	// it. A caller whose answer was lost repeats the call: while the first one goes on, the
 	// *OperationError names its operation, and afterwards a *MovedError names the new workspace.
-	// ErrNobodyInvited: none of the invited is a user. ErrLimit: more than Limits.Members members. errors.ErrUnsupported:
-	// an email without service.Config.FindUser. ErrFoldCase. ErrUndone in an *OperationError: the
-	// sharing was cancelled, or the folder was deleted (ErrItemNotFound as well) before anything
-	// had moved.
+	// ErrNobodyInvited: none of the invited is a user. ErrLimit: more than Limits.Members members.
+	// errors.ErrUnsupported: an email without service.Config.FindUser. ErrFoldCase. ErrUndone in an
+	// *OperationError: the sharing was cancelled, or the folder was deleted (ErrItemNotFound as
+	// well) before anything had moved.
 	ShareFolder(ctx context.Context, r ShareFolderRequest) (ShareFolderResult, error)
 	// Invite adds members to a shared workspace, or changes what pending members were invited to. A
 	// user who is a member already stays as is. Needs role Owner.
@@ -81,7 +82,8 @@ type Sharing interface {
 	//
 	// ErrNameTaken: an item or another mount has the name there. ErrName. ErrParentNotFound,
 	// ErrParentDeleted, ErrParentNotFolder, *MovedError: Parent is no live folder of the default
-	// workspace. ErrBusy: Parent, or a folder above it, is being shared. ErrNotShared.
+	// workspace. ErrBusy in an *OperationError: that operation moves Parent, or a folder above it.
+	// ErrNotShared.
 	UpdateMount(ctx context.Context, r UpdateMountRequest) (UpdateMountResult, error)
 	// SetKeys hands out a new key of an encrypted workspace, sealed for each member, pending
 	// members too. Needs role Editor. If Keys lacks a member, the error is a *FieldError that names

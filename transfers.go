@@ -32,7 +32,8 @@ type Transfers interface {
 	// refused for good. ErrBusy: 8 such operations of the user wait for the storage already, or
 	// another process has taken over the operation.
 	StorageAccount(ctx context.Context, r StorageAccountRequest) (StorageAccountResult, error)
-	// UploadChunk writes a chunk through the host. Needs role Editor and a device. ErrSize: the
+	// UploadChunk writes a chunk through the host. Needs role Editor and a device, at the beginning
+	// and at the end of Content: a chunk that is stored meanwhile stays as it is. ErrSize: the
 	// content has another length than Chunk.Size, or the chunk is stored with another size.
 	// ErrQuotaExceeded: the chunk alone is larger than the owner's quota. ErrInvalid:
 	// service.Config.ChunkHash is set and the hash of the content is not Chunk.Name.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -13,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stacksync/stacksync-go"
+	"github.com/stacksync/stacksync-go/backend/dir"
 	storage "github.com/stacksync/stacksync-go/backend/memory"
 	"github.com/stacksync/stacksync-go/metastore/memory"
 	"github.com/stacksync/stacksync-go/service"
@@ -181,4 +184,65 @@ func TestHostOpensChunks(t *testing.T) {
 	none := newWorld(t, memory.New(memory.Config{}), func(c *service.Config) { c.Storage = nil })
 	_, err = none.svc.OpenChunk(t.Context(), stacksync.OpenChunkRequest{Workspace: none.ws, Name: name})
 	require.ErrorIs(t, err, errors.ErrUnsupported)
+}
+
+// heldBody is content that waits in its middle.
+type heldBody struct {
+	io.Reader
+	begun, may chan struct{}
+}
+
+func (h *heldBody) Read(p []byte) (int, error) {
+	select {
+	case <-h.begun:
+	default:
+		close(h.begun)
+		<-h.may
+	}
+	return h.Reader.Read(p)
+}
+
+// An editor begins an upload, is taken out, and ends it after others have uploaded and committed the chunk: what is stored stays, and
+// the upload is refused, also where nobody else has the chunk.
+func TestLateUploadIsRefused(t *testing.T) {
+	for _, size := range []int{5, 7} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			chunks, err := dir.Open(t.Context(), filepath.Join(t.TempDir(), "chunks"), dir.Config{NoSync: true})
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, chunks.Close()) })
+			w := newWorld(t, memory.New(memory.Config{}), func(c *service.Config) { c.Storage = chunks })
+			eve, _ := w.join("eve")
+			w.join("bob")
+			d := w.folder(stacksync.ItemID{}, "d")
+			w.must(d)
+			o := w.at(w.actor, w.share(d.Item, stacksync.Invitee{User: "eve"}, stacksync.Invitee{User: "bob"}).Workspace.ID)
+			upload := func(chunk stacksync.Chunk, content io.Reader) (*heldBody, chan error) {
+				h, ended := &heldBody{content, make(chan struct{}), make(chan struct{})}, make(chan error, 1)
+				go func() {
+					_, err := w.svc.UploadChunk(t.Context(), stacksync.UploadChunkRequest{Actor: eve, Workspace: o.ws, Chunk: chunk, Content: h})
+					ended <- err
+				}()
+				<-h.begun
+				return h, ended
+			}
+			late, lateEnded := upload(stacksync.Chunk{Name: chunkOf("hello").Name, Size: int64(size)}, strings.NewReader("evil!!!"[:size]))
+			alone, aloneEnded := upload(chunkOf("alone"), strings.NewReader("alone"))
+			_, err = w.svc.Unshare(t.Context(), stacksync.UnshareRequest{Actor: w.actor, Workspace: o.ws, Users: []stacksync.UserID{"eve"}})
+			require.NoError(t, err)
+			f := o.must(o.file(stacksync.ItemID{}, "f", "hello"))[0]
+			close(late.may)
+			close(alone.may)
+			require.ErrorIs(t, <-lateEnded, stacksync.ErrWorkspaceNotFound)
+			require.ErrorIs(t, <-aloneEnded, stacksync.ErrWorkspaceNotFound)
+
+			res, err := w.svc.DownloadChunk(t.Context(), stacksync.DownloadChunkRequest{Actor: w.actor, Workspace: o.ws, Name: f.Chunks[0].Name})
+			require.NoError(t, err)
+			b, err := io.ReadAll(res.Content)
+			require.NoError(t, err)
+			require.NoError(t, res.Content.Close())
+			require.Equal(t, "hello", string(b))
+			_, err = w.svc.DownloadChunk(t.Context(), stacksync.DownloadChunkRequest{Actor: w.actor, Workspace: o.ws, Name: chunkOf("alone").Name})
+			require.ErrorIs(t, err, stacksync.ErrChunkNotFound)
+		})
+	}
 }

@@ -1,6 +1,6 @@
 /*
-Package service is the machine. It answers the calls of stacksync.SyncService on a store, a storage
-and a notifier, by the rules of the root package.
+Package service implements stacksync.SyncService, the calls of clients, and stacksync.HostService,
+those of the host itself, on a store, a storage and a notifier, by the rules of the root package.
 
 	store, err := sqlite.Open(ctx, "meta.db", sqlite.Config{})
 	chunks, err := dir.Open(ctx, "chunks", dir.Config{})

@@ -17,8 +17,8 @@ import (
 	"github.com/stacksync/stacksync-go/service/internal/session"
 )
 
-// Service is the reference implementation of stacksync.SyncService. Make one with New. All methods
-// may be called from many goroutines.
+// Service is the reference implementation of stacksync.SyncService and stacksync.HostService. Make
+// one with New. All methods may be called from many goroutines.
 type Service struct {
 	cfg   Config
 	store stacksync.MetadataStore

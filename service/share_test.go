@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/stacksync/stacksync-go"
@@ -261,13 +262,37 @@ func TestShareFolderAgainNamesTheFirst(t *testing.T) {
 	_, err := share(ctx, docs.Item)
 	var first *stacksync.OperationError
 	require.ErrorAs(t, err, &first)
-	for _, folder := range []stacksync.ItemID{docs.Item, sub.Item} {
-		_, err = share(t.Context(), folder)
+	told := func(folder stacksync.ItemID) {
+		_, err := share(t.Context(), folder)
 		require.ErrorIs(t, err, stacksync.ErrBusy)
 		var again *stacksync.OperationError
 		require.ErrorAs(t, err, &again)
 		require.Equal(t, first.Operation.ID, again.Operation.ID)
 	}
+	told(docs.Item)
+	told(sub.Item)
+
+	// Also where so many folders are on their way that no other may follow.
+	other := w.folder(stacksync.ItemID{}, "other")
+	w.must(other)
+	var more []stacksync.Operation
+	for len(more) < 99 {
+		data := fmt.Sprintf(`{"folder":%q}`, w.id())
+		more = append(more, stacksync.Operation{
+			ID: stacksync.OperationID{UUID: uuid.New()}, Kind: stacksync.OperationReturn, State: stacksync.OperationStopped, Step: "access",
+			User: w.actor.User, Workspace: w.ws, Source: stacksync.WorkspaceID{UUID: uuid.New()}, Data: data,
+		})
+	}
+	require.NoError(t, w.store.Update(t.Context(), func(ctx context.Context, tx stacksync.Tx) error {
+		_, err := tx.Put(ctx, stacksync.PutParams{Operations: more})
+		return err
+	}))
+	_, err = share(t.Context(), other.Item)
+	require.ErrorIs(t, err, stacksync.ErrBusy)
+	var none *stacksync.OperationError
+	require.NotErrorAs(t, err, &none, "no operation moves that one")
+	told(docs.Item)
+
 	s.gone.Store(false)
 	_, err = w.svc.ResumeOperation(t.Context(), stacksync.ResumeOperationRequest{Actor: w.actor, Operation: first.Operation.ID})
 	require.NoError(t, err)

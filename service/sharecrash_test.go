@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,12 +40,23 @@ const (
 	late powerMode = "process stops after"    // what was done is done
 	fail powerMode = "call fails"             // once
 	lost powerMode = "answer of call is lost" // what was done is done
+	// Of transactions alone, whose closures have run to their end:
+	back  powerMode = "transaction is rolled back"
+	rerun powerMode = "transaction runs again" // after it was rolled back, as stores do after a conflict
 )
+
+// update is the name of a call that is a transaction.
+const update = "Update"
 
 // do runs a call under the power.
 func (p *power) do(name string, f func() error) error {
+	return p.strike(name, func(bool) error { return f() })
+}
+
+// strike is do for a call that is told whether it is the one that fails.
+func (p *power) strike(name string, f func(now bool) error) error {
 	p.mu.Lock()
-	if p.armed {
+	if p.armed && (name == update || p.mode != back && p.mode != rerun) {
 		p.calls++
 	}
 	now := p.armed && p.calls == p.at
@@ -57,8 +69,8 @@ func (p *power) do(name string, f func() error) error {
 	if off || now && p.mode == fail {
 		return errPower
 	}
-	err := f()
-	if now {
+	err := f(now)
+	if now && (p.mode == late || p.mode == lost) {
 		p.mu.Lock()
 		p.off = p.mode == late
 		p.mu.Unlock()
@@ -74,7 +86,17 @@ type powered struct {
 }
 
 func (s powered) Update(ctx context.Context, fn func(context.Context, stacksync.Tx) error) error {
-	return s.do("Update", func() error { return s.MetadataStore.Update(ctx, fn) })
+	return s.strike(update, func(now bool) error {
+		if now && (s.mode == back || s.mode == rerun) {
+			err := s.MetadataStore.Update(ctx, func(ctx context.Context, tx stacksync.Tx) error {
+				return cmp.Or(fn(ctx, tx), errPower)
+			})
+			if s.mode == back || !errors.Is(err, errPower) {
+				return err
+			}
+		}
+		return s.MetadataStore.Update(ctx, fn)
+	})
 }
 
 func (s powered) View(ctx context.Context, fn func(context.Context, stacksync.Reader) error) error {
@@ -298,10 +320,10 @@ func (c *crashWorld) look(svc *service.Service) {
 func TestOperationsBreakOffAnywhere(t *testing.T) {
 	for i := range stories {
 		s := &stories[i]
-		for n, mode := range []powerMode{cut, late, fail, lost} {
+		for n, mode := range []powerMode{cut, late, fail, lost, back, rerun} {
 			t.Run(s.name+"/"+string(mode), func(t *testing.T) {
 				t.Parallel()
-				breakOffAnywhere(t, s, mode, testsize.Of(1+n, 1), testsize.Of(4, 1), func(testing.TB) stacksync.MetadataStore { return memory.New(memory.Config{}) })
+				breakOffAnywhere(t, s, mode, testsize.Of(1+n%4, 1), testsize.Of(4, 1), func(testing.TB) stacksync.MetadataStore { return memory.New(memory.Config{}) })
 			})
 		}
 	}

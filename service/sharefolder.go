@@ -149,11 +149,11 @@ func (s *Service) checkNesting(ctx context.Context, w *session.Write, r stacksyn
 	if err != nil {
 		return err
 	}
-	if len(moving) >= maxMoving {
-		return fmt.Errorf("%w: %d operations move folders", stacksync.ErrBusy, len(moving))
-	}
 	if op, ok := moving[r.Folder]; ok { // the call may be repeated, since its answer was lost
 		return move.Busy(op)
+	}
+	if len(moving) >= maxMoving {
+		return fmt.Errorf("%w: %d operations move folders", stacksync.ErrBusy, len(moving))
 	}
 	for folder, op := range moving {
 		if above[folder] {

@@ -169,9 +169,12 @@ func TestStoppedShareIsUndone(t *testing.T) {
 				s := w.shelf()
 				before := w.tree()
 				op, back := w.losing(a, "first", func() error { _, err := w.shareErr(s.folder.Item, stacksync.Invitee{User: "bob"}); return err })
+				require.Positive(t, op.Done, "files of the step copy")
 				undone, err := undo(w, op.ID)
 				require.NoError(t, err)
 				require.Equal(t, stacksync.OperationUndone, undone.State)
+				require.Zero(t, undone.Done, "there is no progress in other steps than copy and move")
+				require.Zero(t, undone.Total)
 				require.Empty(t, w.stopped())
 				back()
 				require.Equal(t, before, w.tree())
@@ -211,6 +214,15 @@ func TestShareIsUndoneHalfWay(t *testing.T) {
 		_, err = w.svc.CancelOperation(t.Context(), stacksync.CancelOperationRequest{Actor: w.actor, Operation: op.ID})
 		require.ErrorIs(t, err, stacksync.ErrConflict)
 
+		require.Positive(t, op.Done)
+		c.setAccess = func(string) error {
+			now, err := w.svc.GetOperation(context.Background(), stacksync.GetOperationRequest{Operation: op.ID})
+			if err == nil && now.Operation.Kind == stacksync.OperationReturn && now.Operation.Step == "access" && now.Operation.Done+now.Operation.Total > 0 {
+				err = fmt.Errorf("%w: the progress of the share shows in the return", stacksync.ErrForbidden)
+				t.Error(err)
+			}
+			return err
+		}
 		home, err := w.settle(op.ID, true)
 		require.NoError(t, err)
 		require.Equal(t, []any{stacksync.OperationReturn, stacksync.OperationDone}, []any{home.Kind, home.State})
@@ -305,4 +317,27 @@ func TestNoWayBack(t *testing.T) {
 		_, err = w.settle(stacksync.OperationID{UUID: uuid.New()}, false)
 		require.ErrorIs(t, err, stacksync.ErrOperationNotFound)
 	})
+}
+
+// A kind of operation that a later version has recorded is left to it: the row stays as it is, but for the lease.
+func TestOperationsOfAnUnknownKindAreLeftAlone(t *testing.T) {
+	w := newWorld(t, memory.New(memory.Config{}), func(c *service.Config) { c.RelayInterval = 10 * time.Millisecond })
+	later := stacksync.Operation{
+		ID: stacksync.OperationID{UUID: uuid.New()}, Kind: "later", User: w.actor.User, Workspace: w.ws, State: stacksync.OperationRunning, Step: "one",
+		CreatedAt: time.Unix(1, 0).UTC(), UpdatedAt: time.Unix(1, 0).UTC(), Due: time.Unix(1, 0).UTC(), Data: `{"precious":1}`, Fence: 1,
+	}
+	w.put(stacksync.PutParams{Operations: []stacksync.Operation{later}})
+	read := func() stacksync.Operation {
+		res, err := w.svc.GetOperation(t.Context(), stacksync.GetOperationRequest{Operation: later.ID})
+		require.NoError(t, err)
+		return res.Operation
+	}
+	require.Eventually(t, func() bool { return read().Fence > 1 }, 10*time.Second, time.Millisecond, "it is claimed")
+	require.NoError(t, w.svc.Close())
+	w.each[0], _ = service.New(w.store, service.Config{})
+	w.svc = w.each[0]
+	now := read()
+	require.Equal(t, later.Data, now.Data)
+	require.Equal(t, stacksync.OperationRunning, now.State)
+	require.Equal(t, "one", now.Step)
 }

@@ -57,7 +57,9 @@
 //			Stop:  server.Kill,
 //			Start: server.Restart,
 //			Service: func(t backendtest.T, s stacksync.StorageProvisioner, via stacksync.Via) backendtest.Service {
-//				svc, err := service.New(memory.New(), service.Config{Storage: s, ChunkHash: sha256.New, Vias: []stacksync.Via{via}})
+//				svc, err := service.New(metadata.New(metadata.Config{}), service.Config{
+//					Storage: s, ChunkHash: sha256.New, Vias: []stacksync.Via{via},
+//				})
 //				require.NoError(t, err)
 //				t.Cleanup(func() { require.NoError(t, svc.Close()) })
 //				return svc
@@ -206,6 +208,7 @@ var checks = []check{
 
 	{Name: "WriteAgain", Run: writeAgain},
 	{Name: "WriteOther", Run: writeOther},
+	{Name: "WriteLate", Run: writeLate},
 	{Name: "WriteManyAtOnce", Run: writeManyAtOnce},
 	{Name: "WriteSameAtOnce", Run: writeSameAtOnce},
 

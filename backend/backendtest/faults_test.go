@@ -322,6 +322,17 @@ var mutants = map[string]mutant{
 			return next(ctx, p)
 		})
 	}},
+	"a late write replaces a chunk": {caught: []string{"WriteLate"}, change: func(b *broken) {
+		around(&b.write, func(ctx context.Context, next writeCall, p stacksync.WriteChunkParams) (stacksync.WriteChunkResult, error) {
+			_, before := b.size(p.Container, p.Name)
+			content, err := io.ReadAll(p.Content)
+			if size, ok := b.size(p.Container, p.Name); err == nil && !before && ok && size == p.Size {
+				_, _ = b.Storage.DeleteChunks(ctx, stacksync.DeleteChunksParams{Container: p.Container, Names: []string{p.Name}})
+			}
+			p.Content = io.MultiReader(bytes.NewReader(content), step(func() error { return err }))
+			return next(ctx, p)
+		})
+	}},
 	"the sixty-fifth chunk is lost": {caught: []string{"WriteManyAtOnce"}, change: func(b *broken) {
 		around(&b.write, func(ctx context.Context, next writeCall, p stacksync.WriteChunkParams) (stacksync.WriteChunkResult, error) {
 			r, err := b.Storage.ListChunks(ctx, stacksync.ListChunksParams{Container: p.Container})

@@ -178,6 +178,49 @@ func writeOther(t T, s Suite) {
 	f.requireChunks(c, "chunk")
 }
 
+// writeLate: an upload that has begun before another one stores the chunk, and ends later with
+// other content, leaves the chunk as it is: it may be committed by then, and the late uploader may
+// have lost the right to write.
+func writeLate(t T, s Suite) {
+	f := newFixture(t, s)
+	for _, size := range faultySizes {
+		for _, other := range []int64{size, size + 3} {
+			c, begun, may := f.container(), make(chan struct{}), make(chan struct{})
+			hold := step(func() error {
+				close(begun)
+				<-may
+				return nil
+			})
+			ended := make(chan error, 1)
+			go func() {
+				ended <- f.writeFrom(c, "late", other, io.MultiReader(strings.NewReader("x"), hold, io.LimitReader(endless('x'), other-1)))
+			}()
+			<-begun
+			stored := strings.Repeat("s", int(size))
+			err := f.write(c, "late", stored)
+			close(may)
+			late := <-ended
+			require.NoError(f, err)
+			if other != size {
+				require.ErrorIs(f, late, stacksync.ErrSize)
+			}
+			got, err := f.read(c, "late")
+			require.NoError(f, err)
+			require.Equal(f, digest(stored), digest(got), "a late upload of %d bytes replaced %d bytes", other, size)
+		}
+	}
+}
+
+// endless is content of one byte without an end.
+type endless byte
+
+func (e endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(e)
+	}
+	return len(p), nil
+}
+
 func writeManyAtOnce(t T, s Suite) {
 	f := newFixture(t, s)
 	c := f.container()

@@ -98,11 +98,11 @@ func (s *Storage) copyChunk(ctx context.Context, p stacksync.CopyChunksParams, f
 		}
 	}
 	// The original is gone, or there are no hard links, or too many of this file already.
-	return s.copyFile(ctx, from, p.To, name)
+	return s.copyFile(ctx, from, to, p.To, chunk.Chunk)
 }
 
-func (s *Storage) copyFile(ctx context.Context, from *os.Root, to, name string) (bool, error) {
-	source, err := from.Open(placeOf(name).path())
+func (s *Storage) copyFile(ctx context.Context, from, to *os.Root, container string, chunk stacksync.Chunk) (bool, error) {
+	source, err := from.Open(placeOf(chunk.Name).path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -110,7 +110,7 @@ func (s *Storage) copyFile(ctx context.Context, from *os.Root, to, name string) 
 		return false, err
 	}
 	defer source.Close()
-	err = s.store(to, placeOf(name), func(f *os.File) error {
+	err = s.store(to, container, chunk, func(f *os.File) error {
 		const step = 64 << 20 // after which ctx is looked at; Linux copies each inside the kernel
 		for {
 			if err := ctx.Err(); err != nil {

@@ -3,6 +3,7 @@ package dir
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -143,3 +144,30 @@ func TestCopyInFullIsCancelled(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.NoFileExists(t, fileIn("d", hash))
 }
+
+// Where there are no hard links, what is written is renamed to its place, unless a chunk was stored there meanwhile.
+func TestWriteWithoutHardLinks(t *testing.T) {
+	s, _ := opened(t, Config{NoSync: true})
+	s.place = func(string, string) error { return syscall.EPERM }
+	write := func(content io.Reader) error {
+		_, err := s.WriteChunk(t.Context(), stacksync.WriteChunkParams{Container: "c", Chunk: stacksync.Chunk{Name: "n", Size: 5}, Content: content})
+		return err
+	}
+	require.NoError(t, write(io.MultiReader(strings.NewReader("la"), readerFunc(func([]byte) (int, error) {
+		require.NoError(t, write(strings.NewReader("first")))
+		return 0, io.EOF
+	}), strings.NewReader("ter"))))
+	res, err := s.ReadChunk(t.Context(), stacksync.ReadChunkParams{Container: "c", Name: "n"})
+	require.NoError(t, err)
+	content, err := io.ReadAll(res.Content)
+	require.NoError(t, err)
+	require.NoError(t, res.Content.Close())
+	require.Equal(t, "first", string(content))
+	entries, err := os.ReadDir(filepath.Join(s.root.Name(), s.temp.path))
+	require.NoError(t, err)
+	require.Empty(t, entries, "nothing is left behind")
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

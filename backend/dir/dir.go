@@ -1,6 +1,7 @@
-// Package dir keeps chunks in a folder of a local disk. It imports only the standard library.
+// Package dir keeps chunks in a folder of a local disk. It needs no module that the root package
+// does without.
 //
-//	storage, err := dir.Open("/var/lib/sync/chunks", dir.Config{})
+//	storage, err := dir.Open(ctx, "/var/lib/sync/chunks", dir.Config{})
 //	if err != nil { … }
 //	defer storage.Close()
 //
@@ -24,9 +25,12 @@
 //
 // # Durability
 //
-// A write goes to a file in tmp, which is synced and then renamed to its place; then the folder is synced. So a chunk is
-// there whole or not at all, and once its write has returned it survives a power failure. A deletion may be undone by
-// one. What a killed process leaves in tmp is removed by the next Open.
+// A write goes to a file in tmp, which is synced and then linked to its place, where it never takes
+// the place of a chunk that another writer has stored meanwhile; then the folder is synced. (On a
+// file system without hard links it is renamed, after a look: two writers of one name in the same
+// moment then leave the later one's.) So a chunk is there whole or not at all, and once its write
+// has returned it survives a power failure. A deletion may be undone by one. What a killed process
+// leaves in tmp is removed by the next Open.
 //
 // Copying makes a hard link where the file system can: the chunk takes no second space, and since chunks never change
 // nobody can tell. As the link has the same time of change as the original, copying a chunk also makes the original
@@ -77,8 +81,9 @@ type Storage struct {
 	closed  sync.Once
 
 	// Replaced in tests.
-	sync func(*os.File) error
-	link func(oldname, newname string) error
+	sync  func(*os.File) error
+	link  func(oldname, newname string) error // of CopyChunks
+	place func(oldname, newname string) error // links what was written to its place
 }
 
 // Open opens the folder, and makes it if there is none; its parent must be there. It removes what killed processes have
@@ -110,7 +115,7 @@ func (s *Storage) open(ctx context.Context, path string) (err error) {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	s.link = s.root.Link
+	s.link, s.place = s.root.Link, s.root.Link
 	for _, name := range []string{containersDir, deletedDir, tempDir} {
 		if _, err := mkdir(s.root.Mkdir, name); err != nil {
 			return err

@@ -49,7 +49,7 @@ func (s *Storage) writeChunk(ctx context.Context, p stacksync.WriteChunkParams) 
 			return err
 		}
 	} else {
-		err := s.store(p.Container, placeOf(p.Name), func(f *os.File) error {
+		err := s.store(c, p.Container, p.Chunk, func(f *os.File) error {
 			if err := s.copy(f, content); err != nil {
 				return err
 			}
@@ -73,17 +73,42 @@ func (s *Storage) copy(w io.Writer, r io.Reader) error {
 	return err
 }
 
-// store makes the file of a chunk: fill writes it under another name.
-func (s *Storage) store(container string, p place, fill func(*os.File) error) error {
+// store makes the file of a chunk in container c, which is called container: fill writes it under
+// another name. A chunk that was stored meanwhile stays as it is; with another size that is a
+// stacksync.ErrSize.
+func (s *Storage) store(c *os.Root, container string, chunk stacksync.Chunk, fill func(*os.File) error) error {
 	name := s.temp.name()
-	if err := s.makeFile(name, fill); err != nil {
-		return errors.Join(err, s.removeFile(name))
+	err := s.makeFile(name, fill)
+	if err == nil {
+		err = s.put(container, placeOf(chunk.Name), func(to string) error { return s.publish(c, chunk, name, to) })
 	}
-	err := s.put(container, p, func(to string) error { return s.root.Rename(name, to) })
 	if err != nil {
 		return errors.Join(err, s.removeFile(name))
 	}
 	return nil
+}
+
+// publish gives a file that was written its place. It links it there, since a rename would replace
+// a chunk that another writer has stored while this one was on its way, and that may be committed.
+// Only a damaged file, which counts as no chunk, is replaced.
+func (s *Storage) publish(c *os.Root, chunk stacksync.Chunk, name, to string) error {
+	err := s.place(name, to)
+	if err == nil {
+		return s.removeFile(name)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	// The place is taken, or the file system has no hard links: then a chunk that comes between
+	// this look and the rename is replaced.
+	stored, err := s.touchSame(c, chunk)
+	switch {
+	case err != nil:
+		return err
+	case stored:
+		return s.removeFile(name)
+	}
+	return s.root.Rename(name, to)
 }
 
 func (s *Storage) makeFile(name string, fill func(*os.File) error) error {

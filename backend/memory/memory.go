@@ -1,5 +1,5 @@
-// Package memory keeps chunks in the memory of the process: for tests, demonstrations, and hosts whose content need not
-// outlive them. It imports only the standard library.
+// Package memory keeps chunks in the memory of the process: for tests, demonstrations, and hosts
+// whose content need not outlive them. It needs no module that the root package does without.
 //
 //	storage := memory.New(memory.Config{})
 //	_, err := storage.CreateContainer(ctx, stacksync.CreateContainerParams{Container: "photos"})

@@ -33,7 +33,9 @@ type AccountStorage struct {
 
 var _ stacksync.AccountProvisioner = (*AccountStorage)(nil)
 
-// WithUsers returns the Storage with accounts. It needs Config.BucketPrefix, since access is granted bucket by bucket. Close one of them.
+// WithUsers returns the Storage with accounts: hand that one to the service. It needs
+// Config.BucketPrefix, since access is granted bucket by bucket. Both share their connections, so
+// closing either is enough. *stacksync.FieldError: there is no BucketPrefix, or users is nil.
 func (s *Storage) WithUsers(users Users) (*AccountStorage, error) {
 	if !s.layout.ownBucket() {
 		return nil, field("BucketPrefix", "is not set: accounts need a bucket for each container")

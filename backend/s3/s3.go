@@ -59,8 +59,8 @@ import (
 	"github.com/stacksync/stacksync-go"
 )
 
-// Storage is a stacksync.StorageProvisioner, ChunkWriter, ChunkReader and ChunkSigner over an S3 server. Make it with Open. All methods
-// may be called from many goroutines.
+// Storage is a stacksync.StorageProvisioner, ChunkWriter, ChunkReader and ChunkSigner over an S3
+// server. Make it with New. All methods may be called from many goroutines.
 type Storage struct {
 	cfg    Config
 	client *minio.Core // never tries again by itself: see try

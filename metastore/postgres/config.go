@@ -41,10 +41,12 @@ type Config struct {
 	// DB or Bun to 8 and 5, which is within the driver's own timeout of 10 seconds. LockTimeout is at most half of StatementTimeout by default.
 	StatementTimeout, LockTimeout time.Duration
 
-	// AllowAsynchronousCommit lets the store work where synchronous_commit is off. A crash of the server may then take back the commits
-	// of the last moments (three times wal_writer_delay, 0.6 s by default), though they had succeeded: what is left is consistent, but
-	// devices have versions and cursors that the store has lost, as after the restore of a backup, so that the workspaces need a new
-	// epoch. By default Open refuses such a database (ErrSetting), and a transaction that has the setting.
+	// AllowAsynchronousCommit lets the store work where synchronous_commit is off. A crash of the
+	// server may then take back the commits of the last moments (three times wal_writer_delay, 0.6 s
+	// by default), though they had succeeded: what is left is consistent, but devices have versions
+	// and cursors that the store has lost, as after the restore of a backup: give the workspaces a
+	// new epoch, as docs/scaling.md says. By default Open refuses such a database (ErrSetting), and a
+	// transaction that has the setting.
 	AllowAsynchronousCommit bool
 }
 

@@ -130,6 +130,9 @@ func writers(conns int) int {
 // Statements are planned with the settings of the host's connection. Before the first one, in a round trip of its own, the Tx sets
 // bytea_output to hex and array_nulls to on, until the transaction ends; it returns a *SettingError (ErrSetting) where client_encoding is not
 // UTF8, standard_conforming_strings not on, or synchronous_commit off without Config.AllowAsynchronousCommit.
+//
+// ROLLBACK TO SAVEPOINT takes back the settings and the locks that were made after the savepoint, and the Tx does not see it: call
+// Tx once more, and go on with that one.
 func (s *Store) Tx(tx *sql.Tx) stacksync.Tx {
 	return s.sql.In(&hostTx{Tx: tx, allowAsynchronous: s.allowAsynchronous})
 }

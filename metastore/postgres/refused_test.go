@@ -200,3 +200,37 @@ func TestHostTransactionSettingsEnd(t *testing.T) {
 	require.NoError(t, tx.Commit())
 	require.Equal(t, "escapeoff", values(db))
 }
+
+// A savepoint takes the settings back with what was done since. Another Tx makes them again, and can read what is saved.
+func TestHostTransactionAfterSavepoint(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Shared(t)
+	store := openStore(t, fresh(t, server))
+	require.NoError(t, put(t.Context(), store, account(1)))
+	db := poolOf(t, server.DSN())
+	db.SetMaxOpenConns(1)
+	_, err := db.ExecContext(t.Context(), "SET bytea_output = escape; SET array_nulls = off")
+	require.NoError(t, err)
+	tx, err := db.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	for range 2 {
+		_, err = tx.ExecContext(t.Context(), "SAVEPOINT before")
+		require.NoError(t, err)
+		meta := store.Tx(tx)
+		_, err = meta.Lock(t.Context(), lockAda)
+		require.NoError(t, err)
+		p := account(1)
+		p.Users[0].Revision = 7
+		_, err = meta.Put(t.Context(), stacksync.PutParams{Users: p.Users})
+		require.NoError(t, err)
+		_, err = tx.ExecContext(t.Context(), "ROLLBACK TO before")
+		require.NoError(t, err)
+		var format string
+		require.NoError(t, tx.QueryRowContext(t.Context(), "SELECT current_setting('bytea_output')").Scan(&format))
+		require.Equal(t, "escape", format)
+	}
+	res, err := store.Tx(tx).Users(t.Context(), stacksync.UsersParams{IDs: []stacksync.UserID{"user-1"}})
+	require.NoError(t, err)
+	require.Equal(t, account(1).Users[0].Revision, res.Users[0].Revision)
+	require.NoError(t, tx.Commit())
+}

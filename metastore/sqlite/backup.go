@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"runtime"
 
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"github.com/stacksync/stacksync-go/metastore/internal/sqlstore"
 )
 
@@ -93,9 +95,18 @@ func (d database) vacuumInto(ctx context.Context, path string) error {
 	defer func() { _ = db.Close() }() // has nothing left to save
 	// Not through bun, which would write the argument into the text.
 	if _, err := db.DB.ExecContext(ctx, "VACUUM INTO ?", path); err != nil {
-		return fmt.Errorf("copy: %w", err)
+		return fmt.Errorf("copy: %w", damaged(err))
 	}
 	return nil
+}
+
+// damaged makes an ErrCorrupt of an error by which SQLite says that it can't read a page.
+func damaged(err error) error {
+	switch code(err) {
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return err
 }
 
 // check returns ErrCorrupt unless SQLite finds the file sound. Nobody else has it open.
@@ -107,7 +118,7 @@ func (d database) check(ctx context.Context) error {
 	defer func() { _ = db.Close() }()
 	var verdict string
 	if err := db.QueryRowContext(ctx, "PRAGMA integrity_check(1)").Scan(&verdict); err != nil {
-		return fmt.Errorf("check the copy: %w", err)
+		return fmt.Errorf("check the copy: %w", damaged(err))
 	}
 	if verdict != "ok" {
 		return fmt.Errorf("%w: %s", ErrCorrupt, verdict)

@@ -192,6 +192,22 @@ func TestBackupOfDamagedIndex(t *testing.T) {
 	require.NoError(t, store.Backup(t.Context(), filepath.Join(folder, "copy.db")))
 }
 
+// A page of a table that can't be read ends the copy itself, before any check: that is ErrCorrupt too.
+func TestBackupOfDamagedTable(t *testing.T) {
+	t.Parallel()
+	path, folder := tempPath(t), t.TempDir()
+	store := open(t, path, Config{})
+	require.NoError(t, put(t.Context(), store, stacksync.PutParams{Items: files(1, 1, 2400)}))
+	require.NoError(t, store.Close())
+	damage(t, path, "items", func(leaf []byte) { clear(leaf) }) // as a block of a disk that was never written
+
+	store = open(t, path, Config{})
+	require.ErrorIs(t, store.Backup(t.Context(), filepath.Join(folder, "copy.db")), ErrCorrupt)
+	entries, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+}
+
 // Changes notices a change log that is out of order, for nothing.
 func TestChangesOutOfOrder(t *testing.T) {
 	t.Parallel()
@@ -217,9 +233,15 @@ func dropFromIndex(t *testing.T, path string) {
 // damageIndex changes a page that has entries of the change log's index.
 func damageIndex(t *testing.T, path string, change func(leaf []byte)) {
 	t.Helper()
+	damage(t, path, "items_log", change)
+}
+
+// damage changes a page that has rows of a table, or entries of an index.
+func damage(t *testing.T, path, of string, change func(leaf []byte)) {
+	t.Helper()
 	db := openRaw(t, path)
 	var page, size int64
-	require.NoError(t, db.QueryRowContext(t.Context(), "SELECT pageno FROM dbstat WHERE name = 'items_log' AND pagetype = 'leaf' ORDER BY path LIMIT 1 OFFSET 3").Scan(&page))
+	require.NoError(t, db.QueryRowContext(t.Context(), "SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY path LIMIT 1 OFFSET 3", of).Scan(&page))
 	require.NoError(t, db.QueryRowContext(t.Context(), "PRAGMA page_size").Scan(&size))
 	require.NoError(t, db.Close())
 	f, err := os.OpenFile(path, os.O_RDWR, 0)

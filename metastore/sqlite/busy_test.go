@@ -59,6 +59,7 @@ func TestBusyTimeout(t *testing.T) {
 	err := put(t.Context(), store, stacksync.PutParams{Items: files(1, 1, 3)})
 	require.Equal(t, sqlite3.SQLITE_BUSY, code(err), "%v", err)
 	require.ErrorContains(t, err, "gave up after 10 attempts")
+	require.ErrorIs(t, err, stacksync.ErrBusy)
 	execute(t, other, "ROLLBACK")
 	require.NoError(t, put(t.Context(), store, stacksync.PutParams{Items: files(1, 1, 3)}))
 }

@@ -19,9 +19,10 @@ type Synchronous uint8
 const (
 	// Full means that an Update which has returned survives a power cut.
 	Full Synchronous = iota
-	// Normal means that commits don't wait for the disk. A power cut may take back the last Updates, though they had
-	// returned; what is left is consistent. Devices then have versions and cursors that the store has lost, as after the
-	// restore of a backup: the workspaces need a new epoch.
+	// Normal means that commits don't wait for the disk. A power cut may take back the last Updates,
+	// though they had returned; what is left is consistent. Devices then have versions and cursors
+	// that the store has lost, as after the restore of a backup: give the workspaces a new epoch, as
+	// docs/sqlite.md says.
 	Normal
 )
 

@@ -21,8 +21,8 @@ var (
 	ErrForeign = errors.New("the file is not a store of this library")
 	// ErrNewerSchema says that a file was used by a later version of the library, whose schema this one doesn't know.
 	ErrNewerSchema = sqlstore.ErrNewerSchema
-	// ErrCorrupt says that a file is damaged: Backup returns it where SQLite's integrity_check has found something, and Changes where the
-	// order of the change log is broken. A damaged index can also make reads leave out rows, which Changes can't see: only the check does.
+	// ErrCorrupt says that a file is damaged: Backup returns it where SQLite can't read a page, or its integrity_check has found something,
+	// and Changes where the order of the change log is broken. A damaged index can also make reads leave out rows, which Changes can't see: only the check does.
 	ErrCorrupt = sqlstore.ErrCorrupt
 	// ErrReadOnly says that this process may not write the file, or make others beside it. There is no store that only reads: SQLite must
 	// write in the -shm file even then.

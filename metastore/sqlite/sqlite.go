@@ -104,9 +104,14 @@ func (d database) pool(r role, size int) (*bun.DB, error) {
 	return bun.NewDB(pool, sqlitedialect.New()), nil
 }
 
-// Update implements stacksync.MetadataStore.
+// Update implements stacksync.MetadataStore. It returns stacksync.ErrBusy where another process, or
+// another Store, has held the database for Config.BusyTimeout.
 func (s *Store) Update(ctx context.Context, fn func(ctx context.Context, tx stacksync.Tx) error) error {
-	return s.sql.Update(ctx, fn)
+	err := s.sql.Update(ctx, fn)
+	if busy(err) && !errors.Is(err, stacksync.ErrBusy) {
+		return fmt.Errorf("%w: %w", stacksync.ErrBusy, err)
+	}
+	return err
 }
 
 // View implements stacksync.MetadataStore. All reads of fn see one snapshot. A View that lasts keeps the -wal file growing.

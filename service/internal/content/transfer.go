@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/stacksync/stacksync-go"
 	"github.com/stacksync/stacksync-go/internal/checked"
@@ -32,12 +33,45 @@ func (d *Desk) Upload(ctx context.Context, r stacksync.UploadChunkRequest) error
 	if err := d.Provisioned(ctx, &workspace); err != nil {
 		return err
 	}
-	content := r.Content
+	content := whileAllowed(r.Content, func() error {
+		return d.View(ctx, r.Actor, r.Workspace, session.ToWrite, func(context.Context, stacksync.Reader, stacksync.Access) error { return nil })
+	})
 	if d.hash != nil {
-		content = checked.Reader(r.Content, d.hash, r.Chunk, misnamed)
+		content = checked.Reader(content, d.hash, r.Chunk, misnamed)
 	}
 	_, err = d.ways.writer.WriteChunk(ctx, stacksync.WriteChunkParams{Container: workspace.Container, Chunk: r.Chunk, Content: content})
 	return err
+}
+
+// guarded is content whose end is the error of allowed, if there is one: then a storage never makes
+// the content visible.
+type guarded struct {
+	io.Reader
+	allowed func() error
+}
+
+// whileAllowed returns content that ends with the error of allowed where allowed refuses at the end
+// what it granted at the beginning: an upload may take hours, and the uploader lose the right
+// meanwhile. An io.Seeker stays one.
+func whileAllowed(content io.Reader, allowed func() error) io.Reader {
+	g := guarded{content, allowed}
+	if seeker, ok := content.(io.Seeker); ok {
+		return struct {
+			guarded
+			io.Seeker
+		}{g, seeker}
+	}
+	return g
+}
+
+func (g guarded) Read(p []byte) (int, error) {
+	n, err := g.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		if refused := g.allowed(); refused != nil {
+			err = refused
+		}
+	}
+	return n, err
 }
 
 // misnamed makes the error for content whose hash is not the name that the uploading client gave

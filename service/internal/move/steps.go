@@ -152,7 +152,8 @@ func CheckCancel(o *stacksync.Operation) (ok bool, err error) {
 
 // TurnBack changes a share so that its worker takes it back. Before items have moved, its step
 // becomes UndoStep. While items move, it becomes an OperationReturn, which brings them home.
-// ErrConflict: the members are made, or the operation is of another kind.
+// ErrConflict: the members are made, or the operation is of another kind. Progress begins anew: the
+// engine takes Done over from the row, and the step that comes has none.
 func TurnBack(e *operation.Engine, o *stacksync.Operation) error {
 	if o.Kind != stacksync.OperationShare {
 		return fmt.Errorf("%w: operations of kind %q only go forward", stacksync.ErrConflict, o.Kind)
@@ -162,7 +163,7 @@ func TurnBack(e *operation.Engine, o *stacksync.Operation) error {
 	case err != nil:
 		return err
 	case !data.Moving:
-		o.Step = operation.UndoStep
+		o.Step, o.Done, o.Total = operation.UndoStep, 0, 0
 		return nil
 	case o.Step != moveStep:
 		return fmt.Errorf("%w: the folder is shared; Unshare takes that back", stacksync.ErrConflict)
@@ -174,7 +175,7 @@ func TurnBack(e *operation.Engine, o *stacksync.Operation) error {
 		return err
 	}
 	o.Kind, o.Workspace, o.Source = stacksync.OperationReturn, o.Source, o.Workspace
-	o.Step = e.FirstStep(o.Kind)
+	o.Step, o.Done, o.Total = e.FirstStep(o.Kind), 0, 0
 	return nil
 }
 

@@ -29,7 +29,8 @@ type Task struct {
 	// Done and Total are the progress: how many items were dealt with, and how many there are.
 	Done, Total atomic.Int64
 
-	unread bool // Data could not be read: it stays as it is
+	unread bool   // Data could not be read: it stays as it is
+	loaded string // Payload as load has read it, encoded
 	// mu is held by the transactions of the worker and of its beat, and by others while they read
 	// Op.
 	mu    sync.Mutex
@@ -69,17 +70,38 @@ func (t *Task) Undone() bool {
 }
 
 // load reads the payload of the operation.
-func (t *Task) load() error {
+func (t *Task) load() (err error) {
 	t.Payload = nil
 	if p := t.Plans[t.Op.Kind].Payload; p != nil {
 		t.Payload = p()
 	}
-	return Decode(&t.Op, t.Payload)
+	if err := Decode(&t.Op, t.Payload); err != nil {
+		return err
+	}
+	t.loaded, err = Encode(t.Payload)
+	return err
+}
+
+// save puts the payload into the operation's Data, if it has changed. Otherwise Data stays as it is,
+// with fields that only a later version of the library knows.
+func (t *Task) save() error {
+	data, err := Encode(t.Payload)
+	if err != nil || data == t.loaded {
+		return err
+	}
+	t.Op.Data, t.loaded = data, data
+	return nil
 }
 
 // work does step after step. A step that fails is tried again after a wait, unless the failure is
 // Final.
 func (t *Task) work() error {
+	if _, known := t.Plans[t.Op.Kind]; !known {
+		// A later version of the library has recorded it. When the lease ends, the worker of another
+		// process can claim it, which may know the kind.
+		t.Log.Warn("an operation is of a kind that this version does not know: it is left to others", "operation", t.Op.ID, "kind", t.Op.Kind)
+		return fmt.Errorf("operation kind %q: %w", t.Op.Kind, errors.ErrUnsupported)
+	}
 	if err := t.load(); err != nil {
 		t.unread = true
 		return t.stop(err)
@@ -203,7 +225,7 @@ func (t *Task) Change(ctx context.Context, lock stacksync.LockParams, f func(ctx
 			return err
 		}
 		if !t.unread {
-			if t.Op.Data, err = Encode(t.Payload); err != nil {
+			if err := t.save(); err != nil {
 				return err
 			}
 		}
