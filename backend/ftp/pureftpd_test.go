@@ -16,6 +16,7 @@ import (
 	"github.com/stacksync/stacksync-go/internal/missing"
 	"github.com/stacksync/stacksync-go/internal/proftpd"
 	"github.com/stacksync/stacksync-go/internal/pureftpd"
+	"github.com/stacksync/stacksync-go/internal/testsize"
 	"github.com/stacksync/stacksync-go/internal/vsftpd"
 )
 
@@ -35,7 +36,7 @@ func pureConfig(s *pureftpd.Server) ftp.Config {
 func TestPureFTPd(t *testing.T) {
 	server := startPure(t, pureftpd.Options{})
 	storage := open(t, pureConfig(server))
-	backendtest.Run(t, backendtest.Suite{New: func(backendtest.T) backendtest.Instance {
+	backendtest.Run(t, backendtest.Suite{Many: testsize.Of(1_500, 0), New: func(backendtest.T) backendtest.Instance {
 		return backendtest.Instance{
 			Storage: storage,
 			Reopen:  func() stacksync.StorageProvisioner { return open(t, pureConfig(server)) },

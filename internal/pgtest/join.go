@@ -33,7 +33,9 @@ type place struct {
 	Keeper string `json:"keeper"` // host:port; it greets with the nonce who connects
 	Nonce  string `json:"nonce"`
 	DSN    string `json:"dsn"`
-	Failed string `json:"failed,omitempty"` // why there is no server
+
+	Pristine string `json:"pristine"`         // see Server
+	Failed   string `json:"failed,omitempty"` // why there is no server
 }
 
 // errNoKeeper says that nobody keeps a server for the run: nobody has so far, or not any more.
@@ -100,7 +102,7 @@ func joinRun() (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("share a server with the other packages: %w", err)
 	}
-	s := &Server{shared: true, membership: membership}
+	s := &Server{shared: true, membership: membership, pristine: at.Pristine}
 	if s.dsn, err = url.Parse(at.DSN); err != nil {
 		return nil, errors.Join(err, membership.Close())
 	}

@@ -68,7 +68,7 @@ func newKeeper(parent string) (*keeper, error) {
 		return nil, err
 	}
 	// Many packages may run at once. Nothing is to run beside the tests, nor to change their plans.
-	s, err := start(Options{Settings: map[string]string{"max_connections": "500", "autovacuum": "off"}})
+	s, err := start(Options{Settings: map[string]string{"max_connections": "500", "autovacuum": "off"}, keepPristine: true})
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,8 @@ func newKeeper(parent string) (*keeper, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.cluster.remove())
 	}
-	return &keeper{run: r, server: s, door: door, at: place{PID: os.Getpid(), Keeper: door.Addr().String(), Nonce: rand.Text(), DSN: s.DSN()}}, nil
+	at := place{PID: os.Getpid(), Keeper: door.Addr().String(), Nonce: rand.Text(), DSN: s.DSN(), Pristine: s.cluster.pristine()}
+	return &keeper{run: r, server: s, door: door, at: at}, nil
 }
 
 // keep returns when the run has no members any more, and nothing is left of the server.

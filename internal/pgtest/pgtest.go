@@ -52,6 +52,7 @@ type Server struct {
 	// membership is the connection to the keeper of the shared server; nil without one.
 	membership net.Conn
 	emptied    emptied
+	pristine   string // a data folder as initdb makes it, as long as this process is a member; empty: none
 	ca         *x509.CertPool
 	caFile     string
 }
@@ -66,6 +67,9 @@ type Options struct {
 	TLS bool
 	// Settings are further parameters of postgresql.conf, and win over this package's. Values are not quoted.
 	Settings map[string]string
+
+	pristine     string // the data folder is a copy of this one
+	keepPristine bool   // a copy is kept of the data folder as initdb has made it
 }
 
 var shared struct {
@@ -75,20 +79,25 @@ var shared struct {
 }
 
 // Shared returns the server that all tests share: that of STACKSYNC_TEST_POSTGRES where set, else the one of this run of the
-// go command, with a database for this process. TestMain has to be [Main]. Where PostgreSQL is not installed it skips the test, or fails it: see
-// [missing.Require]. t must be the test that calls it.
+// go command, with a database for this process. TestMain has to be [Main]. Where PostgreSQL is not installed it skips the
+// test, or fails it: see [missing.Require]. t must be the test that calls it.
 func Shared(t testing.TB) *Server {
 	t.Helper()
-	shared.mu.Lock()
-	defer shared.mu.Unlock()
 	if !isMain {
 		t.Fatal("pgtest: TestMain has to call pgtest.Main")
 	}
+	s, err := sharedServer()
+	missing.Require(t, err)
+	return s
+}
+
+func sharedServer() (*Server, error) {
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
 	if shared.server == nil && shared.err == nil {
 		shared.server, shared.err = openShared(os.Getenv(EnvDSN))
 	}
-	missing.Require(t, shared.err)
-	return shared.server
+	return shared.server, shared.err
 }
 
 func openShared(dsn string) (*Server, error) {
@@ -128,9 +137,14 @@ func (s *Server) leave() error {
 }
 
 // Start starts a server of the test's own from the installed binaries, and stops it at the test's end. Without binaries
-// it does as [Shared] does. It takes about a second.
+// it does as [Shared] does. It takes about half a second.
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
+	if isMain && os.Getenv(EnvDSN) == "" {
+		if s, err := sharedServer(); err == nil { // else starting one fails, too
+			o.pristine = s.pristine
+		}
+	}
 	s, err := start(o)
 	missing.Require(t, err)
 	t.Cleanup(func() {

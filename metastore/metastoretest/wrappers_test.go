@@ -33,6 +33,20 @@ func TestWrappersKeepTheContract(t *testing.T) {
 	}
 }
 
+func TestOnly(t *testing.T) {
+	const name = "an item of 20,000 chunks"
+	runs := 0
+	Run(t, Suite{
+		Only: func(check string) bool { return check == name },
+		New: func(t T) Opener {
+			runs++
+			require.Equal(t, "TestOnly/an_item_of_20,000_chunks", t.Name())
+			return func(T) stacksync.MetadataStore { return memory.New(memory.Config{}) }
+		},
+	})
+	t.Cleanup(func() { require.Equal(t, 1, runs) })
+}
+
 func TestWrappersUnwrap(t *testing.T) {
 	store := memory.New(memory.Config{})
 	closeAtEnd(t, store)
