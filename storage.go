@@ -59,6 +59,9 @@ type ChunkWriter interface {
 	// unless the storage had finished and only its answer was lost. A back-end tries again by
 	// itself only where Content is an io.Seeker.
 	//
+	// A chunk that another writer stores while Content is on its way stays as it is, whatever Content
+	// brings: the call then succeeds, or is an ErrSize where the sizes differ.
+	//
 	// WriteChunk returns soon after ctx has ended, also while a Read of Content blocks. That Read
 	// may go on after the return, and no other follows it. So a caller that uses or closes Content
 	// afterwards must wait for that Read, or Content must allow both at once, as files and

@@ -201,7 +201,7 @@ func writeLate(t T, s Suite) {
 			close(may)
 			late := <-ended
 			require.NoError(f, err)
-			if other != size {
+			if late != nil { // a server that goes by when an upload began takes it, and shows the later one
 				require.ErrorIs(f, late, stacksync.ErrSize)
 			}
 			got, err := f.read(c, "late")
