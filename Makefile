@@ -1,14 +1,20 @@
 FUZZTIME ?= 100000x
 
 .DEFAULT_GOAL := help
-.PHONY: help test race bench fuzz lint services ci
+.PHONY: help test bare full race bench fuzz lint services ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: ## run all tests, on the services that are found
-	@go test -v -run "^TestWhichServer$$" ./internal/... | grep -o "service: .*"
+	@go test -v -run '^TestWhichServer$$' ./internal/... | grep -o "service: .*"
 	go test ./...
+
+bare: ## run all tests as on a machine that has Go alone, and say what is skipped there
+	.ci/run bare
+
+full: ## run all tests at full size
+	STACKSYNC_TEST_FULL=1 go test -timeout=30m ./...
 
 race: ## run all tests with the race detector, in random order, uncached
 	go test -race -shuffle=on -count=1 ./...
