@@ -74,13 +74,11 @@ func (c *cloud) Locate(ctx context.Context, p stacksync.LocateParams) (stacksync
 
 // TestCloud: a back-end with all capabilities passes all checks.
 func TestCloud(t *testing.T) {
-	t.Parallel()
 	Run(t, cloudSuite(func(*cloud) {}))
 }
 
 // TestCloudMutants: each way to break the contract of a capability is found by the checks that are there for it.
 func TestCloudMutants(t *testing.T) {
-	t.Parallel()
 	for name, m := range cloudMutants() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -15,14 +15,13 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testsize.AtOnce(16)
+	testsize.AtOnce(8)
 	goleak.VerifyTestMain(m)
 }
 
 // TestMutants: each way to break the contract is found by the checks that are there for it. A skipped check must fail, so
 // to name it among the skips is to say that it does.
 func TestMutants(t *testing.T) {
-	t.Parallel()
 	for name, m := range mutants {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -44,7 +43,6 @@ func TestMutants(t *testing.T) {
 
 // TestMutantsUnchanged: what the mutants are made of passes.
 func TestMutantsUnchanged(t *testing.T) {
-	t.Parallel()
 	Run(t, Suite{New: func(T) Instance {
 		storage := newMutant(func(*broken) {})
 		return Instance{Storage: storage, Reopen: func() stacksync.StorageProvisioner { return storage }}

@@ -158,7 +158,6 @@ func outageOf(via stacksync.Via, change func(*stoppable)) Outage {
 }
 
 func TestOutage(t *testing.T) {
-	t.Parallel()
 	for _, via := range []stacksync.Via{"", stacksync.ViaHost} {
 		t.Run(cmp.Or(string(via), "as preferred"), func(t *testing.T) {
 			t.Parallel()
@@ -269,7 +268,6 @@ func (s *stoppable) keep(container, name string, content []byte) {
 }
 
 func TestOutageMutants(t *testing.T) {
-	t.Parallel()
 	for name, change := range outageMutants {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
